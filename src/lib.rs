@@ -1,0 +1,3 @@
+//! Profiles Python programs with Scalene and answers questions about the profiles.
+
+pub mod process;

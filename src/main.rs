@@ -1,0 +1,3 @@
+//! The `scalene-mcp` binary.
+
+fn main() {}

@@ -1,0 +1,147 @@
+//! Bounded capture of a stream: its beginning, its end, and how much fell between.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Bytes kept from the beginning of a stream.
+const HEAD_BYTES: usize = 8 * 1024;
+/// Bytes kept from the end of a stream.
+const TAIL_BYTES: usize = 24 * 1024;
+/// Size of one read; larger than a Linux pipe page, small beside the budget.
+const CHUNK_BYTES: usize = 32 * 1024;
+
+/// What was kept of a stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Captured {
+    /// The first bytes, as lossy UTF-8. The whole stream when nothing was left out.
+    pub head: String,
+    /// The last bytes, as lossy UTF-8; empty when `head` holds everything.
+    pub tail: String,
+    /// Bytes between head and tail that were read and dropped.
+    pub omitted_bytes: u64,
+    /// All bytes the program wrote.
+    pub total_bytes: u64,
+}
+
+impl Captured {
+    /// The last kept part of the stream: the tail, or the head when it holds everything.
+    pub fn end(&self) -> &str {
+        if self.tail.is_empty() { &self.head } else { &self.tail }
+    }
+}
+
+/// Collects a stream while it is read.
+#[derive(Debug, Default)]
+pub(super) struct Collector {
+    head: Vec<u8>,
+    tail: VecDeque<u8>,
+    total: u64,
+}
+
+impl Collector {
+    fn push(&mut self, bytes: &[u8]) {
+        self.total = self.total.saturating_add(bytes.len() as u64);
+        let room = HEAD_BYTES.saturating_sub(self.head.len()).min(bytes.len());
+        let (first, rest) = bytes.split_at(room);
+        self.head.extend_from_slice(first);
+        let rest = rest.get(rest.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default();
+        let excess = (self.tail.len() + rest.len()).saturating_sub(TAIL_BYTES);
+        self.tail.drain(..excess);
+        self.tail.extend(rest);
+    }
+
+    pub(super) fn finish(&self) -> Captured {
+        let (tail_a, tail_b) = self.tail.as_slices();
+        let mut head = self.head.clone();
+        let mut tail = [tail_a, tail_b].concat();
+        let omitted_bytes = self.total - head.len() as u64 - tail.len() as u64;
+        if omitted_bytes == 0 {
+            head.append(&mut tail);
+        } else {
+            // The cut falls anywhere in a character: drop the broken ends.
+            while tail.first().is_some_and(|byte| byte & 0xC0 == 0x80) {
+                tail.remove(0);
+            }
+            if let Err(error) = std::str::from_utf8(&head)
+                && error.error_len().is_none()
+            {
+                head.truncate(error.valid_up_to());
+            }
+        }
+        Captured {
+            omitted_bytes: self.total - head.len() as u64 - tail.len() as u64,
+            head: String::from_utf8_lossy(&head).into_owned(),
+            tail: String::from_utf8_lossy(&tail).into_owned(),
+            total_bytes: self.total,
+        }
+    }
+}
+
+/// A collector shared with the task that reads, so that what was read is kept
+/// even when the stream never ends (a grandchild may hold the pipe open).
+pub(super) type Shared = Arc<Mutex<Collector>>;
+
+pub(super) fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Collector> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads `stream` to its end into `shared`.
+pub(super) async fn drain(mut stream: impl AsyncRead + Unpin, shared: Shared) {
+    let mut chunk = vec![0; CHUNK_BYTES];
+    while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+        lock(&shared).push(chunk.get(..read).unwrap_or_default());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn captured(chunks: &[Vec<u8>]) -> Captured {
+        let mut collector = Collector::default();
+        for chunk in chunks {
+            collector.push(chunk);
+        }
+        collector.finish()
+    }
+
+    #[test]
+    fn a_short_stream_is_kept_whole() {
+        let kept = captured(&[b"one\n".to_vec(), b"two\n".to_vec()]);
+        assert_eq!((kept.head.as_str(), kept.tail.as_str()), ("one\ntwo\n", ""));
+        assert_eq!((kept.omitted_bytes, kept.total_bytes), (0, 8));
+    }
+
+    #[test]
+    fn a_long_stream_keeps_both_ends() {
+        let kept = captured(&[vec![b'a'; 50_000], vec![b'b'; 50_000], b"end".to_vec()]);
+        assert!(kept.head.chars().all(|c| c == 'a'));
+        assert!(kept.tail.ends_with("bbbend"));
+        assert_eq!(kept.omitted_bytes, 100_003 - (HEAD_BYTES + TAIL_BYTES) as u64);
+    }
+
+    #[test]
+    fn a_cut_inside_a_character_leaves_no_debris() {
+        let kept = captured(&["é漢".repeat(20_000).into_bytes()]);
+        assert!(!kept.head.contains('\u{FFFD}') && !kept.tail.contains('\u{FFFD}'));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_counted_twice_or_lost(
+            chunks in prop::collection::vec(prop::collection::vec(b'a'..=b'z', 0..20_000), 0..8)
+        ) {
+            let all = chunks.concat();
+            let kept = captured(&chunks);
+            prop_assert_eq!(kept.total_bytes, all.len() as u64);
+            let kept_bytes = (kept.head.len() + kept.tail.len()) as u64;
+            prop_assert_eq!(kept_bytes + kept.omitted_bytes, all.len() as u64);
+            let text = String::from_utf8(all).unwrap();
+            prop_assert!(text.starts_with(&kept.head));
+            prop_assert!(text.ends_with(kept.end()));
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The life of one child process, from spawn to the last reaped descendant.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+use tokio::process::{ChildStdin, Command};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::capture::{self, Captured, Shared};
+use super::error::SpawnError;
+use super::group::Group;
+use super::memory::Meter;
+
+/// How often the caller hears of a running child.
+const TICK: Duration = Duration::from_millis(250);
+/// How long output is still read after the group is gone.
+const DRAIN: Duration = Duration::from_secs(1);
+/// How often a dying group is looked at.
+const GROUP_POLL: Duration = Duration::from_millis(20);
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct Spec {
+    /// The executable, found by the caller; no shell and no PATH search is involved.
+    pub program: PathBuf,
+    /// Its arguments, handed over as they are.
+    pub args: Vec<OsString>,
+    /// Working directory; the parent's when absent.
+    pub cwd: Option<PathBuf>,
+    /// Variables set on top of the inherited environment.
+    pub env: Vec<(OsString, OsString)>,
+    /// Inherited variables that the child must not see.
+    pub env_remove: Vec<OsString>,
+    /// Bytes for stdin; absent means an empty stdin. The parent's stdin is never inherited.
+    pub stdin: Option<Vec<u8>>,
+}
+
+/// How long a child may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Time from spawn until the child is asked to end; absent means no limit.
+    pub timeout: Option<Duration>,
+    /// Time between asking and forcing.
+    pub grace: Duration,
+}
+
+/// The two ways in which a caller ends a run.
+#[derive(Debug, Clone, Default)]
+pub struct Controls {
+    /// Ask the child to end and wait for it, as at a timeout: what it has is kept.
+    pub stop: CancellationToken,
+    /// Kill everything at once: nobody wants the result any more.
+    pub cancel: CancellationToken,
+}
+
+/// A sign of life from a running child.
+#[derive(Debug, Clone, Copy)]
+pub struct Tick {
+    /// Time since spawn.
+    pub elapsed: Duration,
+    /// Resident bytes of the child itself, when the system tells.
+    pub resident_bytes: Option<u64>,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It returned this exit code.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// The system did not say (its status was collected by somebody else).
+    Unknown,
+}
+
+/// Who ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The program, by itself.
+    Itself,
+    /// The time limit.
+    Timeout,
+    /// [`Controls::stop`].
+    Stop,
+    /// [`Controls::cancel`].
+    Cancel,
+}
+
+/// A child that has ended, with its group.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Exit code or signal of the child.
+    pub exit: Exit,
+    /// Who ended it.
+    pub ended_by: EndedBy,
+    /// True when asking was not enough and the group was killed.
+    pub forced: bool,
+    /// What it wrote to stdout.
+    pub stdout: Captured,
+    /// What it wrote to stderr.
+    pub stderr: Captured,
+    /// Time from spawn to exit.
+    pub wall: Duration,
+    /// Process id it had; files that it left may be named after it.
+    pub pid: u32,
+}
+
+/// Runs `spec` to its end, whichever way that comes, and kills what is left of its group.
+///
+/// `on_tick` is called about four times a second while the child runs.
+///
+/// # Errors
+/// [`SpawnError`] when the child could not be started. A child that fails is not an error.
+pub async fn run(
+    spec: &Spec,
+    limits: Limits,
+    controls: &Controls,
+    on_tick: &mut (dyn FnMut(Tick) + Send),
+) -> Result<Finished, SpawnError> {
+    let started = Instant::now();
+    let mut group = spawn(spec)?;
+    let (stdin, stdout, stderr) = group.take_pipes();
+    let writer = tokio::spawn(feed(stdin, spec.stdin.clone().unwrap_or_default()));
+    let (out, err) = (Shared::default(), Shared::default());
+    let readers = [
+        stdout.map(|pipe| tokio::spawn(capture::drain(pipe, out.clone()))),
+        stderr.map(|pipe| tokio::spawn(capture::drain(pipe, err.clone()))),
+    ];
+
+    let (status, ended_by, forced) = live(&mut group, limits, controls, started, on_tick).await;
+    let wall = started.elapsed();
+    group.kill();
+    writer.abort();
+    finish_reading(readers).await;
+    let (stdout, stderr) = (capture::lock(&out).finish(), capture::lock(&err).finish());
+    Ok(Finished { exit: exit_of(status), ended_by, forced, stdout, stderr, wall, pid: group.id() })
+}
+
+fn spawn(spec: &Spec) -> Result<Group, SpawnError> {
+    if let Some(dir) = spec.cwd.as_ref().filter(|dir| !dir.is_dir()) {
+        return Err(SpawnError::BadWorkingDir(dir.clone()));
+    }
+    #[expect(clippy::disallowed_methods, reason = "the one place where children start")]
+    let mut command = Command::new(&spec.program);
+    command.args(&spec.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    for name in &spec.env_remove {
+        command.env_remove(name);
+    }
+    command.envs(spec.env.iter().map(|(name, value)| (name, value)));
+    if let Some(dir) = &spec.cwd {
+        command.current_dir(dir);
+    }
+    Group::spawn(command).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => SpawnError::NotFound(spec.program.clone()),
+        std::io::ErrorKind::PermissionDenied => SpawnError::NotExecutable(spec.program.clone()),
+        _ => SpawnError::Os { program: spec.program.clone(), source },
+    })
+}
+
+/// Writes the given input and closes the pipe, so that the program sees an end of file.
+async fn feed(stdin: Option<ChildStdin>, bytes: Vec<u8>) {
+    if let Some(mut pipe) = stdin {
+        // A program that does not read its input breaks the pipe; that is its right.
+        let _ = pipe.write_all(&bytes).await;
+    }
+}
+
+/// Waits for the leader's end, and brings it about when a limit or a caller says so.
+async fn live(
+    group: &mut Group,
+    limits: Limits,
+    controls: &Controls,
+    started: Instant,
+    on_tick: &mut (dyn FnMut(Tick) + Send),
+) -> (Option<ExitStatus>, EndedBy, bool) {
+    let mut meter = Meter::new(group.id());
+    let mut ticks = tokio::time::interval(TICK);
+    let deadline = limits.timeout.map(|limit| tokio::time::Instant::from_std(started + limit));
+    let expiry = async move {
+        match deadline {
+            Some(at) => tokio::time::sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(expiry);
+    let reason = loop {
+        tokio::select! {
+            status = group.wait() => return (status.ok(), EndedBy::Itself, false),
+            () = &mut expiry => break EndedBy::Timeout,
+            () = controls.stop.cancelled() => break EndedBy::Stop,
+            () = controls.cancel.cancelled() => break EndedBy::Cancel,
+            _ = ticks.tick() => on_tick(Tick {
+                elapsed: started.elapsed(),
+                resident_bytes: meter.resident_bytes(),
+            }),
+        }
+    };
+    if reason == EndedBy::Cancel {
+        group.kill();
+        return (group.wait().await.ok(), reason, true);
+    }
+    let (status, forced) = wind_down(group, limits.grace, &controls.cancel).await;
+    (status, reason, forced)
+}
+
+/// Asks the leader to end, then its group, then forces. Only the leader is asked first:
+/// it may need its workers to write what it has, and a wrapper that dies of the signal
+/// leaves the real program to be asked in its turn.
+async fn wind_down(
+    group: &mut Group,
+    grace: Duration,
+    cancel: &CancellationToken,
+) -> (Option<ExitStatus>, bool) {
+    group.terminate_leader();
+    let deadline = tokio::time::Instant::now() + grace;
+    let asked = tokio::select! {
+        status = group.wait() => status.ok(),
+        () = tokio::time::sleep_until(deadline) => None,
+        () = cancel.cancelled() => None,
+    };
+    let Some(status) = asked else {
+        group.kill();
+        return (group.wait().await.ok(), true);
+    };
+    if status.code().is_none() && group.is_alive() {
+        group.terminate();
+        while group.is_alive() && tokio::time::Instant::now() < deadline && !cancel.is_cancelled() {
+            tokio::time::sleep(GROUP_POLL).await;
+        }
+    }
+    (Some(status), false)
+}
+
+/// The pipes close when the last writer is gone; one that escaped the group must not hold us.
+async fn finish_reading(readers: [Option<JoinHandle<()>>; 2]) {
+    let deadline = tokio::time::Instant::now() + DRAIN;
+    for mut reader in readers.into_iter().flatten() {
+        if tokio::time::timeout_at(deadline, &mut reader).await.is_err() {
+            reader.abort();
+        }
+    }
+}
+
+fn exit_of(status: Option<ExitStatus>) -> Exit {
+    let Some(status) = status else { return Exit::Unknown };
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return Exit::Signal(signal);
+    }
+    status.code().map_or(Exit::Unknown, Exit::Code)
+}
