@@ -1,3 +1,5 @@
 //! Profiles Python programs with Scalene and answers questions about the profiles.
 
 pub mod process;
+pub mod profile;
+pub mod scalene;

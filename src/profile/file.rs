@@ -1,0 +1,182 @@
+//! One profiled file: its source and what was measured on its lines.
+
+use super::ids::LineNo;
+use super::model::LeakReport;
+use super::outline::FunctionSpan;
+use super::units::{Fraction, Mebibytes, MebibytesPerSec, Percent};
+
+/// Source text with quick access by line.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Source {
+    text: String,
+    /// Byte offset at which each line begins.
+    starts: Vec<usize>,
+}
+
+impl Source {
+    /// Indexes a text by line.
+    pub fn new(text: String) -> Self {
+        let starts = text
+            .split_inclusive('\n')
+            .scan(0, |next, line| {
+                let start = *next;
+                *next += line.len();
+                Some(start)
+            })
+            .collect();
+        Self { text, starts }
+    }
+
+    /// The whole text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Number of lines.
+    pub fn line_count(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// One line without its line break; `None` outside the file.
+    pub fn line(&self, number: LineNo) -> Option<&str> {
+        let index = usize::try_from(number.get()).ok()?.checked_sub(1)?;
+        let start = *self.starts.get(index)?;
+        let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
+        Some(self.text.get(start..end)?.trim_end_matches(['\n', '\r']))
+    }
+}
+
+/// CPU time of a line, as shares of the run's sampled time.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LineCpu {
+    /// Time in the interpreter. Scalene: `n_cpu_percent_python`.
+    pub python: Percent,
+    /// Time in native code. Scalene: `n_cpu_percent_c`.
+    pub native: Percent,
+    /// Time not on a CPU for the program: waiting, sleeping, kernel, descheduled.
+    /// Scalene: `n_sys_percent`.
+    pub system: Percent,
+    /// Samples that Scalene kept for this line (main thread only, at most 500 in 2.x).
+    /// Scalene: length of `cpu_samples_list`.
+    pub samples: u32,
+    /// User CPU time over wall time over cores, 0 to about 1.
+    /// Scalene: `n_core_utilization`.
+    pub core_utilization: Option<Fraction>,
+}
+
+impl LineCpu {
+    /// Python and native time.
+    pub fn on_cpu(&self) -> Percent {
+        self.python + self.native
+    }
+
+    /// Python, native and system time.
+    pub fn total(&self) -> Percent {
+        self.python + self.native + self.system
+    }
+}
+
+/// Memory of a line, from sampled allocations.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct LineMemory {
+    /// Volume allocated, including what was freed again. Scalene: `n_malloc_mb`.
+    pub allocated: Mebibytes,
+    /// Highest footprint growth seen between visits of the line. From Scalene 2.3 on this
+    /// starts anew with each visit, before it covered the whole run. Scalene: `n_peak_mb`.
+    pub peak: Mebibytes,
+    /// Mean of that growth over visits. Scalene: `n_avg_mb`.
+    pub average: Mebibytes,
+    /// Times execution left the line after an allocation was sampled there. Not a number
+    /// of allocations. Scalene: `n_mallocs`.
+    pub sampled_visits: u64,
+    /// Part of the volume that came from Python's own allocator. Scalene: `n_python_fraction`.
+    pub python_fraction: Option<Fraction>,
+    /// Bytes copied per second of the whole run. Scalene: `n_copy_mb_s`.
+    pub copy_rate: MebibytesPerSec,
+}
+
+/// GPU load while a line ran.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LineGpu {
+    /// Share of time under GPU load. Scalene: `n_gpu_percent`.
+    pub share: Percent,
+    /// Mean GPU memory in use. Scalene: `n_gpu_avg_memory_mb`.
+    pub average_memory: Mebibytes,
+    /// Highest GPU memory in use. Scalene: `n_gpu_peak_memory_mb`.
+    pub peak_memory: Mebibytes,
+}
+
+/// A line on which something was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Line {
+    /// Where.
+    pub number: LineNo,
+    /// CPU time; zeros are measured zeros.
+    pub cpu: LineCpu,
+    /// Memory; absent when memory was not profiled.
+    pub memory: Option<LineMemory>,
+    /// GPU; absent when no GPU was profiled.
+    pub gpu: Option<LineGpu>,
+    /// Share of time spent suspended in `await`. Scalene 2.2+: `n_async_await_percent`.
+    pub awaiting: Option<Percent>,
+    /// Enclosing loop or function, first and last line. Scalene: `start_region_line`, …
+    pub region: Option<(LineNo, LineNo)>,
+    /// Index into [`FileProfile::functions`]; absent for module-level code.
+    pub function: Option<usize>,
+}
+
+/// A profiled file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileProfile {
+    /// Absolute path, or a placeholder such as `<snippet>`.
+    pub path: String,
+    /// Its text as the profiler read it at the end of the run.
+    pub source: Source,
+    /// Lines on which something was measured, in order.
+    pub lines: Vec<Line>,
+    /// Functions and methods of the source, in order of their first line.
+    pub functions: Vec<FunctionSpan>,
+    /// Share of all sampled time. Scalene: `percent_cpu_time`.
+    pub cpu_share: Percent,
+    /// What the profiler's own leak detector accuses.
+    pub leaks: Vec<LeakReport>,
+}
+
+impl FileProfile {
+    /// What was measured on one line.
+    pub fn line(&self, number: LineNo) -> Option<&Line> {
+        let index = self.lines.binary_search_by_key(&number, |line| line.number).ok()?;
+        self.lines.get(index)
+    }
+
+    /// Name of the function a line belongs to; `<module>` outside functions.
+    pub fn function_name(&self, line: &Line) -> &str {
+        line.function
+            .and_then(|index| self.functions.get(index))
+            .map_or(FunctionSpan::MODULE, |function| function.name.as_str())
+    }
+
+    /// Source text of a line; empty when the source is not known.
+    pub fn text(&self, number: LineNo) -> &str {
+        self.source.line(number).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_found_by_number() {
+        let source = Source::new("a\nb\r\n\nlast".to_owned());
+        let line = |n| LineNo::new(n).and_then(|n| source.line(n));
+        assert_eq!(source.line_count(), 4);
+        assert_eq!([line(1), line(2), line(3), line(4), line(5)], [
+            Some("a"),
+            Some("b"),
+            Some(""),
+            Some("last"),
+            None
+        ]);
+    }
+}

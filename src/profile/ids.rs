@@ -1,0 +1,73 @@
+//! Identifiers.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// Hex digits in the shortest id; grows when the store already has that id.
+const SHORTEST: usize = 4;
+
+/// Names a stored profile. Short, so that a model repeats it without an error: `p3f2a`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProfileId(String);
+
+impl ProfileId {
+    /// Draws an id that `taken` does not know.
+    pub fn draw(mut taken: impl FnMut(&str) -> bool) -> Self {
+        let random = Uuid::new_v4().simple().to_string();
+        (SHORTEST..random.len())
+            .filter_map(|length| random.get(..length))
+            .map(|digits| format!("p{digits}"))
+            .find(|id| !taken(id))
+            .map_or_else(|| Self(format!("p{random}")), Self)
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProfileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A line of a source file, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LineNo(u32);
+
+impl LineNo {
+    /// The line with this number; `None` for 0.
+    pub fn new(number: u32) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+
+    /// The number, from 1.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for LineNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_id_grows() {
+        let mut seen = Vec::new();
+        let id = ProfileId::draw(|id| {
+            seen.push(id.to_owned());
+            seen.len() < 3
+        });
+        assert_eq!(seen.iter().map(String::len).collect::<Vec<_>>(), [5, 6, 7]);
+        assert_eq!(id.as_str(), seen[2]);
+    }
+}

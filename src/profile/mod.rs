@@ -1,0 +1,20 @@
+//! The profile model: what a run measured, with units in the types.
+//!
+//! Owns: ids, units, lines, files, footprint, call paths, the facts of a run, and the
+//! outline of Python source (which function a line belongs to). No I/O, no Scalene names,
+//! no rendering. A [`Profile`] never changes after it was built.
+
+mod file;
+mod ids;
+mod model;
+mod outline;
+mod run;
+mod units;
+
+pub use file::{FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
+pub use ids::{LineNo, ProfileId};
+pub use model::{CallPath, Footprint, Frame, LeakReport, Measured, Profile, Program, ProgramKind};
+pub use outline::{FunctionKind, FunctionSpan, outline};
+pub(crate) use outline::innermost;
+pub use run::{Environment, Outcome, Output, RunInfo, Status};
+pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

@@ -1,0 +1,204 @@
+//! The profile itself.
+
+use std::collections::BTreeMap;
+
+use super::file::{FileProfile, Line};
+use super::ids::{LineNo, ProfileId};
+use super::run::RunInfo;
+use super::units::{Fraction, Mebibytes, Percent, Seconds};
+
+/// How a program was named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProgramKind {
+    /// A file.
+    Script,
+    /// `-m package.module`.
+    Module,
+    /// Code handed over as text.
+    Snippet,
+}
+
+/// What was profiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// Script, module or snippet.
+    pub kind: ProgramKind,
+    /// The script as typed, the module's name, or `<snippet>`.
+    pub name: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+}
+
+/// The kinds of measurement a profile holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// CPU time was asked for. (It is always sampled; not asked for, it is not shown.)
+    pub cpu: bool,
+    /// Allocations were sampled.
+    pub memory: bool,
+    /// Name of the kind of accelerator, when one was sampled.
+    pub gpu: Option<String>,
+}
+
+/// The program's memory over time, as growth since its start (not resident size).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Footprint {
+    /// Highest footprint. Scalene: `max_footprint_mb`.
+    pub peak: Mebibytes,
+    /// Line that ran at the peak. Scalene: `max_footprint_fname`, `max_footprint_lineno`.
+    pub peak_at: Option<(String, LineNo)>,
+    /// Part of the peak that Python's own allocator holds.
+    pub python_fraction: Option<Fraction>,
+    /// Time since start and footprint, in order; at most 100 points. Scalene: `samples`.
+    pub timeline: Vec<(Seconds, Mebibytes)>,
+    /// Memory records read, allocations and frees together. Scalene: `alloc_samples`.
+    pub records: Option<u64>,
+    /// Net growth over allocated volume in percent; negative when more was freed.
+    /// Scalene: `growth_rate`.
+    pub growth_rate_percent: Option<f64>,
+}
+
+impl Footprint {
+    /// Time-weighted mean: each sample holds until the next one; `None` below two samples.
+    ///
+    /// Formula: Σ mᵢ·(tᵢ₊₁ − tᵢ) / (tₙ − t₁) over Scalene's `samples`.
+    pub fn average(&self) -> Option<Mebibytes> {
+        let (first, last) = (self.timeline.first()?, self.timeline.last()?);
+        let span = last.0.get() - first.0.get();
+        let area: f64 = self
+            .timeline
+            .windows(2)
+            .filter_map(|pair| match pair {
+                [(start, value), (end, _)] => Some(value.get() * (end.get() - start.get())),
+                _ => None,
+            })
+            .sum();
+        (span > 0.0).then(|| Mebibytes::from_mib(area / span)).flatten()
+    }
+}
+
+/// An accusation by the profiler's leak detector; often wrong, see `docs/scalene.md`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeakReport {
+    /// Accused line.
+    pub line: LineNo,
+    /// The detector's likelihood, 0 to 1.
+    pub likelihood: Fraction,
+}
+
+/// One frame of a call path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// File as the profiler names it.
+    pub file: String,
+    /// Function name.
+    pub function: String,
+    /// Line inside the function.
+    pub line: LineNo,
+}
+
+/// A call path with the time sampled at its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallPath {
+    /// Outermost first.
+    pub frames: Vec<Frame>,
+    /// Share of all sampled time of this profile's call paths.
+    pub share: Percent,
+    /// Samples that ended here.
+    pub samples: u64,
+}
+
+/// One profiled run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// Its name in the store.
+    pub id: ProfileId,
+    /// What ran.
+    pub program: Program,
+    /// How it ran.
+    pub run: RunInfo,
+    /// What was measured.
+    pub measured: Measured,
+    /// Wall time of the program with profiling on. Scalene: `elapsed_time_sec`.
+    pub elapsed: Seconds,
+    /// Profiled files by path.
+    pub files: Vec<FileProfile>,
+    /// Memory over time; absent when memory was not profiled.
+    pub footprint: Option<Footprint>,
+    /// Call paths, heaviest first; empty unless stacks were collected.
+    pub call_paths: Vec<CallPath>,
+}
+
+impl Profile {
+    /// Every measured line with its file.
+    pub fn lines(&self) -> impl Iterator<Item = (&FileProfile, &Line)> {
+        self.files.iter().flat_map(|file| file.lines.iter().map(move |line| (file, line)))
+    }
+
+    /// Sum of a share over all lines.
+    pub fn sum(&self, share: impl Fn(&Line) -> Percent) -> Percent {
+        self.lines().map(|(_, line)| share(line)).sum()
+    }
+
+    /// Samples behind the CPU figures, or `None` when the profiler does not say.
+    ///
+    /// Scalene lists samples of the main thread only: where a tenth of the time or more
+    /// lies on lines without any listed sample (worker threads), the number is unknown.
+    pub fn cpu_samples(&self) -> Option<u64> {
+        let (mut listed, mut unlisted, mut samples) = (0.0, 0.0, 0_u64);
+        for (_, line) in self.lines() {
+            let share = line.cpu.total().get();
+            if line.cpu.samples == 0 { unlisted += share } else { listed += share }
+            samples += u64::from(line.cpu.samples);
+        }
+        (unlisted < 0.1 * (listed + unlisted)).then_some(samples)
+    }
+
+    /// Bytes that this profile occupies, near enough to bound a store.
+    pub fn approximate_bytes(&self) -> usize {
+        let files: usize = self
+            .files
+            .iter()
+            .map(|file| {
+                file.source.text().len()
+                    + file.source.line_count() * size_of::<usize>()
+                    + file.lines.len() * size_of::<Line>()
+                    + file.functions.iter().map(|f| size_of_val(f) + f.name.len()).sum::<usize>()
+            })
+            .sum();
+        let paths: usize = self.call_paths.iter().map(|path| path.frames.len() * 120).sum();
+        size_of::<Self>() + files + paths + self.run.approximate_bytes()
+    }
+
+    /// Time by function: index key is (file, function).
+    pub fn by_function(&self) -> BTreeMap<(usize, Option<usize>), Vec<&Line>> {
+        let mut groups: BTreeMap<_, Vec<&Line>> = BTreeMap::new();
+        for (index, file) in self.files.iter().enumerate() {
+            for line in &file.lines {
+                groups.entry((index, line.function)).or_default().push(line);
+            }
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_average_weighs_by_time() {
+        let at = |t: f64, m: f64| (Seconds::from_secs(t).unwrap(), Mebibytes::from_mib(m).unwrap());
+        let footprint = |timeline| Footprint {
+            peak: Mebibytes::ZERO,
+            peak_at: None,
+            python_fraction: None,
+            timeline,
+            records: None,
+            growth_rate_percent: None,
+        };
+        let mean = footprint(vec![at(0.0, 10.0), at(9.0, 100.0), at(10.0, 100.0)]).average();
+        assert_eq!(mean, Mebibytes::from_mib(19.0));
+        assert_eq!(footprint(vec![at(1.0, 10.0)]).average(), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! The facts of a run that are not measurements of its lines.
+
+use std::path::PathBuf;
+
+use super::units::Seconds;
+
+/// Whether a profile covers the whole run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// From start to the program's own end.
+    Complete,
+    /// Up to the moment at which the run was stopped.
+    Partial,
+}
+
+/// How the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// With this exit code.
+    ExitCode(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Stopped from outside at the time limit.
+    TimedOut,
+    /// Stopped from outside on request.
+    Stopped,
+    /// Not recorded.
+    Unknown,
+}
+
+/// What was kept of one output stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// First bytes.
+    pub head: String,
+    /// Last bytes; empty when `head` is everything.
+    pub tail: String,
+    /// Bytes left out between them.
+    pub omitted_bytes: u64,
+    /// All bytes written.
+    pub total_bytes: u64,
+}
+
+impl Output {
+    /// Lines at the end of what was kept, oldest first.
+    pub fn last_lines(&self, limit: usize) -> Vec<&str> {
+        let end = if self.tail.is_empty() { &self.head } else { &self.tail };
+        let mut lines: Vec<_> = end.lines().rev().take(limit).collect();
+        lines.reverse();
+        lines
+    }
+}
+
+/// Where a program ran.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Environment {
+    /// Interpreter that ran it.
+    pub python: PathBuf,
+    /// Where that interpreter came from, as a phrase.
+    pub python_source: String,
+    /// Version of Python.
+    pub python_version: String,
+    /// Version of Scalene.
+    pub scalene_version: String,
+    /// `project` or `overlay`.
+    pub scalene_source: String,
+    /// Operating system and machine.
+    pub platform: String,
+    /// Logical cores.
+    pub cores: Option<usize>,
+    /// One-minute load average when the run began.
+    pub load: Option<f64>,
+}
+
+/// How a profile came to be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunInfo {
+    /// Whole run or part of it.
+    pub status: Status,
+    /// How the program ended.
+    pub outcome: Outcome,
+    /// When it started, RFC 3339 in UTC.
+    pub started_at: String,
+    /// Working directory of the program.
+    pub cwd: PathBuf,
+    /// Directory below which code counts as the user's; paths are shown relative to it.
+    pub project_root: PathBuf,
+    /// Where it ran.
+    pub environment: Environment,
+    /// What it wrote to stdout.
+    pub stdout: Output,
+    /// What it wrote to stderr.
+    pub stderr: Output,
+    /// Highest resident size of the process, when known.
+    pub peak_resident_bytes: Option<u64>,
+    /// CPU time of the process (user and system), when known.
+    pub process_cpu: Option<Seconds>,
+    /// What the reader of this profile should know before believing it.
+    pub warnings: Vec<String>,
+    /// What failed, in one line each: the program's exception, a signal, a time limit.
+    pub errors: Vec<String>,
+}
+
+impl RunInfo {
+    pub(super) fn approximate_bytes(&self) -> usize {
+        [&self.stdout, &self.stderr].iter().map(|o| o.head.len() + o.tail.len()).sum::<usize>()
+            + self.warnings.iter().chain(&self.errors).map(String::len).sum::<usize>()
+    }
+}

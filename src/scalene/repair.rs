@@ -1,0 +1,174 @@
+//! Second chances for documents that do not read at once.
+//!
+//! Python writes `NaN` and `Infinity`, which JSON does not have; a field may hold another
+//! kind of value than it should. Neither may cost the profile.
+
+use serde_json::{Map, Value};
+
+/// The kinds of value that the reader insists on, where it does not read leniently.
+#[derive(Clone, Copy)]
+enum Kind {
+    Text,
+    Flag,
+    List,
+    Object,
+}
+
+/// What each key of the document must hold, if it is there at all.
+const TOP: &[(&str, Kind)] = &[
+    ("program", Kind::Text),
+    ("args", Kind::List),
+    ("max_footprint_fname", Kind::Text),
+    ("memory", Kind::Flag),
+    ("gpu", Kind::Flag),
+    ("gpu_device", Kind::Text),
+    ("samples", Kind::List),
+    ("stacks", Kind::List),
+    ("files", Kind::Object),
+];
+const FILE: &[(&str, Kind)] = &[("lines", Kind::List), ("leaks", Kind::Object)];
+const LINE: &[(&str, Kind)] = &[("line", Kind::Text), ("cpu_samples_list", Kind::List)];
+
+impl Kind {
+    fn fits(self, value: &Value) -> bool {
+        match self {
+            Self::Text => value.is_string(),
+            Self::Flag => value.is_boolean(),
+            Self::List => value.is_array(),
+            Self::Object => value.is_object(),
+        }
+    }
+}
+
+/// Replaces `NaN`, `Infinity` and `-Infinity` outside strings with `null`.
+pub(super) fn without_non_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_string = false;
+    while let Some(next) = rest.chars().next() {
+        let taken = match (in_string, next) {
+            (true, '\\') => next.len_utf8() + rest.chars().nth(1).map_or(0, char::len_utf8),
+            (_, '"') => {
+                in_string = !in_string;
+                1
+            }
+            (false, _) => {
+                let word = ["-Infinity", "Infinity", "NaN"].iter().find(|w| rest.starts_with(**w));
+                if let Some(word) = word {
+                    out.push_str("null");
+                    rest = rest.split_at(word.len()).1;
+                    continue;
+                }
+                next.len_utf8()
+            }
+            _ => next.len_utf8(),
+        };
+        let (piece, after) = rest.split_at(taken);
+        out.push_str(piece);
+        rest = after;
+    }
+    out
+}
+
+/// Removes what the reader could not take, and says what that was.
+pub(super) fn drop_misfits(document: &mut Value) -> Vec<String> {
+    let mut dropped = Vec::new();
+    let Some(top) = document.as_object_mut() else { return dropped };
+    check(top, TOP, "", &mut dropped);
+    if let Some(args) = top.get_mut("args") {
+        keep(args, "args", &mut dropped, Value::is_string);
+    }
+    if let Some(samples) = top.get_mut("samples") {
+        keep(samples, "samples", &mut dropped, Value::is_array);
+    }
+    if let Some(stacks) = top.get_mut("stacks") {
+        keep(stacks, "stacks", &mut dropped, is_stack);
+    }
+    let Some(files) = top.get_mut("files").and_then(Value::as_object_mut) else { return dropped };
+    keep_entries(files, "files", &mut dropped);
+    for (path, file) in files.iter_mut() {
+        let at = format!("files[{path:?}].");
+        let Some(file) = file.as_object_mut() else { continue };
+        check(file, FILE, &at, &mut dropped);
+        if let Some(leaks) = file.get_mut("leaks").and_then(Value::as_object_mut) {
+            keep_entries(leaks, &format!("{at}leaks"), &mut dropped);
+        }
+        let Some(lines) = file.get_mut("lines") else { continue };
+        keep(lines, &format!("{at}lines"), &mut dropped, Value::is_object);
+        for (index, line) in lines.as_array_mut().into_iter().flatten().enumerate() {
+            if let Some(line) = line.as_object_mut() {
+                check(line, LINE, &format!("{at}lines[{index}]."), &mut dropped);
+            }
+        }
+    }
+    dropped
+}
+
+fn check(object: &mut Map<String, Value>, kinds: &[(&str, Kind)], at: &str, dropped: &mut Vec<String>) {
+    for (key, kind) in kinds {
+        let misfit = object.get(*key).is_some_and(|value| !value.is_null() && !kind.fits(value));
+        // A null list or object is no harm to anybody, but is not read as an empty one.
+        let null = object.get(*key).is_some_and(Value::is_null);
+        if misfit {
+            dropped.push(format!("{at}{key}"));
+        }
+        if misfit || null {
+            object.remove(*key);
+        }
+    }
+}
+
+fn keep(list: &mut Value, at: &str, dropped: &mut Vec<String>, fits: fn(&Value) -> bool) {
+    let Some(list) = list.as_array_mut() else { return };
+    let before = list.len();
+    list.retain(fits);
+    if list.len() < before {
+        dropped.push(format!("{} of {before} entries of {at}", before - list.len()));
+    }
+}
+
+fn keep_entries(object: &mut Map<String, Value>, at: &str, dropped: &mut Vec<String>) {
+    object.retain(|key, value| {
+        let fits = value.is_object();
+        if !fits {
+            dropped.push(format!("{at}[{key:?}]"));
+        }
+        fits
+    });
+}
+
+fn is_stack(value: &Value) -> bool {
+    let Some([Value::Array(frames), Value::Object(_)]) = value.as_array().map(Vec::as_slice) else {
+        return false;
+    };
+    frames.iter().all(Value::is_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn non_numbers_become_null_outside_strings_only() {
+        let text = r#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity"}"#;
+        let expected = r#"{"a": null, "b": [null, null], "c": "NaN \" Infinity"}"#;
+        assert_eq!(without_non_numbers(text), expected);
+    }
+
+    #[test]
+    fn misfits_are_named_and_the_rest_stays() {
+        let mut document = json!({
+            "program": 7,
+            "files": {"a.py": {"lines": [3, {"lineno": 1, "line": ["x"]}]}, "b.py": null}
+        });
+        let dropped = drop_misfits(&mut document);
+        assert_eq!(document, json!({"files": {"a.py": {"lines": [{"lineno": 1}]}}}));
+        assert_eq!(dropped, [
+            "program",
+            "files[\"b.py\"]",
+            "1 of 2 entries of files[\"a.py\"].lines",
+            "files[\"a.py\"].lines[0].line"
+        ]);
+    }
+}
