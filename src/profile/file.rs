@@ -171,12 +171,9 @@ mod tests {
         let source = Source::new("a\nb\r\n\nlast".to_owned());
         let line = |n| LineNo::new(n).and_then(|n| source.line(n));
         assert_eq!(source.line_count(), 4);
-        assert_eq!([line(1), line(2), line(3), line(4), line(5)], [
-            Some("a"),
-            Some("b"),
-            Some(""),
-            Some("last"),
-            None
-        ]);
+        assert_eq!(
+            [line(1), line(2), line(3), line(4), line(5)],
+            [Some("a"), Some("b"), Some(""), Some("last"), None]
+        );
     }
 }

@@ -39,6 +39,9 @@ impl fmt::Display for ProfileId {
 pub struct LineNo(u32);
 
 impl LineNo {
+    /// The first line.
+    pub const FIRST: Self = Self(1);
+
     /// The line with this number; `None` for 0.
     pub fn new(number: u32) -> Option<Self> {
         (number > 0).then_some(Self(number))

@@ -13,8 +13,10 @@ mod units;
 
 pub use file::{FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
 pub use ids::{LineNo, ProfileId};
-pub use model::{CallPath, Footprint, Frame, LeakReport, Measured, Profile, Program, ProgramKind};
-pub use outline::{FunctionKind, FunctionSpan, outline};
+pub use model::{
+    CallPath, Footprint, Frame, LeakReport, Measured, Profile, Program, ProgramKind, Reporting,
+};
 pub(crate) use outline::innermost;
-pub use run::{Environment, Outcome, Output, RunInfo, Status};
+pub use outline::{FunctionKind, FunctionSpan, outline};
+pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

@@ -1,6 +1,8 @@
 //! The profile itself.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::file::{FileProfile, Line};
 use super::ids::{LineNo, ProfileId};
@@ -38,6 +40,19 @@ pub struct Measured {
     pub memory: bool,
     /// Name of the kind of accelerator, when one was sampled.
     pub gpu: Option<String>,
+    /// A line's memory peak covers one visit (Scalene 2.3 and later), not the whole run.
+    pub peaks_per_visit: bool,
+}
+
+/// Which of the measured lines answers report.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reporting {
+    /// Smallest share of sampled time, in percent, of a line listed by time.
+    pub cpu_percent_threshold: f64,
+    /// Smallest allocated volume, in bytes, of a line listed by memory.
+    pub malloc_threshold: u64,
+    /// Lines below both thresholds are left out of every answer.
+    pub reduced: bool,
 }
 
 /// The program's memory over time, as growth since its start (not resident size).
@@ -119,8 +134,11 @@ pub struct Profile {
     pub run: RunInfo,
     /// What was measured.
     pub measured: Measured,
-    /// Wall time of the program with profiling on. Scalene: `elapsed_time_sec`.
-    pub elapsed: Seconds,
+    /// What is reported of it.
+    pub reporting: Reporting,
+    /// Wall time of the program with profiling on; absent when the document lacks it.
+    /// Scalene: `elapsed_time_sec`.
+    pub elapsed: Option<Seconds>,
     /// Profiled files by path.
     pub files: Vec<FileProfile>,
     /// Memory over time; absent when memory was not profiled.
@@ -130,6 +148,19 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// A path as it is shown: below the project root, else as it is.
+    pub fn display_path<'a>(&self, path: &'a str) -> Cow<'a, str> {
+        match Path::new(path).strip_prefix(&self.run.project_root) {
+            Ok(below) if !below.as_os_str().is_empty() => below.to_string_lossy(),
+            _ => Cow::Borrowed(path),
+        }
+    }
+
+    /// Seconds of a share of sampled time: share × elapsed.
+    pub fn seconds(&self, share: Percent) -> Option<Seconds> {
+        Some(share.of(self.elapsed?))
+    }
+
     /// Every measured line with its file.
     pub fn lines(&self) -> impl Iterator<Item = (&FileProfile, &Line)> {
         self.files.iter().flat_map(|file| file.lines.iter().map(move |line| (file, line)))
@@ -148,7 +179,11 @@ impl Profile {
         let (mut listed, mut unlisted, mut samples) = (0.0, 0.0, 0_u64);
         for (_, line) in self.lines() {
             let share = line.cpu.total().get();
-            if line.cpu.samples == 0 { unlisted += share } else { listed += share }
+            if line.cpu.samples == 0 {
+                unlisted += share;
+            } else {
+                listed += share;
+            }
             samples += u64::from(line.cpu.samples);
         }
         (unlisted < 0.1 * (listed + unlisted)).then_some(samples)

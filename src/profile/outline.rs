@@ -95,7 +95,8 @@ fn definition(node: Node<'_>, prefix: &str, source: &str) -> Option<(FunctionSpa
     let last = last_row(node);
     let line = |row: usize| u32::try_from(row).ok().and_then(|row| LineNo::new(row + 1));
     let inner = format!("{name}{separator}");
-    let span = FunctionSpan { name, kind, start: line(node.start_position().row)?, end: line(last)? };
+    let span =
+        FunctionSpan { name, kind, start: line(node.start_position().row)?, end: line(last)? };
     Some((span, inner))
 }
 
@@ -137,13 +138,16 @@ class Shape:
 
 def last(): pass
 ";
-        assert_eq!(rows(source), [
-            ("plain".to_owned(), 4, 5),
-            ("Shape".to_owned(), 7, 14),
-            ("Shape.area".to_owned(), 10, 14),
-            ("Shape.area.<locals>.nested".to_owned(), 11, 12),
-            ("last".to_owned(), 16, 16),
-        ]);
+        assert_eq!(
+            rows(source),
+            [
+                ("plain".to_owned(), 4, 5),
+                ("Shape".to_owned(), 7, 14),
+                ("Shape.area".to_owned(), 10, 14),
+                ("Shape.area.<locals>.nested".to_owned(), 11, 12),
+                ("last".to_owned(), 16, 16),
+            ]
+        );
     }
 
     #[test]
@@ -151,12 +155,10 @@ def last(): pass
         let source = "def f():\n    def g():\n        pass\n    return g\nf()\n";
         let spans = outline(source);
         let owner = |line| innermost(&spans, LineNo::new(line).unwrap()).map(|i| &*spans[i].name);
-        assert_eq!([owner(1), owner(3), owner(4), owner(5)], [
-            Some("f"),
-            Some("f.<locals>.g"),
-            Some("f"),
-            None
-        ]);
+        assert_eq!(
+            [owner(1), owner(3), owner(4), owner(5)],
+            [Some("f"), Some("f.<locals>.g"), Some("f"), None]
+        );
     }
 
     #[test]

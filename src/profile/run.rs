@@ -28,6 +28,26 @@ pub enum Outcome {
     Unknown,
 }
 
+/// Name of a signal, `signal N` for those without a common one.
+pub fn signal_name(number: i32) -> String {
+    let name = match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        _ => return format!("signal {number}"),
+    };
+    name.to_owned()
+}
+
 /// What was kept of one output stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {

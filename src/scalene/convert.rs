@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::json::{Num, RawFile, RawLine, RawProfile, RawStack};
 use crate::profile::{
-    CallPath, FileProfile, Footprint, Fraction, Frame, LeakReport, Line, LineCpu, LineGpu, LineMemory,
-    LineNo, Mebibytes, MebibytesPerSec, Percent, Seconds, Source, innermost, outline,
+    CallPath, FileProfile, Footprint, Fraction, Frame, LeakReport, Line, LineCpu, LineGpu,
+    LineMemory, LineNo, Mebibytes, MebibytesPerSec, Percent, Seconds, Source, innermost, outline,
 };
 
 /// Lines above this are not believed: no source file is that long.
@@ -52,7 +52,13 @@ impl Doubts {
     }
 
     /// A number that a unit accepts; what is there but is none is noted.
-    fn read<T>(&mut self, num: Num, field: &'static str, at: &str, unit: fn(f64) -> Option<T>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        num: Num,
+        field: &'static str,
+        at: &str,
+        unit: fn(f64) -> Option<T>,
+    ) -> Option<T> {
         let value = match num {
             Num::Absent => return None,
             Num::Value(value) => unit(value),
@@ -66,7 +72,8 @@ impl Doubts {
 
     fn into_warnings(self) -> impl Iterator<Item = String> {
         self.by_field.into_iter().map(|(field, (at, count))| {
-            let more = if count > 1 { format!(" and {} more places", count - 1) } else { String::new() };
+            let more =
+                if count > 1 { format!(" and {} more places", count - 1) } else { String::new() };
             format!("`{field}` holds no usable number at {at}{more}; counted as nothing")
         })
     }
@@ -78,10 +85,13 @@ pub(super) fn convert(raw: RawProfile<'_>, mut warnings: Vec<String>) -> Parsed 
     let gpu = raw.gpu_device.as_deref().filter(|name| raw.gpu != Some(false) && !name.is_empty());
     let gpu = gpu.map(str::to_owned);
     let footprint = memory.then(|| footprint(&raw, &mut doubts));
-    let elapsed = doubts.read(raw.elapsed_time_sec, "elapsed_time_sec", "the top level", Seconds::from_secs);
+    let elapsed =
+        doubts.read(raw.elapsed_time_sec, "elapsed_time_sec", "the top level", Seconds::from_secs);
     let elapsed = elapsed.or_else(|| {
         let elapsed = elapsed_from_samples(&raw)?;
-        warnings.push("the profile has no elapsed time; taken from its first and last sample".to_owned());
+        warnings.push(
+            "the profile has no elapsed time; taken from its first and last sample".to_owned(),
+        );
         Some(elapsed)
     });
     let call_paths = call_paths(&raw.stacks, &mut doubts);
@@ -111,12 +121,20 @@ fn any(value: f64) -> Option<f64> {
 
 fn line_no(value: f64) -> Option<LineNo> {
     let whole = (1.0..=MAX_LINE).contains(&value) && value.fract() == 0.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked just above")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked just above"
+    )]
     whole.then_some(value as u32).and_then(LineNo::new)
 }
 
 fn count(value: f64) -> Option<u64> {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates"
+    )]
     (value.is_finite() && value >= 0.0).then_some(value as u64)
 }
 
@@ -158,7 +176,7 @@ fn footprint(raw: &RawProfile<'_>, doubts: &mut Doubts) -> Footprint {
     };
     Footprint {
         peak: peak.unwrap_or(sampled_peak),
-        peak_at: raw.max_footprint_fname.as_ref().map(|name| name.to_string()).zip(peak_line),
+        peak_at: raw.max_footprint_fname.as_ref().map(ToString::to_string).zip(peak_line),
         python_fraction: doubts.read(
             raw.max_footprint_python_fraction,
             "max_footprint_python_fraction",
@@ -202,7 +220,13 @@ fn frame(text: &str) -> Option<Frame> {
     Some(Frame { file: file.to_owned(), function: function.to_owned(), line })
 }
 
-fn convert_file(path: &str, raw: &RawFile<'_>, memory: bool, gpu: bool, doubts: &mut Doubts) -> FileProfile {
+fn convert_file(
+    path: &str,
+    raw: &RawFile<'_>,
+    memory: bool,
+    gpu: bool,
+    doubts: &mut Doubts,
+) -> FileProfile {
     let mut texts: BTreeMap<LineNo, Cow<'_, str>> = BTreeMap::new();
     let mut lines: Vec<Line> = Vec::new();
     let longest = SPARSE_LINES.max(raw.lines.len().saturating_mul(SPARSE_FACTOR));
@@ -234,7 +258,8 @@ fn convert_file(path: &str, raw: &RawFile<'_>, memory: bool, gpu: bool, doubts: 
     });
     let leaks = leaks.collect();
     let at = format!("files[{path:?}]");
-    let cpu_share = doubts.read(raw.percent_cpu_time, "percent_cpu_time", &at, Percent::from_percent);
+    let cpu_share =
+        doubts.read(raw.percent_cpu_time, "percent_cpu_time", &at, Percent::from_percent);
     let cpu_share = cpu_share.unwrap_or_else(|| lines.iter().map(|line| line.cpu.total()).sum());
     FileProfile { path: path.to_owned(), source, lines, functions, cpu_share, leaks }
 }
@@ -248,7 +273,8 @@ fn convert_line(
     at: &str,
     doubts: &mut Doubts,
 ) -> Option<Line> {
-    let mut percent = |num, field| doubts.read(num, field, at, Percent::from_percent).unwrap_or_default();
+    let mut percent =
+        |num, field| doubts.read(num, field, at, Percent::from_percent).unwrap_or_default();
     let cpu = LineCpu {
         python: percent(raw.n_cpu_percent_python, "n_cpu_percent_python"),
         native: percent(raw.n_cpu_percent_c, "n_cpu_percent_c"),
@@ -267,15 +293,17 @@ fn convert_line(
         average_memory: mib(raw.n_gpu_avg_memory_mb, "n_gpu_avg_memory_mb"),
         peak_memory: mib(raw.n_gpu_peak_memory_mb, "n_gpu_peak_memory_mb"),
     };
-    let copy_rate =
-        doubts.read(raw.n_copy_mb_s, "n_copy_mb_s", at, MebibytesPerSec::from_mib_per_sec).unwrap_or_default();
+    let copy_rate = doubts
+        .read(raw.n_copy_mb_s, "n_copy_mb_s", at, MebibytesPerSec::from_mib_per_sec)
+        .unwrap_or_default();
     let has_memory = allocated.get() + peak.get() + average.get() + copy_rate.get() > 0.0;
     let has_gpu = gpu && (line_gpu != LineGpu::default());
     let idle = cpu.total() == Percent::ZERO && cpu.samples == 0 && awaiting == Percent::ZERO;
     if idle && !(memory && has_memory) && !has_gpu {
         return None;
     }
-    let fraction = |num, field, doubts: &mut Doubts| doubts.read(num, field, at, Fraction::from_fraction);
+    let fraction =
+        |num, field, doubts: &mut Doubts| doubts.read(num, field, at, Fraction::from_fraction);
     let core_utilization = fraction(raw.n_core_utilization, "n_core_utilization", doubts);
     let python_fraction = fraction(raw.n_python_fraction, "n_python_fraction", doubts);
     let sampled_visits = doubts.read(raw.n_mallocs, "n_mallocs", at, count).unwrap_or(0);
@@ -298,12 +326,14 @@ fn convert_line(
 }
 
 fn region(raw: &RawLine<'_>) -> Option<(LineNo, LineNo)> {
-    let (Num::Value(start), Num::Value(end)) = (raw.start_region_line, raw.end_region_line) else { return None };
+    let (Num::Value(start), Num::Value(end)) = (raw.start_region_line, raw.end_region_line) else {
+        return None;
+    };
     Some((line_no(start)?, line_no(end)?)).filter(|(start, end)| start <= end)
 }
 
 /// Scalene writes `&`, `<` and `>` as six-character escapes inside the text itself.
-fn unescape<'a>(text: &'a str) -> Cow<'a, str> {
+fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains("\\u00") {
         return Cow::Borrowed(text);
     }

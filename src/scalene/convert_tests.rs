@@ -187,7 +187,10 @@ fn what_is_no_profile_says_what_it_is() {
     assert_eq!(text(b"{}\n"), "the profile is empty: Scalene recorded no sample");
     assert_eq!(text(b"{\"files\": {\"a\""), "the profile is cut off after 14 bytes");
     assert_eq!(text(b"[1]"), "the document is JSON but no Scalene profile: it is not an object");
-    assert_eq!(text(b"{\"program\": \"x\"}"), "the document is JSON but no Scalene profile: it has no `files`");
+    assert_eq!(
+        text(b"{\"program\": \"x\"}"),
+        "the document is JSON but no Scalene profile: it has no `files`"
+    );
     assert!(text(b"hello").starts_with("the profile is not JSON: line 1, column 1"));
     assert_eq!(text(b""), "the profile is cut off after 0 bytes");
 }
@@ -212,8 +215,20 @@ fn arbitrary_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         "[a-z]{1,4}",
         prop::sample::select(vec![
-            "files", "lines", "lineno", "line", "n_malloc_mb", "n_cpu_percent_c", "samples", "stacks",
-            "args", "leaks", "elapsed_time_sec", "memory", "cpu_samples_list", "gpu_device",
+            "files",
+            "lines",
+            "lineno",
+            "line",
+            "n_malloc_mb",
+            "n_cpu_percent_c",
+            "samples",
+            "stacks",
+            "args",
+            "leaks",
+            "elapsed_time_sec",
+            "memory",
+            "cpu_samples_list",
+            "gpu_device",
         ])
         .prop_map(str::to_owned),
     ];

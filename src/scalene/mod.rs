@@ -3,10 +3,19 @@
 //! Owns: which versions are supported and what each can do, its command line, the launcher
 //! that hands arguments over untouched, the environment it wants, its JSON document.
 
+mod cli;
+mod cli_v1;
+mod cli_v2;
 mod convert;
 mod json;
+mod options;
 mod parse;
 mod repair;
+mod scope;
+mod version;
 
 pub use convert::Parsed;
+pub use options::RecordOptions;
 pub use parse::{ParseError, parse};
+pub use scope::{Scope, ScopeRequest};
+pub use version::{Adapter, UnsupportedVersion, Version};

@@ -59,7 +59,8 @@ fn parse_repaired(text: &str) -> Result<Parsed, ParseError> {
     let dropped = repair::drop_misfits(&mut value);
     let text = value.to_string();
     let raw = serde_json::from_str(&text).map_err(|source| syntax(&text, source))?;
-    let warnings = dropped.iter().map(|what| format!("unreadable in the profile, left out: {what}"));
+    let warnings =
+        dropped.iter().map(|what| format!("unreadable in the profile, left out: {what}"));
     finish(raw, warnings.collect())
 }
 

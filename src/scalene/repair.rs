@@ -104,7 +104,12 @@ pub(super) fn drop_misfits(document: &mut Value) -> Vec<String> {
     dropped
 }
 
-fn check(object: &mut Map<String, Value>, kinds: &[(&str, Kind)], at: &str, dropped: &mut Vec<String>) {
+fn check(
+    object: &mut Map<String, Value>,
+    kinds: &[(&str, Kind)],
+    at: &str,
+    dropped: &mut Vec<String>,
+) {
     for (key, kind) in kinds {
         let misfit = object.get(*key).is_some_and(|value| !value.is_null() && !kind.fits(value));
         // A null list or object is no harm to anybody, but is not read as an empty one.
@@ -164,11 +169,14 @@ mod tests {
         });
         let dropped = drop_misfits(&mut document);
         assert_eq!(document, json!({"files": {"a.py": {"lines": [{"lineno": 1}]}}}));
-        assert_eq!(dropped, [
-            "program",
-            "files[\"b.py\"]",
-            "1 of 2 entries of files[\"a.py\"].lines",
-            "files[\"a.py\"].lines[0].line"
-        ]);
+        assert_eq!(
+            dropped,
+            [
+                "program",
+                "files[\"b.py\"]",
+                "1 of 2 entries of files[\"a.py\"].lines",
+                "files[\"a.py\"].lines[0].line"
+            ]
+        );
     }
 }

@@ -1,0 +1,60 @@
+//! Lines by memory.
+
+use crate::profile::{FileProfile, Line, LineMemory, Mebibytes, Percent, Profile};
+
+/// What lines are ranked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemoryMetric {
+    /// Highest footprint growth between visits.
+    Peak,
+    /// Mean of that growth.
+    Average,
+    /// Volume allocated, freed or not.
+    Allocation,
+}
+
+/// A line and its memory.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MemoryHotspot<'a> {
+    /// Its file.
+    pub file: &'a FileProfile,
+    /// The line.
+    pub line: &'a Line,
+    /// Its memory.
+    pub memory: &'a LineMemory,
+    /// The metric as a share: of the volume allocated by all lines for `Allocation`, of the
+    /// highest footprint otherwise.
+    pub share: Option<Percent>,
+}
+
+impl MemoryMetric {
+    /// The value of a line.
+    pub fn of(self, memory: &LineMemory) -> Mebibytes {
+        match self {
+            Self::Peak => memory.peak,
+            Self::Average => memory.average,
+            Self::Allocation => memory.allocated,
+        }
+    }
+}
+
+/// All lines on which memory was sampled, highest first.
+pub fn memory_hotspots(profile: &Profile, metric: MemoryMetric) -> Vec<MemoryHotspot<'_>> {
+    let sampled =
+        || profile.lines().filter_map(|(file, line)| Some((file, line, line.memory.as_ref()?)));
+    let whole: f64 = match metric {
+        MemoryMetric::Allocation => sampled().map(|(_, _, memory)| memory.allocated.get()).sum(),
+        _ => profile.footprint.as_ref().map_or(0.0, |footprint| footprint.peak.get()),
+    };
+    let mut spots: Vec<_> = sampled()
+        .filter(|(_, _, memory)| metric.of(memory) > Mebibytes::ZERO)
+        .map(|(file, line, memory)| MemoryHotspot {
+            file,
+            line,
+            memory,
+            share: Percent::of_whole(metric.of(memory).get(), whole),
+        })
+        .collect();
+    spots.sort_by(|a, b| metric.of(b.memory).get().total_cmp(&metric.of(a.memory).get()));
+    spots
+}

@@ -1,0 +1,15 @@
+//! Questions about a profile, as pure functions: `&Profile` in, value out.
+//!
+//! No I/O, no clock, no rendering. One question per file.
+
+mod file;
+mod functions;
+mod hotspots;
+mod memory;
+mod summary;
+
+pub use file::{FileLookup, find_file, lines_that_matter};
+pub use functions::{FunctionMetrics, functions};
+pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
+pub use memory::{MemoryHotspot, MemoryMetric, memory_hotspots};
+pub use summary::{Confidence, RANKING_SAMPLES, Summary, confidence, summary};

@@ -1,0 +1,68 @@
+//! Where a program ran.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::text::amount;
+use crate::profile::{RunInfo, round_for_display};
+
+/// Interpreter, profiler and machine.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct EnvironmentInfo {
+    /// Interpreter that ran the program.
+    pub python: String,
+    /// How that interpreter was chosen.
+    pub python_source: String,
+    /// Version of Python.
+    pub python_version: String,
+    /// Version of Scalene.
+    pub scalene_version: String,
+    /// `project` (installed there) or `overlay` (private copy; the project is not touched).
+    pub scalene_source: String,
+    /// Operating system and machine.
+    pub platform: String,
+    /// Logical cores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cores: Option<usize>,
+    /// One-minute load average when the run began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load: Option<f64>,
+    /// Directory that paths in answers are relative to.
+    pub project_root: String,
+    /// Working directory of the program.
+    pub cwd: String,
+}
+
+impl EnvironmentInfo {
+    pub(super) fn new(run: &RunInfo) -> Self {
+        let environment = &run.environment;
+        Self {
+            python: environment.python.display().to_string(),
+            python_source: environment.python_source.clone(),
+            python_version: environment.python_version.clone(),
+            scalene_version: environment.scalene_version.clone(),
+            scalene_source: environment.scalene_source.clone(),
+            platform: environment.platform.clone(),
+            cores: environment.cores,
+            load: environment.load.map(round_for_display),
+            project_root: run.project_root.display().to_string(),
+            cwd: run.cwd.display().to_string(),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let cores = self.cores.map_or_else(String::new, |cores| format!(", {cores} cores"));
+        let load = self.load.map_or_else(String::new, |load| format!(", load {}", amount(load)));
+        format!(
+            "Environment: Python {} ({}, from {}), Scalene {} ({}), {}{cores}{load}; cwd {}, paths relative to {}\n",
+            self.python_version,
+            self.python,
+            self.python_source,
+            self.scalene_version,
+            self.scalene_source,
+            self.platform,
+            self.cwd,
+            self.project_root,
+        )
+    }
+}

@@ -1,0 +1,204 @@
+//! One file, line by line.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use super::line::LineMetrics;
+use super::next::{self, NextCall};
+use super::text::{amount, amount_or_dash};
+use super::{Answer, budget};
+use crate::analysis;
+use crate::profile::{FileProfile, LineNo, Mebibytes, Percent, Profile, Seconds};
+
+/// Lines shown when no range is asked for.
+const DEFAULT_LINES: usize = 40;
+/// Most lines of one answer.
+const MOST_LINES: usize = 150;
+
+/// Which lines to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FileQuery {
+    /// First line; with neither bound the lines that matter are chosen.
+    pub start: Option<u32>,
+    /// Last line.
+    pub end: Option<u32>,
+}
+
+/// Figures of a whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct FileMetricsSummary {
+    /// Share of all sampled time, in percent.
+    pub percent_of_total: f64,
+    /// Seconds in the interpreter: sum over its lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python_time_sec: Option<f64>,
+    /// Seconds in native code: sum over its lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub c_time_sec: Option<f64>,
+    /// Seconds waiting, in the kernel or descheduled: sum over its lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_time_sec: Option<f64>,
+    /// Volume allocated by its lines, MiB; absent when memory was off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocated_mb: Option<f64>,
+    /// Lines with samples.
+    pub sampled_lines: usize,
+    /// Lines of the file.
+    pub source_lines: usize,
+}
+
+/// One file, line by line.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct FileAnswer {
+    /// The profile it is from.
+    pub profile_id: String,
+    /// File, relative to the project root.
+    pub file: String,
+    /// Figures of the whole file.
+    pub summary: FileMetricsSummary,
+    /// Lines in order; one without figures had no sample.
+    pub lines: Vec<LineMetrics>,
+    /// Lines shown.
+    pub shown: usize,
+    /// Lines of the file.
+    pub total: usize,
+    /// Share of the file's time, in percent, that the lines shown hold.
+    pub coverage_percent: f64,
+    /// Calls worth making next.
+    pub next: Vec<NextCall>,
+}
+
+impl FileAnswer {
+    /// Chooses the lines of a file.
+    pub fn new(profile: &Profile, file: &FileProfile, query: FileQuery) -> Self {
+        let total = file.source.line_count();
+        let last = u32::try_from(total).unwrap_or(u32::MAX);
+        let wanted: BTreeSet<LineNo> = match (query.start, query.end) {
+            (None, None) => analysis::lines_that_matter(file, DEFAULT_LINES),
+            (start, end) => {
+                let range = start.unwrap_or(1).max(1)..=end.unwrap_or(last).min(last);
+                range.filter_map(LineNo::new).collect()
+            }
+        };
+        let rest = wanted.iter().nth(MOST_LINES).copied();
+        let lines: Vec<_> = wanted
+            .iter()
+            .take(MOST_LINES)
+            .map(|number| match file.line(*number) {
+                Some(line) => {
+                    let content = file.text(*number).trim_end().to_owned();
+                    let content = super::text::one_line_indented(&content);
+                    LineMetrics { content, ..LineMetrics::new(profile, file, line) }
+                }
+                None => LineMetrics::bare(file, *number),
+            })
+            .collect();
+        let whole = file.total_share();
+        let shown_share: Percent = wanted
+            .iter()
+            .take(MOST_LINES)
+            .filter_map(|number| file.line(*number))
+            .map(|line| line.cpu.total())
+            .sum();
+        let name = profile.display_path(&file.path).into_owned();
+        let next = rest.map(|line| {
+            NextCall::new(
+                "get_file_details",
+                [
+                    ("profile_id", json!(profile.id.as_str())),
+                    ("file_path", json!(name)),
+                    ("start_line", json!(line.get())),
+                    ("end_line", json!(query.end.unwrap_or(last))),
+                ],
+            )
+        });
+        Self {
+            profile_id: profile.id.to_string(),
+            file: name,
+            summary: summary(profile, file),
+            shown: lines.len(),
+            lines,
+            total,
+            coverage_percent: Percent::of_whole(shown_share.get(), whole.get())
+                .unwrap_or_default()
+                .rounded(),
+            next: next.into_iter().collect(),
+        }
+    }
+}
+
+fn summary(profile: &Profile, file: &FileProfile) -> FileMetricsSummary {
+    let seconds = |share: fn(&crate::profile::LineCpu) -> Percent| {
+        let sum: Percent = file.lines.iter().map(|line| share(&line.cpu)).sum();
+        profile.seconds(sum).map(Seconds::rounded)
+    };
+    let allocated = profile.measured.memory.then(|| {
+        let lines = file.lines.iter().filter_map(|line| line.memory.as_ref());
+        lines.map(|memory| memory.allocated).sum::<Mebibytes>().rounded()
+    });
+    FileMetricsSummary {
+        percent_of_total: file.total_share().rounded(),
+        python_time_sec: seconds(|cpu| cpu.python),
+        c_time_sec: seconds(|cpu| cpu.native),
+        system_time_sec: seconds(|cpu| cpu.system),
+        allocated_mb: allocated,
+        sampled_lines: file.lines.len(),
+        source_lines: file.source.line_count(),
+    }
+}
+
+impl Answer for FileAnswer {
+    fn text(&self) -> String {
+        let summary = &self.summary;
+        let mut text = format!(
+            "{}  {}: {} % of the sampled time (Python {} s, native {} s, system {} s), {} MiB allocated\n\
+             {} of {} lines shown ({} with samples), {} % of the file's time; … marks lines left out, start_line/end_line show them\n",
+            self.profile_id,
+            self.file,
+            amount(summary.percent_of_total),
+            amount_or_dash(summary.python_time_sec),
+            amount_or_dash(summary.c_time_sec),
+            amount_or_dash(summary.system_time_sec),
+            amount_or_dash(summary.allocated_mb),
+            self.shown,
+            self.total,
+            summary.sampled_lines,
+            amount(self.coverage_percent),
+        );
+        text.push_str(" share  Python s  native s  system s   MiB  peak  copied/s  line\n");
+        let mut previous = 0;
+        for line in &self.lines {
+            if line.line_number != previous + 1 {
+                text.push_str("  …\n");
+            }
+            previous = line.line_number;
+            text.push_str(&row(line));
+        }
+        if (previous as usize) < self.total {
+            text.push_str("  …\n");
+        }
+        text.push_str(&next::text(&self.next));
+        budget::cap(text)
+    }
+}
+
+fn row(line: &LineMetrics) -> String {
+    let cell = |value: Option<f64>| value.map(amount).unwrap_or_default();
+    let share = line.percent_of_total.map(|p| format!("{} %", amount(p))).unwrap_or_default();
+    let gpu = line.gpu_time_sec.map(|s| format!("  [GPU {} s]", amount(s))).unwrap_or_default();
+    let row = format!(
+        "{share:>6}  {:>8}  {:>8}  {:>8}  {:>4}  {:>4}  {:>8}  {:>4} {}{gpu}",
+        cell(line.python_time_sec),
+        cell(line.c_time_sec),
+        cell(line.system_time_sec),
+        cell(line.allocated_mb),
+        cell(line.peak_memory_mb),
+        cell(line.copy_mb_per_sec),
+        line.line_number,
+        line.content,
+    );
+    format!("{}\n", row.trim_end())
+}

@@ -1,0 +1,139 @@
+//! Figures by function.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use super::next::{self, NextCall};
+use super::text::{amount, amount_or_dash, table};
+use super::{Answer, budget};
+use crate::analysis;
+use crate::profile::{Mebibytes, Percent, Profile, Seconds};
+
+/// A function and the sums of its own lines.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct FunctionMetrics {
+    /// Qualified name; `<module>` for module-level code.
+    pub function_name: String,
+    /// File, relative to the project root.
+    pub file: String,
+    /// Line of `def` or `class`; 1 for module-level code.
+    pub start_line: u32,
+    /// Python and native seconds of its own lines: share of sampled time × elapsed time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_time_sec: Option<f64>,
+    /// Seconds of its own lines waiting, in the kernel or descheduled, on the same basis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_time_sec: Option<f64>,
+    /// Largest peak of one of its lines, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_peak_mb: Option<f64>,
+    /// Largest average of one of its lines, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_average_mb: Option<f64>,
+    /// Volume allocated by its own lines, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocated_mb: Option<f64>,
+    /// Number of calls. A sampling profiler does not count them: absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub num_calls: Option<u64>,
+    /// Python and native time as a share, in percent, of that of the whole run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_of_total_cpu: Option<f64>,
+}
+
+/// Functions ranked by CPU time.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct FunctionsAnswer {
+    /// The profile they are from.
+    pub profile_id: String,
+    /// Highest first.
+    pub functions: Vec<FunctionMetrics>,
+    /// Functions listed.
+    pub shown: usize,
+    /// Functions with samples.
+    pub total: usize,
+    /// Share of the run's Python and native time, in percent, that the listed ones hold.
+    pub coverage_percent: f64,
+    /// Calls worth making next.
+    pub next: Vec<NextCall>,
+}
+
+impl FunctionsAnswer {
+    /// Ranks the functions of a profile.
+    pub fn new(profile: &Profile, limit: usize) -> Self {
+        let all = analysis::functions(profile);
+        let covered: Percent = all.iter().take(limit).map(|function| function.on_cpu).sum();
+        let whole: Percent = all.iter().map(|function| function.on_cpu).sum();
+        let seconds = |share| profile.seconds(share).map(Seconds::rounded);
+        let functions: Vec<_> = all
+            .iter()
+            .take(limit)
+            .map(|function| FunctionMetrics {
+                function_name: function.name.to_owned(),
+                file: profile.display_path(&function.file.path).into_owned(),
+                start_line: function.start.get(),
+                cpu_time_sec: seconds(function.on_cpu),
+                system_time_sec: seconds(function.system),
+                memory_peak_mb: function.peak.map(Mebibytes::rounded),
+                memory_average_mb: function.average.map(Mebibytes::rounded),
+                allocated_mb: function.allocated.map(Mebibytes::rounded),
+                num_calls: None,
+                percent_of_total_cpu: function.of_cpu.map(Percent::rounded),
+            })
+            .collect();
+        let next = functions.first().map(|function| {
+            NextCall::new(
+                "get_file_details",
+                [("profile_id", json!(profile.id.as_str())), ("file_path", json!(function.file))],
+            )
+        });
+        Self {
+            profile_id: profile.id.to_string(),
+            shown: functions.len(),
+            functions,
+            total: all.len(),
+            coverage_percent: Percent::of_whole(covered.get(), whole.get())
+                .unwrap_or_default()
+                .rounded(),
+            next: next.into_iter().collect(),
+        }
+    }
+}
+
+impl Answer for FunctionsAnswer {
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{}  functions by CPU time of their own lines: {} of {} shown, {} % of it (calls are not counted)\n",
+            self.profile_id,
+            self.shown,
+            self.total,
+            amount(self.coverage_percent)
+        );
+        let row = |function: &FunctionMetrics| {
+            let share = function.percent_of_total_cpu;
+            let mut cells = vec![share.map_or_else(|| "-".into(), |p| format!("{} %", amount(p)))];
+            let figures = [
+                function.cpu_time_sec,
+                function.system_time_sec,
+                function.allocated_mb,
+                function.memory_peak_mb,
+                function.memory_average_mb,
+            ];
+            cells.extend(figures.map(amount_or_dash));
+            cells.push(format!(
+                "{} {}:{}",
+                function.function_name, function.file, function.start_line
+            ));
+            cells
+        };
+        let rows: Vec<_> = self.functions.iter().map(row).collect();
+        if !rows.is_empty() {
+            let header =
+                ["of CPU", "CPU s", "system s", "MiB allocated", "peak", "mean", "function"];
+            text.push_str(&table(&header, &rows));
+        }
+        text.push_str(&next::text(&self.next));
+        budget::cap(text)
+    }
+}

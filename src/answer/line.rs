@@ -1,0 +1,115 @@
+//! One line of source with its figures.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::text::{amount_or_dash, one_line_indented, source};
+use crate::profile::{FileProfile, Line, LineNo, Profile, Seconds};
+
+/// A line and what was measured on it. Figures that nobody measured are absent.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct LineMetrics {
+    /// Line number, from 1.
+    pub line_number: u32,
+    /// Source text.
+    pub content: String,
+    /// Function it belongs to; `<module>` outside functions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_name: Option<String>,
+    /// Share of all sampled time in percent (Python, native and system).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_of_total: Option<f64>,
+    /// Seconds in the interpreter: share of sampled time × elapsed time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python_time_sec: Option<f64>,
+    /// Seconds in native code, on the same basis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub c_time_sec: Option<f64>,
+    /// Seconds waiting, in the kernel or descheduled, on the same basis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_time_sec: Option<f64>,
+    /// Highest footprint growth between visits of the line, MiB; from Scalene 2.3 on per visit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory_mb: Option<f64>,
+    /// Volume allocated, freed or not, MiB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocated_mb: Option<f64>,
+    /// Number of allocations. Scalene does not count them: always absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocations: Option<u64>,
+    /// Copy volume, MiB per second of the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_mb_per_sec: Option<f64>,
+    /// Seconds under GPU load, on the same basis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_time_sec: Option<f64>,
+}
+
+impl LineMetrics {
+    /// A measured line.
+    pub(super) fn new(profile: &Profile, file: &FileProfile, line: &Line) -> Self {
+        let seconds = |share| profile.seconds(share).map(Seconds::rounded);
+        let cpu = profile.measured.cpu.then_some(&line.cpu);
+        let memory = line.memory.as_ref();
+        Self {
+            line_number: line.number.get(),
+            content: source(file.text(line.number)),
+            function_name: Some(file.function_name(line).to_owned()),
+            percent_of_total: cpu.map(|cpu| cpu.total().rounded()),
+            python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
+            c_time_sec: cpu.and_then(|cpu| seconds(cpu.native)),
+            system_time_sec: cpu.and_then(|cpu| seconds(cpu.system)),
+            peak_memory_mb: memory.map(|memory| memory.peak.rounded()),
+            allocated_mb: memory.map(|memory| memory.allocated.rounded()),
+            allocations: None,
+            copy_mb_per_sec: memory.map(|memory| memory.copy_rate.rounded()),
+            gpu_time_sec: line.gpu.and_then(|gpu| seconds(gpu.share)),
+        }
+    }
+
+    /// A line without samples.
+    pub(super) fn bare(file: &FileProfile, number: LineNo) -> Self {
+        Self {
+            line_number: number.get(),
+            content: one_line_indented(file.text(number)),
+            function_name: None,
+            percent_of_total: None,
+            python_time_sec: None,
+            c_time_sec: None,
+            system_time_sec: None,
+            peak_memory_mb: None,
+            allocated_mb: None,
+            allocations: None,
+            copy_mb_per_sec: None,
+            gpu_time_sec: None,
+        }
+    }
+
+    /// The time columns of a table row.
+    pub(super) fn time_cells(&self) -> Vec<String> {
+        let share =
+            self.percent_of_total.map_or_else(|| "-".into(), |p| format!("{} %", super::amount(p)));
+        let mut cells = vec![share];
+        cells.extend(
+            [self.python_time_sec, self.c_time_sec, self.system_time_sec].map(amount_or_dash),
+        );
+        cells
+    }
+}
+
+/// Words for what a line spends its time on.
+///
+/// Scalene 2.2 and later show a quarter to a half of pure Python loops as native, so only
+/// a clear majority counts.
+pub(super) fn kind(line: &Line) -> &'static str {
+    let (cpu, total) = (line.cpu.on_cpu().get(), line.cpu.total().get());
+    if line.cpu.system.get() > 0.5 * total {
+        "waiting"
+    } else if line.cpu.native.get() > 0.8 * cpu {
+        "native"
+    } else if line.cpu.native.get() <= 0.5 * cpu {
+        "Python"
+    } else {
+        "mixed"
+    }
+}

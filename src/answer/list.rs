@@ -1,0 +1,96 @@
+//! The stored profiles.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use super::next::{self, NextCall};
+use super::profile::program;
+use super::text::{amount_or_dash, table};
+use super::{Answer, budget};
+use crate::profile::{Mebibytes, Profile, Seconds, Status};
+
+/// A stored profile in one row.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ProfileMetadata {
+    /// Its handle.
+    pub profile_id: String,
+    /// The program and its arguments.
+    pub script_name: String,
+    /// When the run started, RFC 3339 in UTC.
+    pub timestamp: String,
+    /// `complete`, `partial` or `running`.
+    pub status: String,
+    /// Wall time in seconds, with profiling on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed_time_sec: Option<f64>,
+    /// Highest footprint in MiB; absent when memory was off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_footprint_mb: Option<f64>,
+}
+
+impl ProfileMetadata {
+    /// The row of a finished profile.
+    pub fn new(profile: &Profile) -> Self {
+        Self {
+            profile_id: profile.id.to_string(),
+            script_name: program(profile),
+            timestamp: profile.run.started_at.clone(),
+            status: match profile.run.status {
+                Status::Complete => "complete",
+                Status::Partial => "partial",
+            }
+            .to_owned(),
+            elapsed_time_sec: profile.elapsed.map(Seconds::rounded),
+            max_footprint_mb: profile.footprint.as_ref().map(|f| Mebibytes::rounded(f.peak)),
+        }
+    }
+}
+
+/// All stored profiles.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ProfilesAnswer {
+    /// Newest first.
+    pub profiles: Vec<ProfileMetadata>,
+    /// Profiles listed.
+    pub shown: usize,
+    /// Profiles stored.
+    pub total: usize,
+    /// Calls worth making next.
+    pub next: Vec<NextCall>,
+}
+
+impl ProfilesAnswer {
+    /// Lists rows, newest first.
+    pub fn new(profiles: Vec<ProfileMetadata>) -> Self {
+        let next = profiles.first().map_or_else(
+            || NextCall::new("profile_script", [("script_path", json!("path/to/script.py"))]),
+            |newest| NextCall::new("get_cpu_hotspots", [("profile_id", json!(newest.profile_id))]),
+        );
+        Self { shown: profiles.len(), total: profiles.len(), profiles, next: vec![next] }
+    }
+}
+
+impl Answer for ProfilesAnswer {
+    fn text(&self) -> String {
+        let mut text = format!("{} stored profiles, newest first\n", self.total);
+        let row = |profile: &ProfileMetadata| {
+            vec![
+                profile.profile_id.clone(),
+                profile.status.clone(),
+                amount_or_dash(profile.elapsed_time_sec),
+                amount_or_dash(profile.max_footprint_mb),
+                format!("{}  {}", profile.timestamp, profile.script_name),
+            ]
+        };
+        let rows: Vec<_> = self.profiles.iter().map(row).collect();
+        if !rows.is_empty() {
+            text.push_str(&table(
+                &["id", "status", "wall s", "peak MiB", "started, program"],
+                &rows,
+            ));
+        }
+        text.push_str(&next::text(&self.next));
+        budget::cap(text)
+    }
+}

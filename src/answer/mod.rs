@@ -1,0 +1,38 @@
+//! What a caller gets to see: typed answers and their text.
+//!
+//! Each answer is one struct. Its structured form is the struct itself, its text is made
+//! from the struct alone, so neither can hold a fact that the other lacks. Paths are
+//! shortened, numbers rounded, lists capped here, and nowhere before.
+
+mod budget;
+mod environment;
+mod file;
+mod functions;
+mod hotspots;
+mod line;
+mod list;
+mod next;
+mod output;
+mod profile;
+mod running;
+mod text;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use environment::EnvironmentInfo;
+pub use file::{FileAnswer, FileQuery};
+pub use functions::FunctionsAnswer;
+pub use hotspots::{CpuHotspotsAnswer, MemoryHotspotsAnswer};
+pub use list::{ProfileMetadata, ProfilesAnswer};
+pub use next::NextCall;
+pub use output::OutputInfo;
+pub use profile::{ProfileAnswer, StatusInfo};
+pub use running::running;
+pub use text::{amount, one_line};
+
+/// An answer: structured by `Serialize`, readable by [`Answer::text`].
+pub trait Answer: Serialize + JsonSchema {
+    /// The same facts for a reader, within the text budget.
+    fn text(&self) -> String;
+}

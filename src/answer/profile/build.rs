@@ -1,0 +1,300 @@
+//! Fills the answer from a stored profile.
+
+use serde_json::json;
+
+use super::{
+    CallPathInfo, CpuMetrics, GpuMetrics, LineGpuMetrics, LineMemoryMetrics, MemoryMetrics,
+    OutcomeInfo, ProfileAnswer, Ranked, StatusInfo, SummaryMetrics, TopLine,
+};
+use crate::analysis::{self, Confidence, CpuBasis, MemoryMetric};
+use crate::answer::environment::EnvironmentInfo;
+use crate::answer::line::{LineMetrics, kind};
+use crate::answer::next::NextCall;
+use crate::answer::output::OutputInfo;
+use crate::answer::text::{one_line, source};
+use crate::profile::{
+    CallPath, LineNo, Mebibytes, Outcome, Percent, Profile, ProgramKind, Seconds, Status,
+    round_for_display, signal_name,
+};
+
+/// Lines listed under each kind of measurement.
+const LINES: usize = 10;
+/// Lines in `top_lines`.
+const TOP_LINES: usize = 5;
+/// Call paths listed when stacks were collected.
+const CALL_PATHS: usize = 5;
+/// Frames shown of a call path, counted from its end.
+const FRAMES: usize = 6;
+
+impl ProfileAnswer {
+    /// The answer for a stored profile.
+    pub fn new(profile: &Profile) -> Self {
+        Self::with_lines(profile, LINES)
+    }
+
+    /// The same with every line listed.
+    pub fn whole(profile: &Profile) -> Self {
+        Self {
+            stdout: Some(OutputInfo::whole(&profile.run.stdout)),
+            stderr: Some(OutputInfo::whole(&profile.run.stderr)),
+            ..Self::with_lines(profile, usize::MAX)
+        }
+    }
+
+    fn with_lines(profile: &Profile, lines: usize) -> Self {
+        let mut warnings = profile.run.warnings.clone();
+        warnings.extend(doubt(profile));
+        Self {
+            profile_id: profile.id.to_string(),
+            status: match profile.run.status {
+                Status::Complete => StatusInfo::Complete,
+                Status::Partial => StatusInfo::Partial,
+            },
+            program: program(profile),
+            outcome: Some(outcome(profile.run.outcome)),
+            progress: None,
+            summary: Some(summary(profile)),
+            top_lines: top_lines(profile),
+            cpu_profile: profile.measured.cpu.then(|| cpu(profile, lines)),
+            memory_profile: memory(profile, lines),
+            gpu_profile: gpu(profile, lines),
+            call_paths: (!profile.call_paths.is_empty()).then(|| call_paths(profile)),
+            errors: profile.run.errors.clone(),
+            warnings,
+            stdout: Some(OutputInfo::new(&profile.run.stdout)),
+            stderr: Some(OutputInfo::new(&profile.run.stderr)),
+            environment: Some(EnvironmentInfo::new(&profile.run)),
+            next: next_calls(profile),
+        }
+    }
+}
+
+fn doubt(profile: &Profile) -> Option<String> {
+    match analysis::confidence(profile) {
+        Confidence::TooFew(samples) if profile.measured.cpu => Some(format!(
+            "{samples} samples are too few to rank lines: run longer input, or call again with \
+             cpu_sampling_rate 0.001"
+        )),
+        _ => None,
+    }
+}
+
+pub(in crate::answer) fn program(profile: &Profile) -> String {
+    let program = &profile.program;
+    let name = match program.kind {
+        ProgramKind::Module => format!("-m {}", program.name),
+        ProgramKind::Script | ProgramKind::Snippet => program.name.clone(),
+    };
+    let quoted = |arg: &String| {
+        let plain =
+            !arg.is_empty() && !arg.contains(|c: char| c.is_whitespace() || "\"'\\$".contains(c));
+        if plain { arg.clone() } else { format!("{arg:?}") }
+    };
+    let words: Vec<_> = std::iter::once(name).chain(program.args.iter().map(quoted)).collect();
+    one_line(&words.join(" "), 160)
+}
+
+fn outcome(outcome: Outcome) -> OutcomeInfo {
+    let (exit_code, signal, description) = match outcome {
+        Outcome::ExitCode(code) => (Some(code), None, format!("exit {code}")),
+        Outcome::Signal(number) => {
+            (None, Some(signal_name(number)), format!("killed by {}", signal_name(number)))
+        }
+        Outcome::TimedOut => (None, None, "stopped at the time limit".to_owned()),
+        Outcome::Stopped => (None, None, "stopped on request".to_owned()),
+        Outcome::Unknown => (None, None, "end not recorded".to_owned()),
+    };
+    OutcomeInfo { exit_code, signal, description }
+}
+
+fn summary(profile: &Profile) -> SummaryMetrics {
+    let summary = analysis::summary(profile);
+    SummaryMetrics {
+        elapsed_time_sec: summary.elapsed.map(Seconds::rounded),
+        max_footprint_mb: summary.peak.map(Mebibytes::rounded),
+        average_memory_mb: summary.average.map(Mebibytes::rounded),
+        num_lines: summary.lines,
+        num_functions: summary.functions,
+        cpu_percent_threshold: profile.reporting.cpu_percent_threshold,
+        cpu_samples: profile.cpu_samples(),
+    }
+}
+
+fn location(profile: &Profile, path: &str, line: LineNo) -> String {
+    format!("{}:{line}", profile.display_path(path))
+}
+
+fn top_lines(profile: &Profile) -> Vec<TopLine> {
+    if !profile.measured.cpu {
+        return Vec::new();
+    }
+    analysis::cpu_hotspots(profile, CpuBasis::WithSystem)
+        .iter()
+        .take(TOP_LINES)
+        .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
+        .map(|spot| TopLine {
+            location: location(profile, &spot.file.path, spot.line.number),
+            function_name: spot.file.function_name(spot.line).to_owned(),
+            content: source(spot.file.text(spot.line.number)),
+            percent_of_total: spot.share.rounded(),
+            time_sec: profile.seconds(spot.share).map(Seconds::rounded),
+            kind: kind(spot.line).to_owned(),
+        })
+        .collect()
+}
+
+fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
+    let totals = analysis::summary(profile);
+    let seconds = |share| profile.seconds(share).map(Seconds::rounded);
+    let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
+    let total = spots.len();
+    let whole: Percent = spots.iter().map(|spot| spot.share).sum();
+    let listed: Vec<_> = spots
+        .into_iter()
+        .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
+        .take(limit)
+        .collect();
+    let covered: Percent = listed.iter().map(|spot| spot.share).sum();
+    let lines: Vec<_> = listed
+        .iter()
+        .map(|spot| {
+            let key = location(profile, &spot.file.path, spot.line.number);
+            (key, LineMetrics::new(profile, spot.file, spot.line))
+        })
+        .collect();
+    CpuMetrics {
+        total_python_time_sec: seconds(totals.python),
+        total_c_time_sec: seconds(totals.native),
+        total_system_time_sec: seconds(totals.system),
+        shown: lines.len(),
+        lines: Ranked(lines),
+        total,
+        coverage_percent: Percent::of_whole(covered.get(), whole.get())
+            .unwrap_or_default()
+            .rounded(),
+    }
+}
+
+fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
+    let footprint = profile.footprint.as_ref()?;
+    let totals = analysis::summary(profile);
+    let spots = analysis::memory_hotspots(profile, MemoryMetric::Allocation);
+    let total = spots.len();
+    let smallest = mib(profile.reporting.malloc_threshold);
+    let listed: Vec<_> = spots
+        .into_iter()
+        .filter(|spot| spot.memory.allocated.get() >= smallest)
+        .take(limit)
+        .collect();
+    let coverage: Option<Percent> = listed.iter().map(|spot| spot.share).sum::<Option<Percent>>();
+    let lines: Vec<_> = listed
+        .iter()
+        .map(|spot| {
+            let memory = spot.memory;
+            let metrics = LineMemoryMetrics {
+                line_number: spot.line.number.get(),
+                content: source(spot.file.text(spot.line.number)),
+                allocated_mb: memory.allocated.rounded(),
+                peak_mb: memory.peak.rounded(),
+                average_mb: memory.average.rounded(),
+                python_percent: memory.python_fraction.map(|part| (part.get() * 100.0).round()),
+                copy_mb_per_sec: memory.copy_rate.rounded(),
+            };
+            (location(profile, &spot.file.path, spot.line.number), metrics)
+        })
+        .collect();
+    Some(MemoryMetrics {
+        peak_mb: footprint.peak.rounded(),
+        peak_at: footprint.peak_at.as_ref().map(|(file, line)| location(profile, file, *line)),
+        average_mb: totals.average.map(Mebibytes::rounded),
+        allocated_mb: totals.allocated.unwrap_or_default().rounded(),
+        num_allocations: None,
+        num_deallocations: None,
+        memory_samples: footprint.records,
+        shown: lines.len(),
+        lines: Ranked(lines),
+        total,
+        coverage_percent: coverage.filter(|_| total > 0).map(Percent::rounded),
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a threshold in bytes, far below 2^53")]
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn gpu(profile: &Profile, limit: usize) -> Option<GpuMetrics> {
+    let device = profile.measured.gpu.clone()?;
+    let mut spots: Vec<_> = profile
+        .lines()
+        .filter_map(|(file, line)| Some((file, line, line.gpu?)))
+        .filter(|(_, _, gpu)| gpu.share > Percent::ZERO)
+        .collect();
+    spots.sort_by(|a, b| b.2.share.get().total_cmp(&a.2.share.get()));
+    let share: Percent = spots.iter().map(|(_, _, gpu)| gpu.share).sum();
+    let peak = spots.iter().map(|(_, _, gpu)| gpu.peak_memory.get()).fold(0.0, f64::max);
+    let total = spots.len();
+    let seconds = |share| profile.seconds(share).map(Seconds::rounded);
+    let lines: Vec<_> = spots
+        .into_iter()
+        .take(limit)
+        .map(|(file, line, gpu)| {
+            let metrics = LineGpuMetrics {
+                line_number: line.number.get(),
+                content: source(file.text(line.number)),
+                gpu_time_sec: seconds(gpu.share),
+                gpu_percent: gpu.share.rounded(),
+                gpu_memory_mb: gpu.peak_memory.rounded(),
+            };
+            (location(profile, &file.path, line.number), metrics)
+        })
+        .collect();
+    Some(GpuMetrics {
+        device,
+        total_gpu_time_sec: seconds(share),
+        total_gpu_memory_mb: round_for_display(peak),
+        shown: lines.len(),
+        lines: Ranked(lines),
+        total,
+    })
+}
+
+fn call_paths(profile: &Profile) -> Vec<CallPathInfo> {
+    let info = |path: &CallPath| {
+        let cut = path.frames.len().saturating_sub(FRAMES);
+        let mut frames = Vec::new();
+        if cut > 0 {
+            frames.push(format!("… {cut} more"));
+        }
+        frames.extend(path.frames.iter().skip(cut).map(|frame| {
+            format!("{} {}", frame.function, location(profile, &frame.file, frame.line))
+        }));
+        CallPathInfo { percent: path.share.rounded(), samples: path.samples, frames }
+    };
+    profile.call_paths.iter().take(CALL_PATHS).map(info).collect()
+}
+
+fn next_calls(profile: &Profile) -> Vec<NextCall> {
+    let id = json!(profile.id.as_str());
+    let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
+    let mut calls = Vec::new();
+    if let Some(spot) = spots.first() {
+        let (start, end) = spot.line.region.map_or_else(
+            || (spot.line.number.get().saturating_sub(5).max(1), spot.line.number.get() + 5),
+            |(start, end)| (start.get(), end.get().max(start.get() + 5)),
+        );
+        calls.push(NextCall::new(
+            "get_file_details",
+            [
+                ("profile_id", id.clone()),
+                ("file_path", json!(profile.display_path(&spot.file.path))),
+                ("start_line", json!(start)),
+                ("end_line", json!(end)),
+            ],
+        ));
+        calls.push(NextCall::new("get_function_summary", [("profile_id", id)]));
+    } else if profile.footprint.is_some() {
+        calls.push(NextCall::new("get_memory_hotspots", [("profile_id", id)]));
+    }
+    calls
+}

@@ -1,0 +1,177 @@
+//! The same answer for a reader.
+
+use super::{ProfileAnswer, StatusInfo};
+use crate::answer::environment::EnvironmentInfo;
+use crate::answer::text::{amount, amount_or_dash, table};
+use crate::answer::{Answer, budget, next};
+
+impl Answer for ProfileAnswer {
+    fn text(&self) -> String {
+        let mut text = self.headline();
+        if let Some(progress) = &self.progress {
+            text.push_str(&progress.text());
+        }
+        text.push_str(&self.lines_text());
+        text.push_str(&self.memory_text());
+        text.push_str(&self.gpu_text());
+        text.push_str(&self.call_paths_text());
+        for error in &self.errors {
+            text.push_str(&format!("Error: {error}\n"));
+        }
+        for warning in &self.warnings {
+            text.push_str(&format!("Caution: {warning}\n"));
+        }
+        text.extend(self.stdout.as_ref().map(|output| output.text("stdout")));
+        text.extend(self.stderr.as_ref().map(|output| output.text("stderr")));
+        text.extend(self.environment.as_ref().map(EnvironmentInfo::text));
+        text.push_str(&next::text(&self.next));
+        budget::cap(text)
+    }
+}
+
+impl ProfileAnswer {
+    fn headline(&self) -> String {
+        let mut parts = vec![format!("{}  {}", self.profile_id, self.program)];
+        match self.status {
+            StatusInfo::Complete => {}
+            StatusInfo::Partial => parts.push("partial profile".to_owned()),
+            StatusInfo::Running => parts.push("running".to_owned()),
+        }
+        parts.extend(self.outcome.as_ref().map(|outcome| outcome.description.clone()));
+        if let Some(summary) = &self.summary {
+            parts.extend(
+                summary.elapsed_time_sec.map(|s| format!("{} s wall (profiled)", amount(s))),
+            );
+            parts.extend(summary.max_footprint_mb.map(|mib| format!("peak +{} MiB", amount(mib))));
+            parts.extend(summary.average_memory_mb.map(|mib| format!("mean +{} MiB", amount(mib))));
+            parts.push(summary.cpu_samples.map_or_else(
+                || "number of samples unknown".to_owned(),
+                |samples| format!("{samples} samples"),
+            ));
+            parts.push(format!(
+                "{} lines in {} functions sampled",
+                summary.num_lines, summary.num_functions
+            ));
+        }
+        format!("{}\n", parts.join("   "))
+    }
+
+    fn lines_text(&self) -> String {
+        let Some(cpu) = &self.cpu_profile else { return String::new() };
+        let seconds = |value| format!("{} s", amount_or_dash(value));
+        let mut text = format!(
+            "Python {}, native {}, system/waiting {} (seconds = share of sampled time × wall time)\n",
+            seconds(cpu.total_python_time_sec),
+            seconds(cpu.total_c_time_sec),
+            seconds(cpu.total_system_time_sec)
+        );
+        if cpu.total == 0 {
+            return text;
+        }
+        let threshold = self.summary.as_ref().map_or(0.0, |summary| summary.cpu_percent_threshold);
+        text.push_str(&format!(
+            "Where the time goes ({} of {} lines, {} % of the sampled time; lines below {} % not listed)\n",
+            cpu.shown,
+            cpu.total,
+            amount(cpu.coverage_percent),
+            amount(threshold)
+        ));
+        let rows: Vec<_> = cpu
+            .lines
+            .0
+            .iter()
+            .map(|(key, line)| {
+                let top = self.top_lines.iter().find(|top| top.location == *key);
+                let mut cells = line.time_cells();
+                cells.push(top.map_or_else(String::new, |top| top.kind.clone()));
+                cells.push(format!(
+                    "{key} {}  {}",
+                    line.function_name.as_deref().unwrap_or_default(),
+                    line.content
+                ));
+                cells
+            })
+            .collect();
+        text.push_str(&table(
+            &["share", "Python s", "native s", "system s", "mostly", "line"],
+            &rows,
+        ));
+        text
+    }
+
+    fn memory_text(&self) -> String {
+        let Some(memory) = &self.memory_profile else { return String::new() };
+        let at = memory.peak_at.as_ref().map_or_else(String::new, |at| format!(" while {at} ran"));
+        let mut text = format!(
+            "Memory: footprint grew by up to {} MiB{at}; {} MiB allocated in all ({} sampled records)\n",
+            amount(memory.peak_mb),
+            amount(memory.allocated_mb),
+            memory.memory_samples.map_or_else(|| "-".to_owned(), |n| n.to_string())
+        );
+        if memory.lines.0.is_empty() {
+            return text;
+        }
+        text.push_str(&format!(
+            "Where it is allocated ({} of {} lines, {} % of the volume; peak and mean are per visit from Scalene 2.3 on)\n",
+            memory.shown,
+            memory.total,
+            amount_or_dash(memory.coverage_percent)
+        ));
+        let rows: Vec<_> = memory
+            .lines
+            .0
+            .iter()
+            .map(|(key, line)| {
+                let figures = [line.allocated_mb, line.peak_mb, line.average_mb].map(amount);
+                let mut cells: Vec<_> = figures.into();
+                cells.push(amount_or_dash(line.python_percent));
+                cells.push(amount(line.copy_mb_per_sec));
+                cells.push(format!("{key}  {}", line.content));
+                cells
+            })
+            .collect();
+        text.push_str(&table(&["MiB", "peak", "mean", "Python %", "copied MiB/s", "line"], &rows));
+        text
+    }
+
+    fn gpu_text(&self) -> String {
+        let Some(gpu) = &self.gpu_profile else { return String::new() };
+        let mut text = format!(
+            "GPU ({}): {} s under load, up to {} MiB in use ({} of {} lines)\n",
+            gpu.device,
+            amount_or_dash(gpu.total_gpu_time_sec),
+            amount(gpu.total_gpu_memory_mb),
+            gpu.shown,
+            gpu.total
+        );
+        let rows: Vec<_> = gpu
+            .lines
+            .0
+            .iter()
+            .map(|(key, line)| {
+                vec![
+                    format!("{} %", amount(line.gpu_percent)),
+                    amount_or_dash(line.gpu_time_sec),
+                    amount(line.gpu_memory_mb),
+                    format!("{key}  {}", line.content),
+                ]
+            })
+            .collect();
+        text.push_str(&table(&["GPU", "s", "MiB", "line"], &rows));
+        text
+    }
+
+    fn call_paths_text(&self) -> String {
+        let Some(paths) = &self.call_paths else { return String::new() };
+        let mut text = "Heaviest call paths (share of the time of all call paths)\n".to_owned();
+        for path in paths {
+            text.push_str(&format!(
+                "{:>5} %  {} samples  {}\n",
+                amount(path.percent),
+                path.samples,
+                path.frames.join(" > ")
+            ));
+        }
+        text
+    }
+}
