@@ -2,6 +2,12 @@
 
 pub mod analysis;
 pub mod answer;
+pub mod cli;
+pub mod doctor;
 pub mod process;
 pub mod profile;
+pub mod python;
+pub mod recording;
 pub mod scalene;
+pub mod server;
+pub mod store;

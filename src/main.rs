@@ -1,3 +1,7 @@
 //! The `scalene-mcp` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scalene_mcp::cli::main()
+}

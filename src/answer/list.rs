@@ -17,8 +17,9 @@ pub struct ProfileMetadata {
     pub profile_id: String,
     /// The program and its arguments.
     pub script_name: String,
-    /// When the run started, RFC 3339 in UTC.
-    pub timestamp: String,
+    /// When the run started, RFC 3339 in UTC; absent before it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<String>,
     /// `complete`, `partial` or `running`.
     pub status: String,
     /// Wall time in seconds, with profiling on.
@@ -30,12 +31,24 @@ pub struct ProfileMetadata {
 }
 
 impl ProfileMetadata {
+    /// The row of a run that is not finished.
+    pub fn running(profile_id: &str, program: &str) -> Self {
+        Self {
+            profile_id: profile_id.to_owned(),
+            script_name: super::one_line(program, 160),
+            timestamp: None,
+            status: "running".to_owned(),
+            elapsed_time_sec: None,
+            max_footprint_mb: None,
+        }
+    }
+
     /// The row of a finished profile.
     pub fn new(profile: &Profile) -> Self {
         Self {
             profile_id: profile.id.to_string(),
             script_name: program(profile),
-            timestamp: profile.run.started_at.clone(),
+            timestamp: Some(profile.run.started_at.clone()),
             status: match profile.run.status {
                 Status::Complete => "complete",
                 Status::Partial => "partial",
@@ -80,7 +93,7 @@ impl Answer for ProfilesAnswer {
                 profile.status.clone(),
                 amount_or_dash(profile.elapsed_time_sec),
                 amount_or_dash(profile.max_footprint_mb),
-                format!("{}  {}", profile.timestamp, profile.script_name),
+                format!("{}  {}", profile.timestamp.as_deref().unwrap_or("-"), profile.script_name),
             ]
         };
         let rows: Vec<_> = self.profiles.iter().map(row).collect();

@@ -57,7 +57,7 @@ impl OutputInfo {
     }
 
     /// The stream for a reader: indented, with its name and what was left out.
-    pub(super) fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         if self.total_bytes == 0 {
             return String::new();
         }

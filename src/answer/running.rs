@@ -7,7 +7,7 @@ use serde_json::json;
 use super::next::NextCall;
 use super::profile::{ProfileAnswer, StatusInfo};
 use super::text::amount;
-use crate::profile::round_for_display;
+use crate::profile::{Mebibytes, round_for_display};
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -40,9 +40,7 @@ pub fn running(
     elapsed_sec: Option<f64>,
     resident_bytes: Option<u64>,
 ) -> ProfileAnswer {
-    #[expect(clippy::cast_precision_loss, reason = "resident bytes are far below 2^53")]
-    let resident_mb =
-        resident_bytes.map(|bytes| round_for_display(bytes as f64 / f64::from(1 << 20)));
+    let resident_mb = resident_bytes.map(|bytes| Mebibytes::from_bytes(bytes).rounded());
     ProfileAnswer {
         profile_id: profile_id.to_owned(),
         status: StatusInfo::Running,

@@ -23,6 +23,8 @@ pub struct FunctionSpan {
     pub name: String,
     /// Function or class body.
     pub kind: FunctionKind,
+    /// Declared with `async def`.
+    pub is_async: bool,
     /// Line of `def` or `class`.
     pub start: LineNo,
     /// Last line of the body.
@@ -94,9 +96,15 @@ fn definition(node: Node<'_>, prefix: &str, source: &str) -> Option<(FunctionSpa
     let name = format!("{prefix}{name}");
     let last = last_row(node);
     let line = |row: usize| u32::try_from(row).ok().and_then(|row| LineNo::new(row + 1));
+    let is_async = node.child(0).is_some_and(|first| first.kind() == "async");
     let inner = format!("{name}{separator}");
-    let span =
-        FunctionSpan { name, kind, start: line(node.start_position().row)?, end: line(last)? };
+    let span = FunctionSpan {
+        name,
+        kind,
+        is_async,
+        start: line(node.start_position().row)?,
+        end: line(last)?,
+    };
     Some((span, inner))
 }
 
@@ -148,6 +156,12 @@ def last(): pass
                 ("last".to_owned(), 16, 16),
             ]
         );
+    }
+
+    #[test]
+    fn coroutines_are_marked() {
+        let spans = outline("async def a(): pass\ndef b(): pass\n@d\nasync def c(): pass\n");
+        assert_eq!(spans.iter().map(|span| span.is_async).collect::<Vec<_>>(), [true, false, true]);
     }
 
     #[test]

@@ -100,6 +100,14 @@ unit!(
     Fraction, from_fraction
 );
 
+impl Mebibytes {
+    /// A number of bytes.
+    #[expect(clippy::cast_precision_loss, reason = "no memory size reaches 2^53 bytes")]
+    pub fn from_bytes(bytes: u64) -> Self {
+        Self(bytes as f64 / f64::from(1 << 20))
+    }
+}
+
 impl Percent {
     /// This share of a duration.
     #[must_use]

@@ -7,7 +7,9 @@ mod cli;
 mod cli_v1;
 mod cli_v2;
 mod convert;
+mod environ;
 mod json;
+mod launcher;
 mod options;
 mod parse;
 mod repair;
@@ -15,6 +17,8 @@ mod scope;
 mod version;
 
 pub use convert::Parsed;
+pub use environ::{ScaleneInstall, environment};
+pub use launcher::{LAUNCHER, LaunchError, LaunchMode, LaunchPhase, LaunchRequest, LaunchState};
 pub use options::RecordOptions;
 pub use parse::{ParseError, parse};
 pub use scope::{Scope, ScopeRequest};

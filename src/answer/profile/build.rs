@@ -180,12 +180,9 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
     let totals = analysis::summary(profile);
     let spots = analysis::memory_hotspots(profile, MemoryMetric::Allocation);
     let total = spots.len();
-    let smallest = mib(profile.reporting.malloc_threshold);
-    let listed: Vec<_> = spots
-        .into_iter()
-        .filter(|spot| spot.memory.allocated.get() >= smallest)
-        .take(limit)
-        .collect();
+    let smallest = Mebibytes::from_bytes(profile.reporting.malloc_threshold);
+    let listed: Vec<_> =
+        spots.into_iter().filter(|spot| spot.memory.allocated >= smallest).take(limit).collect();
     let coverage: Option<Percent> = listed.iter().map(|spot| spot.share).sum::<Option<Percent>>();
     let lines: Vec<_> = listed
         .iter()
@@ -216,11 +213,6 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
         total,
         coverage_percent: coverage.filter(|_| total > 0).map(Percent::rounded),
     })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a threshold in bytes, far below 2^53")]
-fn mib(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
 }
 
 fn gpu(profile: &Profile, limit: usize) -> Option<GpuMetrics> {

@@ -1,0 +1,100 @@
+//! The command line: arguments in `args`, one file per subcommand.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to people")]
+
+mod args;
+mod doctor;
+mod live;
+mod profile;
+mod setup;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::process::Controls;
+use crate::recording::{RecordError, Settings};
+use args::{Command, Invocation};
+
+/// Exit code for anything that did not work; clap uses 2 for wrong usage.
+const FAILURE: u8 = 1;
+
+/// Runs the program. Wrong usage prints help and ends the process with code 2.
+pub fn main() -> ExitCode {
+    let Invocation { arguments, settings, log_level } = args::parse();
+    init_logs(&log_level);
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                eprintln!("scalene-mcp: the async runtime could not be started: {error}");
+                return ExitCode::from(FAILURE);
+            }
+        };
+    let code = runtime.block_on(async {
+        match arguments {
+            None | Some(Command::Serve) => serve(settings).await,
+            Some(Command::Profile(options)) => profile::run(settings, *options).await,
+            Some(Command::Setup(options)) => setup::run(settings, options).await,
+            Some(Command::Doctor(options)) => doctor::run(settings, options).await,
+        }
+    });
+    // Standard input is read by a thread that cannot be interrupted.
+    runtime.shutdown_background();
+    code
+}
+
+async fn serve(settings: Settings) -> ExitCode {
+    match crate::server::serve(settings).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("scalene-mcp: the session could not be opened: {error}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+fn init_logs(level: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_new(level)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // Standard output is the protocol.
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+fn fail(error: &RecordError) -> ExitCode {
+    eprintln!("{}: {error}\nNext: {}", error.code(), error.hint());
+    if let Some(ran) = error.ran() {
+        for (name, output) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+            eprint!("{}", crate::answer::OutputInfo::new(output).text(name));
+        }
+    }
+    ExitCode::from(FAILURE)
+}
+
+/// The first Ctrl-C ends the run and keeps its profile, the second kills it.
+fn controls() -> Controls {
+    let controls = Controls::default();
+    let (stop, cancel) = (controls.stop.clone(), controls.cancel.clone());
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stop.cancel();
+        }
+        if tokio::signal::ctrl_c().await.is_ok() {
+            cancel.cancel();
+        }
+    });
+    #[cfg(unix)]
+    {
+        let cancel = controls.cancel.clone();
+        tokio::spawn(async move {
+            use tokio::signal::unix::{SignalKind, signal};
+            if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+                terminate.recv().await;
+                cancel.cancel();
+            }
+        });
+    }
+    controls
+}
+
+fn current_dir() -> PathBuf {
+    std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."))
+}

@@ -1,0 +1,83 @@
+//! `scalene-mcp profile`.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::args::ProfileOptions;
+use super::live::Live;
+use crate::answer::{Answer, ProfileAnswer};
+use crate::profile::ProfileId;
+use crate::recording::{RecordError, Recorder, RunRequest, Settings, Target};
+
+pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> ExitCode {
+    let json = options.json;
+    // On the command line `--python` speaks of this very program.
+    let python = settings.python.take();
+    let request = match request(options, python.map(|(python, _)| python)) {
+        Ok(request) => request,
+        Err(error) => return super::fail(&error),
+    };
+    let recorder = Recorder::new(settings);
+    let mut live = Live::new();
+    let controls = super::controls();
+    let id = ProfileId::draw(|_| false);
+    let recorded = recorder.record(id, &request, &controls, &mut |event| live.show(&event)).await;
+    live.clear();
+    let answer = match recorded {
+        Ok(profile) => ProfileAnswer::new(&profile),
+        Err(error) => return super::fail(&error),
+    };
+    if json {
+        match serde_json::to_string_pretty(&answer) {
+            Ok(text) => println!("{text}"),
+            Err(error) => {
+                eprintln!("scalene-mcp: the answer could not be written: {error}");
+                return ExitCode::from(super::FAILURE);
+            }
+        }
+    } else {
+        // The next call is for agents: the profile ends with this process.
+        print!("{}", ProfileAnswer { next: Vec::new(), ..answer }.text());
+    }
+    ExitCode::SUCCESS
+}
+
+fn request(options: ProfileOptions, python: Option<String>) -> Result<RunRequest, RecordError> {
+    let target = match (options.script, options.module, options.code) {
+        (_, Some(module), _) => Target::Module(module),
+        (_, _, Some(code)) => Target::Snippet(code),
+        (script, None, None) => Target::Script(script.unwrap_or_default()),
+    };
+    let mut request = RunRequest::new(target);
+    request.args = options.args;
+    request.python = python;
+    request.cwd = Some(options.cwd.unwrap_or_else(super::current_dir));
+    request.stdin = options.stdin.as_deref().map(read_stdin).transpose()?;
+    request.timeout = Duration::try_from_secs_f64(options.timeout).map_err(|error| {
+        RecordError::InvalidArgument { parameter: "--timeout", problem: error.to_string() }
+    })?;
+    let measure = &mut request.measure;
+    measure.memory = !options.no_memory;
+    measure.gpu = options.gpu;
+    measure.stacks = options.stacks;
+    measure.profile_all = options.profile_all;
+    measure.profile_only = options.profile_only;
+    measure.profile_exclude = options.profile_exclude;
+    measure.cpu_sampling_rate = options.cpu_sampling_rate;
+    Ok(request)
+}
+
+fn read_stdin(path: &Path) -> Result<String, RecordError> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    read.map(|_| text).map_err(|error| RecordError::InvalidArgument {
+        parameter: "--stdin",
+        problem: format!("`{}` cannot be read: {error}", path.display()),
+    })
+}

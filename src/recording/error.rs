@@ -1,0 +1,299 @@
+//! Why there is no profile.
+
+use std::path::PathBuf;
+
+use crate::process::SpawnError;
+use crate::profile::{Outcome, Output, signal_name};
+use crate::python::{OverlayError, PythonError};
+use crate::scalene::{ParseError, UnsupportedVersion};
+
+/// A program that ran, though nothing was profiled: how it ended and what it wrote.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ran {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Seconds that its own code ran, when known.
+    pub seconds: Option<f64>,
+    /// Type of the exception that ended it.
+    pub exception: Option<String>,
+    /// What it wrote to stdout.
+    pub stdout: Output,
+    /// What it wrote to stderr.
+    pub stderr: Output,
+}
+
+/// Why there is no profile.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// A parameter's value makes no sense.
+    #[error("{parameter}: {problem}")]
+    InvalidArgument {
+        /// Name of the parameter.
+        parameter: &'static str,
+        /// What is wrong with its value.
+        problem: String,
+    },
+    /// The script does not exist.
+    #[error("script `{}` does not exist", path.display())]
+    ScriptNotFound {
+        /// The absolute path that was tried.
+        path: PathBuf,
+        /// Python files with similar names.
+        similar: Vec<String>,
+    },
+    /// What is there cannot be run as a script.
+    #[error("`{}` cannot be run as a script: {why}", path.display())]
+    NotAScript {
+        /// The absolute path.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The script may not be read.
+    #[error("script `{}` cannot be read ({source})", path.display())]
+    Unreadable {
+        /// The absolute path.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The working directory does not exist.
+    #[error("cwd: `{}` is not a folder", .0.display())]
+    BadWorkingDir(PathBuf),
+    /// No interpreter.
+    #[error(transparent)]
+    Python(#[from] PythonError),
+    /// Scalene is missing and may not be installed.
+    #[error("`{}` (Python {version}, from {source_phrase}) has no Scalene{reason}, and installing is turned off", python.display())]
+    ScaleneMissing {
+        /// The interpreter.
+        python: PathBuf,
+        /// Its version.
+        version: String,
+        /// Where it came from.
+        source_phrase: String,
+        /// Why the Scalene that is there does not count; empty when there is none.
+        reason: String,
+    },
+    /// Scalene could not be installed.
+    #[error(transparent)]
+    Setup(#[from] OverlayError),
+    /// No Scalene for this Python.
+    #[error("no supported Scalene can be installed for Python {0}")]
+    NoScaleneFor(String),
+    /// A version that is not driven.
+    #[error(transparent)]
+    UnsupportedScalene(#[from] UnsupportedVersion),
+    /// The run's private directory could not be made.
+    #[error("the run's temporary files could not be written in `{}` ({source})", dir.display())]
+    Workspace {
+        /// Where.
+        dir: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The interpreter could not be started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// The module does not exist.
+    #[error("module `{name}` was not found from `{}`", cwd.display())]
+    ModuleNotFound {
+        /// The module.
+        name: String,
+        /// Where it was looked for first.
+        cwd: PathBuf,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// Scalene itself failed.
+    #[error("Scalene {version} failed: {message}")]
+    ScaleneFailed {
+        /// Its version.
+        version: String,
+        /// What it said.
+        message: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// The program failed before anything was sampled.
+    #[error("the program failed before anything was profiled: {}", how(.0))]
+    ProgramFailed(Box<Ran>),
+    /// A signal ended the program, and with it the profile.
+    #[error("the program was killed by {} and left no profile", killer(.0.outcome))]
+    Crashed(Box<Ran>),
+    /// The time limit came before anything could be written.
+    #[error("stopped at the time limit of {seconds} s, before a profile could be written")]
+    Timeout {
+        /// The limit.
+        seconds: f64,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// The program ended before Scalene took a sample.
+    #[error("the program was too short to profile: {}, and no sample was taken", lasted(.0))]
+    TooShort(Box<Ran>),
+    /// The patterns leave no code over.
+    #[error(
+        "the program ran ({}), but none of its time was in code that matches profile_only `{only}` and not profile_exclude `{exclude}`",
+        lasted(ran)
+    )]
+    FilteredOut {
+        /// What was asked for.
+        only: String,
+        /// What was excluded.
+        exclude: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// Nothing of the project was sampled.
+    #[error("the program ran ({}), but no sample fell into code below `{}`", lasted(ran), root.display())]
+    NothingSampled {
+        /// The project root.
+        root: PathBuf,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// The profile cannot be read.
+    #[error("Scalene's profile cannot be used: {source}")]
+    InvalidProfile {
+        /// Why.
+        source: ParseError,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// The caller gave up.
+    #[error("the run was cancelled")]
+    Cancelled,
+    /// The caller ended the run before anything could be written.
+    #[error("stopped on request, before a profile could be written")]
+    Stopped(Box<Ran>),
+}
+
+fn how(ran: &Ran) -> String {
+    match (&ran.exception, ran.outcome) {
+        (Some(exception), Outcome::ExitCode(code)) => format!("{exception}, exit {code}"),
+        (_, Outcome::ExitCode(code)) => format!("exit {code}"),
+        (_, outcome) => killer(outcome),
+    }
+}
+
+fn killer(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Signal(number) => signal_name(number),
+        _ => "an unknown cause".to_owned(),
+    }
+}
+
+fn lasted(ran: &Ran) -> String {
+    ran.seconds.map_or_else(|| "for an unknown time".to_owned(), |s| format!("it ran {s:.3} s"))
+}
+
+impl RecordError {
+    /// The stable code of the failure.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidArgument { .. } | Self::BadWorkingDir(_) => "invalid_argument",
+            Self::ScriptNotFound { .. } => "script_not_found",
+            Self::NotAScript { .. } => "not_a_script",
+            Self::Unreadable { .. } => "script_unreadable",
+            Self::Python(error) => error.code(),
+            Self::ScaleneMissing { .. } => "scalene_missing",
+            Self::Setup(error) => error.code(),
+            Self::NoScaleneFor(_) | Self::UnsupportedScalene(_) => "scalene_unsupported",
+            Self::Workspace { .. } => "workspace_failed",
+            Self::Spawn(_) => "spawn_failed",
+            Self::ModuleNotFound { .. } => "module_not_found",
+            Self::ScaleneFailed { .. } => "profile_failed",
+            Self::ProgramFailed(_) => "program_failed",
+            Self::Crashed(_) => "program_crashed",
+            Self::Timeout { .. } => "timeout",
+            Self::TooShort(_) => "too_short",
+            Self::FilteredOut { .. } => "filtered_out",
+            Self::NothingSampled { .. } => "nothing_sampled",
+            Self::InvalidProfile { .. } => "invalid_profile",
+            Self::Cancelled => "cancelled",
+            Self::Stopped(_) => "stopped",
+        }
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> String {
+        let text = match self {
+            Self::InvalidArgument { .. } => "correct the argument and call again",
+            Self::BadWorkingDir(_) => "pass an existing folder as `cwd`, or leave it out",
+            Self::ScriptNotFound { similar, .. } if similar.is_empty() => {
+                "pass the absolute path of the script, or set `cwd`"
+            }
+            Self::ScriptNotFound { similar, .. } => {
+                return format!(
+                    "pass an absolute path; Python files there: {}",
+                    similar.join(", ")
+                );
+            }
+            Self::NotAScript { .. } => {
+                "pass the path of a Python file, or `-m package.module` as script_path"
+            }
+            Self::Unreadable { .. } => "make the file readable for the user that runs the server",
+            Self::Python(error) => return error.hint(),
+            Self::Setup(error) => return error.hint(),
+            Self::ScaleneMissing { python, .. } => {
+                return format!(
+                    "run `scalene-mcp setup --python {}` (a private overlay, the project is not touched), or \
+                     start the server without --no-install, or install Scalene into that environment",
+                    python.display()
+                );
+            }
+            Self::NoScaleneFor(_) => "pass another interpreter (3.9 or newer) as `python`",
+            Self::UnsupportedScalene(_) => {
+                "upgrade Scalene in that environment, or uninstall it there: a private copy is then used"
+            }
+            Self::Workspace { .. } => {
+                "free space or permissions there, or set TMPDIR for the server"
+            }
+            Self::Spawn(_) => "check the interpreter with `scalene-mcp doctor`",
+            Self::ModuleNotFound { .. } => {
+                "set `cwd` to the folder that holds the package, or check the name"
+            }
+            Self::ScaleneFailed { .. } => {
+                "check the set-up with `scalene-mcp doctor`; memory=false often helps"
+            }
+            Self::ProgramFailed(_) => {
+                "fix the failure shown below; `args`, `cwd`, `env` and `stdin` set up the run"
+            }
+            Self::Crashed(_) => {
+                "call again with memory=false (Scalene's allocator is then left out); if it still crashes, run the program without profiling"
+            }
+            Self::Timeout { .. } => "raise `timeout`, or profile smaller input",
+            Self::TooShort(_) => {
+                "profile more work: larger input, or repeat the work in a loop (a second or more gives about 100 samples)"
+            }
+            Self::FilteredOut { .. } => "widen profile_only, or leave it out",
+            Self::NothingSampled { .. } => {
+                "its time is in libraries or outside the project: call again with profile_all=true, or set `cwd` to the project's root"
+            }
+            Self::InvalidProfile { .. } => {
+                "call again; if it stays so, check the set-up with `scalene-mcp doctor`"
+            }
+            Self::Cancelled => "call again when needed",
+            Self::Stopped(_) => "let it run longer",
+        };
+        text.to_owned()
+    }
+
+    /// The run behind the failure, if the program ran at all.
+    pub fn ran(&self) -> Option<&Ran> {
+        match self {
+            Self::ProgramFailed(ran)
+            | Self::Crashed(ran)
+            | Self::TooShort(ran)
+            | Self::Stopped(ran)
+            | Self::ModuleNotFound { ran, .. }
+            | Self::ScaleneFailed { ran, .. }
+            | Self::Timeout { ran, .. }
+            | Self::FilteredOut { ran, .. }
+            | Self::NothingSampled { ran, .. }
+            | Self::InvalidProfile { ran, .. } => Some(ran),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! The use case: find a Python, give it Scalene, run the program, read the profile.
+//!
+//! Entry point: [`Recorder::record`]. Reading order: `request` (what is asked for),
+//! `record` (the story), `workspace` (the run's private directory), `outcome` (what became
+//! of it), `error` (why there is no profile).
+
+mod error;
+mod outcome;
+mod record;
+mod request;
+mod setup;
+mod workspace;
+
+pub use error::{Ran, RecordError};
+pub use record::{Event, Recorder, Settings};
+pub use request::{Measure, RunRequest, Target};
+
+use std::path::PathBuf;
+
+use crate::python::Interpreter;
+
+/// An interpreter that is ready to profile.
+#[derive(Debug, Clone)]
+pub struct SetUp {
+    /// The project's interpreter.
+    pub project: Interpreter,
+    /// Version of the Scalene that it will be profiled with.
+    pub scalene_version: String,
+    /// The overlay that holds it, unless the project has its own.
+    pub overlay: Option<PathBuf>,
+}

@@ -1,0 +1,325 @@
+//! What became of a run: a profile, or the reason why there is none.
+
+use std::time::SystemTime;
+
+use super::error::{Ran, RecordError};
+use super::record::Place;
+use super::request::{RunRequest, Target};
+use super::setup::Ready;
+use super::workspace::{SNIPPET, Workspace};
+use crate::process::{Captured, EndedBy, Exit, Finished};
+use crate::profile::{
+    Environment, FileProfile, Measured, Mebibytes, Outcome, Output, Profile, ProfileId, Program,
+    ProgramKind, Reporting, RunInfo, Seconds, Status, signal_name,
+};
+use crate::scalene::{Adapter, LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
+
+/// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
+/// average; on a busy machine it was seen to miss programs of 0.2 s.
+const SHORT_SECONDS: f64 = 0.3;
+/// Documents above this are refused; the largest seen are a few MB.
+const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
+
+/// Everything known at the end of a run.
+pub(super) struct Conclusion {
+    pub(super) id: ProfileId,
+    pub(super) request: RunRequest,
+    pub(super) place: Place,
+    pub(super) ready: Ready,
+    pub(super) options: RecordOptions,
+    pub(super) finished: Finished,
+    pub(super) state: LaunchState,
+    pub(super) started_at: SystemTime,
+    pub(super) load: Option<f64>,
+    pub(super) warnings: Vec<String>,
+}
+
+pub(super) fn conclude(
+    conclusion: Conclusion,
+    workspace: &Workspace,
+) -> Result<Profile, RecordError> {
+    if conclusion.finished.ended_by == EndedBy::Cancel {
+        return Err(RecordError::Cancelled);
+    }
+    let ran = Box::new(conclusion.ran(workspace));
+    let path = workspace.profile();
+    let document = match path.metadata() {
+        Ok(found) if found.len() > MAX_DOCUMENT_BYTES => {
+            let source = ParseError::NotAProfile("it is larger than 256 MiB");
+            return Err(RecordError::InvalidProfile { source, ran });
+        }
+        Ok(_) => std::fs::read(&path).ok(),
+        Err(_) => None,
+    };
+    match document.as_deref().map(parse) {
+        Some(Ok(parsed)) => Ok(conclusion.into_profile(parsed, *ran, workspace)),
+        Some(Err(ParseError::Empty)) => Err(conclusion.nothing(ran, true)),
+        None => Err(conclusion.nothing(ran, false)),
+        // A killed writer leaves half a document: the kill is the reason, not the half.
+        Some(Err(ParseError::Truncated { .. })) if conclusion.finished.forced => {
+            Err(conclusion.nothing(ran, false))
+        }
+        Some(Err(source)) => Err(RecordError::InvalidProfile { source, ran }),
+    }
+}
+
+impl Conclusion {
+    fn outcome(&self) -> Outcome {
+        match (self.finished.ended_by, self.finished.exit) {
+            (EndedBy::Timeout, _) => Outcome::TimedOut,
+            (EndedBy::Stop | EndedBy::Cancel, _) => Outcome::Stopped,
+            (EndedBy::Itself, Exit::Code(code)) => Outcome::ExitCode(code),
+            (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
+            (EndedBy::Itself, Exit::Unknown) => Outcome::Unknown,
+        }
+    }
+
+    fn ran(&self, workspace: &Workspace) -> Ran {
+        Ran {
+            outcome: self.outcome(),
+            seconds: self.state.program_seconds(),
+            exception: self.state.exception.clone(),
+            stdout: output(&self.finished.stdout, workspace),
+            stderr: output(&self.finished.stderr, workspace),
+        }
+    }
+
+    /// Why nothing was profiled. `empty`: Scalene wrote a profile without a sample.
+    fn nothing(&self, ran: Box<Ran>, empty: bool) -> RecordError {
+        let kind = self.state.error.as_ref().map(|error| error.kind.as_str());
+        let message = self.state.error.as_ref().map(|error| error.message.clone());
+        match (ran.outcome, kind) {
+            (Outcome::TimedOut, _) => {
+                return RecordError::Timeout { seconds: self.request.timeout.as_secs_f64(), ran };
+            }
+            (Outcome::Stopped, _) => return RecordError::Stopped(ran),
+            (Outcome::Signal(_) | Outcome::Unknown, _) if ran.exception.is_none() => {
+                return RecordError::Crashed(ran);
+            }
+            (_, Some("scalene_import" | "scalene_failed")) => {
+                let version = self.ready.version.to_string();
+                return RecordError::ScaleneFailed {
+                    version,
+                    message: message.unwrap_or_default(),
+                    ran,
+                };
+            }
+            _ => {}
+        }
+        let never_ran = self.state.program_started_at.is_none() || ran.exception.is_none();
+        if let (Target::Module(name), true) = (&self.request.target, never_ran)
+            && ran.stderr.last_lines(1).iter().any(|line| line.contains("No module named"))
+        {
+            return RecordError::ModuleNotFound {
+                name: name.clone(),
+                cwd: self.place.cwd.clone(),
+                ran,
+            };
+        }
+        if ran.outcome != Outcome::ExitCode(0)
+            || ran.exception.as_deref().is_some_and(|e| e != "SystemExit")
+        {
+            return RecordError::ProgramFailed(ran);
+        }
+        if !empty {
+            let said = self.state.scalene_messages.trim();
+            let message = if said.is_empty() { "it wrote no profile" } else { said }.to_owned();
+            return RecordError::ScaleneFailed {
+                version: self.ready.version.to_string(),
+                message,
+                ran,
+            };
+        }
+        if ran.seconds.is_some_and(|seconds| seconds < SHORT_SECONDS) {
+            return RecordError::TooShort(ran);
+        }
+        let measure = &self.request.measure;
+        if !measure.profile_only.is_empty() || !measure.profile_exclude.is_empty() {
+            let (only, exclude) = (measure.profile_only.clone(), measure.profile_exclude.clone());
+            return RecordError::FilteredOut { only, exclude, ran };
+        }
+        RecordError::NothingSampled { root: self.place.root.clone(), ran }
+    }
+
+    fn into_profile(self, mut parsed: Parsed, ran: Ran, workspace: &Workspace) -> Profile {
+        let mut warnings = self.warnings.clone();
+        warnings.append(&mut parsed.warnings);
+        warnings.extend(self.state.warnings.iter().cloned());
+        warnings.extend(self.more_warnings(&parsed));
+        if let Target::Snippet(_) = self.request.target {
+            rename_snippet(&mut parsed, workspace);
+        }
+        for file in &mut parsed.files {
+            self.trim(file);
+        }
+        let measure = &self.request.measure;
+        Profile {
+            program: self.program(),
+            measured: Measured {
+                cpu: measure.cpu,
+                memory: parsed.memory,
+                gpu: parsed.gpu.filter(|_| measure.gpu),
+                peaks_per_visit: self.ready.adapter == Adapter::V2Stacks,
+            },
+            reporting: Reporting {
+                cpu_percent_threshold: measure.cpu_percent_threshold,
+                malloc_threshold: measure.malloc_threshold,
+                reduced: measure.reduced_profile,
+            },
+            elapsed: parsed.elapsed,
+            files: parsed.files,
+            footprint: parsed.footprint,
+            call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
+            run: self.run_info(ran, warnings),
+            id: self.id,
+        }
+    }
+
+    fn program(&self) -> Program {
+        let (kind, name) = match &self.request.target {
+            Target::Script(path) => (ProgramKind::Script, path.clone()),
+            Target::Module(name) => (ProgramKind::Module, name.clone()),
+            Target::Snippet(_) => (ProgramKind::Snippet, SNIPPET.to_owned()),
+        };
+        Program { kind, name, args: self.request.args.clone() }
+    }
+
+    fn run_info(&self, ran: Ran, warnings: Vec<String>) -> RunInfo {
+        let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
+        let state = &self.state;
+        let cpu = state.user_cpu_sec.zip(state.system_cpu_sec).map(|(user, system)| user + system);
+        let partial =
+            matches!(ran.outcome, Outcome::TimedOut | Outcome::Stopped | Outcome::Signal(_));
+        let started = jiff::Timestamp::try_from(self.started_at).unwrap_or_default();
+        RunInfo {
+            status: if partial { Status::Partial } else { Status::Complete },
+            outcome: ran.outcome,
+            started_at: format!("{started:.0}"),
+            cwd: self.place.cwd.clone(),
+            project_root: self.place.root.clone(),
+            environment: Environment {
+                python: project.executable.clone(),
+                python_source: project.source.to_string(),
+                python_version: project.version.to_string(),
+                scalene_version: self.ready.version.to_string(),
+                scalene_source: if self.ready.project.is_some() { "overlay" } else { "project" }
+                    .to_owned(),
+                platform: format!("{} {}", project.platform, project.machine),
+                cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
+                load: self.load,
+            },
+            errors: self.errors(&ran),
+            stdout: ran.stdout,
+            stderr: ran.stderr,
+            peak_resident_bytes: state.max_rss_bytes,
+            process_cpu: cpu.and_then(Seconds::from_secs),
+            warnings,
+        }
+    }
+
+    fn errors(&self, ran: &Ran) -> Vec<String> {
+        let limit = self.request.timeout.as_secs_f64();
+        let exception = ran.exception.as_deref().filter(|name| *name != "SystemExit");
+        let error = match (ran.outcome, exception) {
+            (Outcome::TimedOut, _) => {
+                format!(
+                    "stopped at the time limit of {limit} s; the profile covers the time until then"
+                )
+            }
+            (Outcome::Stopped, _) => {
+                "stopped on request; the profile covers the time until then".to_owned()
+            }
+            (Outcome::Signal(signal), None) => {
+                format!("the program was killed by {}", signal_name(signal))
+            }
+            (_, Some(name)) => format!("the program raised {name}; its traceback is in stderr"),
+            (Outcome::ExitCode(code), None) if code != 0 => {
+                format!("the program exited with code {code}")
+            }
+            _ => return Vec::new(),
+        };
+        vec![error]
+    }
+
+    fn more_warnings(&self, parsed: &Parsed) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.request.measure.gpu && parsed.gpu.is_none() {
+            warnings.push(
+                "gpu=true, but Scalene found no GPU that it can profile: nothing is said about the GPU".to_owned(),
+            );
+        }
+        if parsed.files.is_empty() {
+            warnings.push(
+                "the profile names no file: the source was gone or renamed when Scalene wrote it, or all time \
+                 was elsewhere"
+                    .to_owned(),
+            );
+        }
+        let is_async =
+            parsed.files.iter().flat_map(|file| &file.functions).any(|function| function.is_async);
+        if is_async && self.ready.adapter.knows_async() && !self.options.async_profile {
+            warnings.push(
+                "the program uses async def; time in await is not told apart (profiling it makes generators \
+                 about ten times slower on Python 3.12 and later; async_profile=true turns it on)"
+                    .to_owned(),
+            );
+        }
+        if self.finished.forced {
+            warnings.push("the program did not end when asked and was killed".to_owned());
+        }
+        if self.state.phase == LaunchPhase::Failed
+            && let Some(error) = &self.state.error
+        {
+            warnings.push(format!("Scalene reported a failure: {}", error.message));
+        }
+        warnings
+    }
+
+    /// Leaves out what the caller does not want reported.
+    fn trim(&self, file: &mut FileProfile) {
+        let measure = &self.request.measure;
+        if !measure.memory_leak_detector {
+            file.leaks.clear();
+        }
+        if measure.reduced_profile {
+            let smallest = Mebibytes::from_bytes(measure.malloc_threshold);
+            file.lines.retain(|line| {
+                line.cpu.total().get() >= measure.cpu_percent_threshold
+                    || line.memory.as_ref().is_some_and(|memory| memory.allocated > smallest)
+            });
+        }
+    }
+}
+
+fn output(captured: &Captured, workspace: &Workspace) -> Output {
+    let path = workspace.snippet();
+    let readable = |text: &str| text.replace(&*path.to_string_lossy(), SNIPPET);
+    Output {
+        head: readable(&captured.head),
+        tail: readable(&captured.tail),
+        omitted_bytes: captured.omitted_bytes,
+        total_bytes: captured.total_bytes,
+    }
+}
+
+fn rename_snippet(parsed: &mut Parsed, workspace: &Workspace) {
+    let path = workspace.snippet();
+    let real = path.canonicalize().unwrap_or_else(|_| path.clone());
+    let is_snippet = |name: &str| {
+        let name = std::path::Path::new(name);
+        name == path || name == real
+    };
+    for file in parsed.files.iter_mut().filter(|file| is_snippet(&file.path)) {
+        SNIPPET.clone_into(&mut file.path);
+    }
+    let frames = parsed.call_paths.iter_mut().flat_map(|path| &mut path.frames);
+    for frame in frames.filter(|frame| is_snippet(&frame.file)) {
+        SNIPPET.clone_into(&mut frame.file);
+    }
+    if let Some((file, _)) =
+        parsed.footprint.as_mut().and_then(|footprint| footprint.peak_at.as_mut())
+        && is_snippet(file)
+    {
+        SNIPPET.clone_into(file);
+    }
+}

@@ -1,0 +1,332 @@
+//! The story of a run.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::error::RecordError;
+use super::outcome::{self, Conclusion};
+use super::request::{Measure, RunRequest, Script, Target, find_script};
+use super::setup::{self, Ready};
+use super::workspace::{self, Workspace};
+use crate::process::{self, Controls, Limits, Spec, Tick};
+use crate::profile::{Profile, ProfileId};
+use crate::python;
+use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
+
+/// Time between asking a program to end and killing it: Scalene writes its profile then.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// What the server or the command line decided once.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Interpreter for calls that name none, with the name of the setting it came from.
+    pub python: Option<(String, &'static str)>,
+    /// Where overlays are kept.
+    pub cache_dir: PathBuf,
+    /// Whether Scalene may be installed into an overlay.
+    pub allow_install: bool,
+}
+
+/// A sign of life of a run.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Scalene is being set up; the step in words.
+    SettingUp(String),
+    /// The program is about to start.
+    Starting,
+    /// The program runs.
+    Running(Tick),
+    /// The program is over, its profile is being read.
+    Reading,
+}
+
+/// Runs programs under Scalene.
+#[derive(Debug, Clone)]
+pub struct Recorder {
+    pub(super) settings: Settings,
+    env: python::Env,
+}
+
+/// Where a program is and where it runs.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) cwd: PathBuf,
+    pub(super) script: Option<Script>,
+    pub(super) root: PathBuf,
+}
+
+impl Recorder {
+    /// A recorder that looks for interpreters in the environment of this process.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, env: python::Env::current() }
+    }
+
+    /// Profiles one program.
+    ///
+    /// # Errors
+    /// [`RecordError`] when there is no profile. A program that fails, or is stopped, after
+    /// something was sampled still has its profile.
+    pub async fn record(
+        &self,
+        id: ProfileId,
+        request: &RunRequest,
+        controls: &Controls,
+        on_event: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<Profile, RecordError> {
+        request.check()?;
+        let place = self.place(request)?;
+        let found =
+            python::find(&self.python_request(request, &place), &self.env, controls).await?;
+        let ready = setup::equip(self, found, controls, on_event).await?;
+
+        let workspace = Workspace::create()?;
+        let mut warnings = Vec::new();
+        let options = options(request, &place, &ready, &workspace, &mut warnings);
+        prepare(request, &place, &ready, &options, &workspace)?;
+        let spec = spec(request, &place, &ready, &options, &workspace);
+        let limits = Limits { timeout: Some(request.timeout), grace: GRACE };
+        let (started_at, load) =
+            (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
+
+        on_event(Event::Starting);
+        let mut on_tick = |tick| on_event(Event::Running(tick));
+        let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
+        workspace::remove_leftovers(finished.pid);
+        on_event(Event::Reading);
+
+        let conclusion = Conclusion {
+            id,
+            request: request.clone(),
+            place,
+            ready,
+            options,
+            finished,
+            state: workspace.read_state(),
+            started_at,
+            load,
+            warnings,
+        };
+        let conclude = move || outcome::conclude(conclusion, &workspace);
+        tokio::task::spawn_blocking(conclude).await.unwrap_or(Err(RecordError::Cancelled))
+    }
+
+    /// Finds the interpreter for a program in `near` and equips it, as a run would.
+    ///
+    /// # Errors
+    /// [`RecordError`] when there is none, or Scalene cannot be had for it.
+    pub async fn set_up(
+        &self,
+        python: Option<String>,
+        near: &Path,
+        controls: &Controls,
+        on_event: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<super::SetUp, RecordError> {
+        let found = self.find_python(python, near, controls).await?;
+        let ready = setup::equip(self, found, controls, on_event).await?;
+        Ok(super::SetUp {
+            project: ready.project.clone().unwrap_or_else(|| ready.interpreter.clone()),
+            scalene_version: ready.version.to_string(),
+            overlay: ready.project.map(|_| ready.interpreter.prefix.clone()),
+        })
+    }
+
+    /// Finds the interpreter for a program in `near`.
+    ///
+    /// # Errors
+    /// [`RecordError::Python`].
+    pub async fn find_python(
+        &self,
+        python: Option<String>,
+        near: &Path,
+        controls: &Controls,
+    ) -> Result<python::Interpreter, RecordError> {
+        let request = python::Request {
+            explicit: python,
+            configured: self.settings.python.clone(),
+            near: near.to_owned(),
+            cwd: near.to_owned(),
+        };
+        Ok(python::find(&request, &self.env, controls).await?)
+    }
+
+    fn python_request(&self, request: &RunRequest, place: &Place) -> python::Request {
+        python::Request {
+            explicit: request.python.clone(),
+            configured: self.settings.python.clone(),
+            near: place.near().to_owned(),
+            cwd: place.cwd.clone(),
+        }
+    }
+
+    /// Settles script, working directory and project root.
+    fn place(&self, request: &RunRequest) -> Result<Place, RecordError> {
+        let own = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let asked = request.cwd.as_ref().map(|cwd| own.join(cwd));
+        if let Some(cwd) = asked.as_ref().filter(|cwd| !cwd.is_dir()) {
+            return Err(RecordError::BadWorkingDir(cwd.clone()));
+        }
+        let asked = asked.map(|cwd| cwd.canonicalize().unwrap_or(cwd));
+        let home = self.env.home();
+        let Target::Script(typed) = &request.target else {
+            let cwd = asked.unwrap_or(own);
+            let root = python::project_root(&cwd, &cwd, home);
+            return Ok(Place { cwd, script: None, root });
+        };
+        let from = asked.as_deref().unwrap_or(&own);
+        let script = find_script(typed, from)
+            .or_else(|error| if asked.is_some() { find_script(typed, &own) } else { Err(error) })?;
+        let near = script.real.parent().unwrap_or(Path::new("/"));
+        // A server started by a desktop program runs in `/` or the home folder: no place for
+        // a program that opens files of its project.
+        let own_fits =
+            Some(own.as_path()) != home && own.parent().is_some() && near.starts_with(&own);
+        let cwd = asked.or(own_fits.then_some(own));
+        let root = python::project_root(near, cwd.as_deref().unwrap_or(near), home);
+        let cwd = cwd.unwrap_or_else(|| root.clone());
+        Ok(Place { cwd, script: Some(script), root })
+    }
+}
+
+impl Place {
+    fn near(&self) -> &Path {
+        self.script.as_ref().and_then(|script| script.real.parent()).unwrap_or(&self.cwd)
+    }
+}
+
+/// What Scalene is told, with a warning for everything that was asked for and cannot be.
+fn options(
+    request: &RunRequest,
+    place: &Place,
+    ready: &Ready,
+    workspace: &Workspace,
+    warnings: &mut Vec<String>,
+) -> RecordOptions {
+    let measure = &request.measure;
+    if !measure.cpu {
+        warnings.push(
+            "cpu=false: Scalene samples CPU time all the same; it is not reported".to_owned(),
+        );
+    }
+    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| measure.memory);
+    warnings.extend(no_memory.map(|why| format!("memory is not profiled: {why}")));
+    if measure.use_virtual_time {
+        warnings.push("use_virtual_time: waiting is not measured, times are CPU time".to_owned());
+    }
+    if measure.async_profile == Some(true) && !ready.adapter.knows_async() {
+        warnings.push(format!(
+            "Scalene {} cannot profile await; async_profile is ignored",
+            ready.version
+        ));
+    }
+    let async_by_default = !ready.interpreter.version.at_least(3, 12);
+    RecordOptions {
+        outfile: workspace.profile(),
+        memory: measure.memory && no_memory.is_none(),
+        gpu: measure.gpu,
+        stacks: measure.stacks,
+        async_profile: measure.async_profile.unwrap_or(async_by_default),
+        virtual_time: measure.use_virtual_time,
+        sampling_interval_sec: measure.cpu_sampling_rate,
+        allocation_window: measure.allocation_sampling_window,
+        scope: scope(measure, place, ready, &request.target, workspace),
+    }
+}
+
+fn scope(
+    measure: &Measure,
+    place: &Place,
+    ready: &Ready,
+    target: &Target,
+    workspace: &Workspace,
+) -> Scope {
+    let patterns = |list: &str| {
+        list.split(',')
+            .map(str::trim)
+            .filter(|p| !p.is_empty())
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let (only, exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
+    let snippet = workspace.snippet();
+    let is_snippet = matches!(target, Target::Snippet(_));
+    let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
+    let foreign = ready.project.as_ref().map_or(&[][..], |project| &project.site_packages);
+    Scope::settle(&ScopeRequest {
+        alias: typed_dir.filter(|dir| !dir.starts_with(&place.root)),
+        extra_file: is_snippet.then_some(snippet.as_path()),
+        library_paths: &ready.interpreter.library_paths,
+        foreign_packages: foreign,
+        only: &only,
+        exclude: &exclude,
+        profile_all: measure.profile_all,
+        ..ScopeRequest::new(&place.root)
+    })
+}
+
+/// Writes the run's files.
+fn prepare(
+    request: &RunRequest,
+    place: &Place,
+    ready: &Ready,
+    options: &RecordOptions,
+    workspace: &Workspace,
+) -> Result<(), RecordError> {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let (mode, target) = match &request.target {
+        Target::Module(name) => (LaunchMode::Module, name.trim().to_owned()),
+        Target::Snippet(code) => {
+            workspace.write("snippet.py", code.as_bytes())?;
+            (LaunchMode::Script, text(&workspace.snippet()))
+        }
+        Target::Script(typed) => {
+            let absolute = place.script.as_ref().map(|script| script.absolute.as_path());
+            let same = absolute == Some(place.cwd.join(typed).as_path());
+            let target = if same { typed.clone() } else { absolute.map(text).unwrap_or_default() };
+            (LaunchMode::Script, target)
+        }
+    };
+    let is_snippet = matches!(request.target, Target::Snippet(_));
+    let tmpdir = request.env.iter().filter(|(name, _)| name == "TMPDIR").cloned();
+    workspace.write_request(&LaunchRequest {
+        scalene_args: ready.adapter.arguments(options),
+        mode,
+        target,
+        args: request.args.clone(),
+        state_file: text(&workspace.state()),
+        path0: is_snippet.then(|| text(&place.cwd)),
+        argv0: is_snippet.then(|| "-c".to_owned()),
+        restore_env: tmpdir.collect(),
+    })
+}
+
+fn spec(
+    request: &RunRequest,
+    place: &Place,
+    ready: &Ready,
+    options: &RecordOptions,
+    workspace: &Workspace,
+) -> Spec {
+    let mut env: Vec<(OsString, OsString)> =
+        request.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    let inherited = |name: &str| {
+        let given = request.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.into());
+        given.or_else(|| std::env::var_os(name))
+    };
+    env.extend(environment(&ready.install(), options, inherited));
+    for name in ["TMPDIR", "TEMP", "TMP"] {
+        env.push((name.into(), workspace.tmp().into()));
+    }
+    // The project stays as it is: no `__pycache__` where there was none.
+    if inherited("PYTHONDONTWRITEBYTECODE").is_none() {
+        env.push(("PYTHONDONTWRITEBYTECODE".into(), "1".into()));
+    }
+    Spec {
+        program: ready.interpreter.executable.clone(),
+        args: vec![workspace.launcher().into(), workspace.request().into()],
+        cwd: Some(place.cwd.clone()),
+        env,
+        env_remove: Vec::new(),
+        stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+    }
+}

@@ -1,0 +1,250 @@
+//! What a caller wants profiled, and whether that can be done at all.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::RecordError;
+
+/// A program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A file, as typed.
+    Script(String),
+    /// A module, as after `-m`.
+    Module(String),
+    /// Code as text.
+    Snippet(String),
+}
+
+/// What to measure, as the API describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// Report CPU time.
+    pub cpu: bool,
+    /// Sample allocations.
+    pub memory: bool,
+    /// Sample an accelerator.
+    pub gpu: bool,
+    /// Collect call paths.
+    pub stacks: bool,
+    /// Profile `await`; absent chooses by Python version.
+    pub async_profile: Option<bool>,
+    /// Leave lines without significant activity out of every answer.
+    pub reduced_profile: bool,
+    /// Path fragments, comma separated, of which one must occur.
+    pub profile_only: String,
+    /// Path fragments, comma separated, that must not occur.
+    pub profile_exclude: String,
+    /// Profile libraries too.
+    pub profile_all: bool,
+    /// Seconds between CPU samples.
+    pub cpu_sampling_rate: f64,
+    /// Smallest share, in percent, of a line listed by time.
+    pub cpu_percent_threshold: f64,
+    /// Smallest volume, in bytes, of a line listed by memory.
+    pub malloc_threshold: u64,
+    /// Report what Scalene's leak detector accuses.
+    pub memory_leak_detector: bool,
+    /// Measure CPU time instead of wall time.
+    pub use_virtual_time: bool,
+    /// Bytes between allocation samples.
+    pub allocation_sampling_window: Option<u64>,
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Self {
+            cpu: true,
+            memory: true,
+            gpu: false,
+            stacks: false,
+            async_profile: None,
+            reduced_profile: false,
+            profile_only: String::new(),
+            profile_exclude: String::new(),
+            profile_all: false,
+            cpu_sampling_rate: 0.01,
+            cpu_percent_threshold: 1.0,
+            malloc_threshold: 100,
+            memory_leak_detector: true,
+            use_virtual_time: false,
+            allocation_sampling_window: None,
+        }
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRequest {
+    /// What to run.
+    pub target: Target,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Interpreter, environment folder or version.
+    pub python: Option<String>,
+    /// Working directory.
+    pub cwd: Option<PathBuf>,
+    /// Variables on top of the inherited environment.
+    pub env: Vec<(String, String)>,
+    /// Text for stdin; empty otherwise.
+    pub stdin: Option<String>,
+    /// Time limit for the program.
+    pub timeout: Duration,
+    /// What to measure.
+    pub measure: Measure,
+}
+
+impl RunRequest {
+    /// A run of a target with everything at its default.
+    pub fn new(target: Target) -> Self {
+        let seconds = if matches!(target, Target::Snippet(_)) { 60 } else { 120 };
+        Self {
+            target,
+            args: Vec::new(),
+            python: None,
+            cwd: None,
+            env: Vec::new(),
+            stdin: None,
+            timeout: Duration::from_secs(seconds),
+            measure: Measure::default(),
+        }
+    }
+
+    /// The program for people: the script as typed, `-m module`, or `<snippet>`.
+    pub fn label(&self) -> String {
+        let name = match &self.target {
+            Target::Script(path) => path.clone(),
+            Target::Module(name) => format!("-m {name}"),
+            Target::Snippet(_) => super::workspace::SNIPPET.to_owned(),
+        };
+        std::iter::once(name).chain(self.args.iter().cloned()).collect::<Vec<_>>().join(" ")
+    }
+
+    pub(super) fn check(&self) -> Result<(), RecordError> {
+        let measure = &self.measure;
+        let invalid = |parameter: &'static str, problem: String| {
+            Err(RecordError::InvalidArgument { parameter, problem })
+        };
+        if !(measure.cpu || measure.memory || measure.gpu) {
+            return invalid(
+                "cpu",
+                "cpu, memory and gpu are all false: nothing would be measured".into(),
+            );
+        }
+        let rate = measure.cpu_sampling_rate;
+        if !(0.0001..=10.0).contains(&rate) {
+            return invalid("cpu_sampling_rate", format!("{rate} is outside 0.0001 to 10 seconds"));
+        }
+        let threshold = measure.cpu_percent_threshold;
+        if !(0.0..=100.0).contains(&threshold) {
+            return invalid("cpu_percent_threshold", format!("{threshold} is outside 0 to 100"));
+        }
+        if measure.allocation_sampling_window.is_some_and(|bytes| bytes < 1024) {
+            return invalid("allocation_sampling_window", "below 1024 bytes".into());
+        }
+        if self.timeout.is_zero() {
+            return invalid("timeout", "0 seconds leave no time to run".into());
+        }
+        let bad = |(name, value): &&(String, String)| {
+            name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')
+        };
+        if let Some((name, _)) = self.env.iter().find(bad) {
+            return invalid("env", format!("`{name}` cannot be an environment variable"));
+        }
+        if self.args.iter().any(|arg| arg.contains('\0')) {
+            return invalid("args", "an argument holds a NUL byte".into());
+        }
+        match &self.target {
+            Target::Snippet(code) if code.trim().is_empty() => {
+                invalid("code", "there is no code".into())
+            }
+            Target::Module(name) if name.trim().is_empty() => {
+                invalid("script_path", "`-m` needs a module's name".into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A script that exists: as typed, and absolute with symlinks resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Script {
+    pub(super) absolute: PathBuf,
+    pub(super) real: PathBuf,
+}
+
+/// Endings of files that Python runs. Others need a `#!` line that names Python.
+const PYTHON_ENDINGS: [&str; 3] = ["py", "pyw", ""];
+/// Names listed beside a script that was not found.
+const SUGGESTIONS: usize = 5;
+
+/// Finds a script and makes sure that it can be one.
+pub(super) fn find_script(typed: &str, cwd: &Path) -> Result<Script, RecordError> {
+    let absolute = cwd.join(expand_home(typed));
+    let not_a_script =
+        |why: &str| RecordError::NotAScript { path: absolute.clone(), why: why.to_owned() };
+    let Ok(found) = absolute.metadata() else {
+        let similar = similar_scripts(&absolute);
+        return Err(RecordError::ScriptNotFound { path: absolute, similar });
+    };
+    if found.is_dir() {
+        let why = if absolute.join("__main__.py").is_file() {
+            "it is a package folder: name its module with `-m`, or its `__main__.py`"
+        } else {
+            "it is a folder: name a file in it"
+        };
+        return Err(not_a_script(why));
+    }
+    if !found.is_file() {
+        return Err(not_a_script("it is not a regular file"));
+    }
+    let mut first = [0; 256];
+    let read = std::fs::File::open(&absolute).and_then(|mut file| file.read(&mut first));
+    let read = read.map_err(|source| RecordError::Unreadable { path: absolute.clone(), source })?;
+    let ending = absolute.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    let first_line = String::from_utf8_lossy(first.get(..read).unwrap_or_default());
+    let first_line = first_line.lines().next().unwrap_or_default();
+    let says_python = first_line.starts_with("#!") && first_line.contains("python");
+    if !PYTHON_ENDINGS.contains(&ending.as_str()) && !says_python {
+        return Err(not_a_script(match ending.as_str() {
+            "ipynb" => "it is a notebook: export it with `jupyter nbconvert --to script` first",
+            "pyc" => "it is compiled: name the `.py` file it was made from",
+            _ => {
+                "it is not Python source: its name does not end in .py and its first line names no python"
+            }
+        }));
+    }
+    let real = absolute.canonicalize().unwrap_or_else(|_| absolute.clone());
+    Ok(Script { absolute, real })
+}
+
+fn expand_home(typed: &str) -> PathBuf {
+    match (typed.strip_prefix("~/"), etcetera::home_dir()) {
+        (Some(below), Ok(home)) => home.join(below),
+        _ => PathBuf::from(typed),
+    }
+}
+
+/// Python files with a name like the one that was not found, in its own or the nearest folder.
+fn similar_scripts(missing: &Path) -> Vec<String> {
+    let Some(folder) = missing.ancestors().skip(1).find(|folder| folder.is_dir()) else {
+        return Vec::new();
+    };
+    let wanted = missing.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let Ok(entries) = folder.read_dir() else { return Vec::new() };
+    let mut names: Vec<(String, String)> = entries
+        .take(2_000)
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "py"))
+        .filter_map(|path| {
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            Some((name, path.display().to_string()))
+        })
+        .collect();
+    names.sort_by(|a, b| {
+        let likeness = |name: &str| strsim::jaro_winkler(name, &wanted);
+        likeness(&b.0).total_cmp(&likeness(&a.0)).then_with(|| a.0.cmp(&b.0))
+    });
+    names.into_iter().take(SUGGESTIONS).map(|(_, path)| path).collect()
+}

@@ -1,0 +1,81 @@
+//! An interpreter with a Scalene that this program can drive.
+
+use super::error::RecordError;
+use super::record::{Event, Recorder};
+use crate::process::Controls;
+use crate::python::{self, Interpreter, OverlaySpec, Scalene};
+use crate::scalene::{Adapter, ScaleneInstall, Version};
+
+/// The interpreter that runs the program, and its Scalene.
+#[derive(Debug, Clone)]
+pub(super) struct Ready {
+    /// What is started.
+    pub(super) interpreter: Interpreter,
+    /// The interpreter of the project, when the one above is an overlay's.
+    pub(super) project: Option<Interpreter>,
+    /// Scalene's version.
+    pub(super) version: Version,
+    /// How it is spoken to.
+    pub(super) adapter: Adapter,
+}
+
+impl Ready {
+    pub(super) fn install(&self) -> ScaleneInstall<'_> {
+        let (package_dir, preload_library) = match &self.interpreter.scalene {
+            Scalene::Found { package_dir, preload_library, .. } => {
+                (package_dir.as_path(), preload_library.as_deref())
+            }
+            Scalene::Missing | Scalene::Broken { .. } => (std::path::Path::new(""), None),
+        };
+        ScaleneInstall {
+            adapter: self.adapter,
+            package_dir,
+            preload_library,
+            free_threaded: self.interpreter.free_threaded,
+        }
+    }
+}
+
+/// Uses the project's own Scalene if it is supported, else a private overlay.
+pub(super) async fn equip(
+    recorder: &Recorder,
+    found: Interpreter,
+    controls: &Controls,
+    on_event: &mut (dyn FnMut(Event) + Send),
+) -> Result<Ready, RecordError> {
+    let reason = match &found.scalene {
+        Scalene::Found { version, .. } => match supported(version) {
+            Ok((version, adapter)) => {
+                return Ok(Ready { interpreter: found, project: None, version, adapter });
+            }
+            Err(error) => format!(" that is supported ({error})"),
+        },
+        Scalene::Missing => String::new(),
+        Scalene::Broken { reason } => format!(" that works ({reason})"),
+    };
+    if !recorder.settings.allow_install {
+        return Err(RecordError::ScaleneMissing {
+            python: found.executable.clone(),
+            version: found.version.to_string(),
+            source_phrase: found.source.to_string(),
+            reason,
+        });
+    }
+    let requirement = python::requirement_for(&found.version)
+        .ok_or_else(|| RecordError::NoScaleneFor(found.version.to_string()))?;
+    let spec = OverlaySpec { requirement, cache_dir: &recorder.settings.cache_dir };
+    let mut report = |step: &str| on_event(Event::SettingUp(step.to_owned()));
+    let overlay = python::ensure_overlay(&found, &spec, controls, &mut report).await?;
+    let (version, adapter) = match &overlay.scalene {
+        Scalene::Found { version, .. } => supported(version)?,
+        Scalene::Missing | Scalene::Broken { .. } => {
+            return Err(RecordError::NoScaleneFor(found.version.to_string()));
+        }
+    };
+    Ok(Ready { interpreter: overlay, project: Some(found), version, adapter })
+}
+
+fn supported(version: &str) -> Result<(Version, Adapter), crate::scalene::UnsupportedVersion> {
+    let version: Version = version.parse()?;
+    Ok((version, Adapter::for_version(version)?))
+}

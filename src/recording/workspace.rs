@@ -1,0 +1,103 @@
+//! The private directory of a run, and everything in it.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::error::RecordError;
+use crate::scalene::{LAUNCHER, LaunchRequest, LaunchState};
+
+/// Name under which a snippet appears in answers.
+pub(super) const SNIPPET: &str = "<snippet>";
+/// Longest system temporary directory that is used: sockets of multiprocessing live below
+/// it, and their paths end at about 100 bytes.
+const LONGEST_TMP: usize = 32;
+
+/// A directory that holds all files of a run and goes with it.
+#[derive(Debug)]
+pub(super) struct Workspace {
+    dir: TempDir,
+}
+
+impl Workspace {
+    pub(super) fn create() -> Result<Self, RecordError> {
+        let base = base_dir();
+        let failed = |source| RecordError::Workspace { dir: base.clone(), source };
+        let dir = tempfile::Builder::new().prefix("scm-").tempdir_in(&base).map_err(failed)?;
+        let workspace = Self { dir };
+        std::fs::create_dir(workspace.tmp()).map_err(failed)?;
+        workspace.write("launch.py", LAUNCHER.as_bytes())?;
+        Ok(workspace)
+    }
+
+    /// `TMPDIR` of the program.
+    pub(super) fn tmp(&self) -> PathBuf {
+        self.dir.path().join("t")
+    }
+
+    pub(super) fn launcher(&self) -> PathBuf {
+        self.dir.path().join("launch.py")
+    }
+
+    pub(super) fn request(&self) -> PathBuf {
+        self.dir.path().join("request.json")
+    }
+
+    pub(super) fn state(&self) -> PathBuf {
+        self.dir.path().join("state.json")
+    }
+
+    pub(super) fn profile(&self) -> PathBuf {
+        self.dir.path().join("profile.json")
+    }
+
+    pub(super) fn snippet(&self) -> PathBuf {
+        self.dir.path().join("snippet.py")
+    }
+
+    pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<(), RecordError> {
+        let failed = |source| RecordError::Workspace { dir: self.dir.path().to_owned(), source };
+        std::fs::write(self.dir.path().join(name), content).map_err(failed)
+    }
+
+    pub(super) fn write_request(&self, request: &LaunchRequest) -> Result<(), RecordError> {
+        let failed = |source: serde_json::Error| RecordError::Workspace {
+            dir: self.dir.path().to_owned(),
+            source: source.into(),
+        };
+        let json = serde_json::to_vec(request).map_err(failed)?;
+        self.write("request.json", &json)
+    }
+
+    /// What the launcher reported; nothing, if it reported nothing.
+    pub(super) fn read_state(&self) -> LaunchState {
+        std::fs::read(self.state())
+            .ok()
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
+    }
+}
+
+fn base_dir() -> PathBuf {
+    let usual = std::env::temp_dir();
+    if cfg!(unix) && usual.as_os_str().len() > LONGEST_TMP {
+        return PathBuf::from("/tmp");
+    }
+    usual
+}
+
+/// Removes what Scalene's allocator leaves outside the private directory when its process
+/// is killed: files named after the process, one of them 256 MiB long.
+pub(super) fn remove_leftovers(pid: u32) {
+    let Ok(entries) = Path::new("/tmp").read_dir() else { return };
+    let pid = pid.to_string();
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let ours = name.strip_prefix("scalene-").and_then(|rest| rest.strip_suffix(&pid));
+        if ours.is_some_and(|rest| !rest.ends_with(|c: char| c.is_ascii_digit())) {
+            // Somebody else may have removed it meanwhile.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}

@@ -1,0 +1,804 @@
+# Runs one Python program under Scalene, as faithfully as `python program` would run it.
+#
+#   python launch.py request.json
+#
+# Scalene's command line cannot carry every program argument, and its way of running a
+# program differs from plain Python in many details.  So Scalene gets only its own options
+# (through its official command line, with a placeholder as program), and this file takes
+# the one call in which Scalene would exec the placeholder, and runs the real program there.
+#
+# This file must parse on Python 3.8, and is read at each start: keep it lean.
+import sys
+
+# What a fresh `__main__` looks like in this Python, before anything of ours is in it.
+_DUNDERS = [k for k in globals() if k[:2] == "__"]
+# Python put our own directory first.  Away with it before the next import: neither our
+# files nor the program's may shadow what Scalene imports.
+_HAS_PATH0 = not (getattr(sys.flags, "safe_path", False) or sys.flags.isolated)
+if _HAS_PATH0:
+    del sys.path[0]
+_MODULES0 = set(sys.modules)  # what plain Python would have loaded too
+
+import builtins  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import signal  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+import warnings  # noqa: E402
+from types import ModuleType  # noqa: E402
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore
+
+HIDDEN = "<scalene launcher>"  # Scalene never reports files named <...>
+REEXEC = "SCALENE_LAUNCHER_REEXEC"  # set once we restarted ourselves: never twice
+WINDOW = "SCALENE_ALLOCATION_SAMPLING_WINDOW"
+JIT = ("JAX_DISABLE_JIT", "PYTORCH_JIT")
+
+# The originals of what Scalene replaces.
+_exec, _eval, _compile, _print, _open = exec, eval, compile, print, open
+_exit, _kill, _signal, _getpid = os._exit, os.kill, signal.signal, os.getpid
+_excepthook = sys.excepthook
+_setitimer = getattr(signal, "setitimer", None)
+_execs = {n: getattr(os, n) for n in ("execv", "execve")}
+_main_pid = _getpid()
+
+
+# ---------------------------------------------------------------- the state file
+
+class State:
+    """What the parent process learns about this run; also a few facts we need ourselves."""
+
+    def __init__(self, request):
+        self.path = request["state_file"]
+        self.cpu0 = (0.0, 0.0)
+        self.messages = []  # what Scalene wanted to print
+        self.finishing = False  # the program is over, its profile is being written
+        self.data = {
+            "phase": "starting", "pid": _main_pid, "scalene_version": None,
+            "python_version": "%d.%d.%d" % sys.version_info[:3], "error": None,
+            "warnings": [], "program_started_at": None, "program_ended_at": None,
+            "exit_code": None, "exception": None, "max_rss_bytes": None,
+            "user_cpu_sec": None, "system_cpu_sec": None,
+            "replaced_by_exec": False, "scalene_messages": "",
+        }
+
+    def warn(self, text):
+        if text not in self.data["warnings"]:
+            self.data["warnings"].append(text)
+
+    def started(self):
+        if resource:
+            usage = resource.getrusage(resource.RUSAGE_SELF)
+            self.cpu0 = (usage.ru_utime, usage.ru_stime)
+        self.write(phase="running", program_started_at=time.time())
+
+    def ended(self, exit_code, exception=None):
+        """The program's own code is over; the profile is not yet written."""
+        self.finishing = True
+        fields = {"program_ended_at": time.time(), "exit_code": exit_code, "exception": exception}
+        if resource:
+            usage = resource.getrusage(resource.RUSAGE_SELF)
+            unit = 1 if sys.platform == "darwin" else 1024
+            fields["max_rss_bytes"] = usage.ru_maxrss * unit
+            fields["user_cpu_sec"] = round(usage.ru_utime - self.cpu0[0], 6)
+            fields["system_cpu_sec"] = round(usage.ru_stime - self.cpu0[1], 6)
+        self.write(**fields)
+
+    def fail(self, kind, message, **fields):
+        self.write(phase="failed", error={"kind": kind, "message": message}, **fields)
+
+    def write(self, **fields):
+        if _getpid() != _main_pid:  # a forked child has its own life
+            return
+        self.data.update(fields)
+        self.data["scalene_messages"] = "".join(self.messages)[-4000:]
+        temp = "%s.%d.tmp" % (self.path, _main_pid)
+        try:
+            with _open(temp, "w", encoding="utf-8") as f:
+                f.write(json.dumps(self.data))
+            os.replace(temp, self.path)
+        except OSError:
+            pass  # a full disk must not stop the program
+
+
+# ---------------------------------------------------------------- the environment
+
+def scalene_env(ScalenePreload, args):
+    """The variables Scalene wants at process start, or {} where it cannot say."""
+    try:
+        return dict(ScalenePreload.get_preload_environ(args))
+    except Exception:
+        return {}
+
+
+def library_loaded():
+    """Is Scalene's allocation library in this process?  None: cannot tell."""
+    if sys.platform != "linux":
+        return None
+    try:
+        with _open("/proc/self/maps", "rb") as f:
+            return b"libscalene" in f.read()
+    except OSError:
+        return None
+
+
+def preload_step(st, ScalenePreload, env0):
+    """Replaces Scalene's step that starts a second process `-m scalene ...`, which would
+    lose us: where the environment is incomplete we restart ourselves, once."""
+
+    def setup_preload(args):
+        wanted = scalene_env(ScalenePreload, args)
+        if not args.memory:
+            wanted.pop(WINDOW, None)  # read by the allocation library only
+        for name in JIT:
+            wanted.pop(name, None)  # not needed at process start; see plain_env
+        if sys.platform == "win32":  # the library is loaded later, nothing to restart for
+            os.environ.update(wanted)
+            return False
+        missing = {k: v for k, v in wanted.items() if env0.get(k) != v}
+        absent = args.memory and library_loaded() is False
+        if not missing and not absent:
+            return False
+        if REEXEC not in env0:
+            env = dict(env0)
+            env.update(wanted)
+            env[REEXEC] = "1"
+            argv = getattr(sys, "orig_argv", None)  # 3.10
+            if not argv:
+                import subprocess
+                flags = subprocess._args_from_interpreter_flags()
+                argv = [sys.executable] + flags + [os.path.abspath(__file__)] + ARGV[1:]
+            _execs["execve"](sys.executable, list(argv), env)
+        if args.memory and (absent or any("LD_" in k for k in missing)):
+            st.warn("memory profiling is off: Scalene's library could not be preloaded")
+            args.memory = False
+        return False
+
+    return setup_preload
+
+
+def without(value, unwanted, sep):
+    return sep.join(p for p in value.split(sep) if not unwanted(p))
+
+
+def plain_env(request, env0, package_dir, args, wanted):
+    """The environment as the user's shell gave it: for the program and its children."""
+    env = dict(env0)
+    env.pop(REEXEC, None)
+    env.pop(WINDOW, None)
+    for name, sep, unwanted in (
+        ("LD_PRELOAD", ":", lambda p: os.path.basename(p) == "libscalene.so"),
+        ("LD_LIBRARY_PATH", ":", lambda p: p == package_dir),
+        ("DYLD_INSERT_LIBRARIES", ":", lambda p: os.path.basename(p) == "libscalene.dylib"),
+    ):
+        if name in env and "scalene" in env[name]:
+            env[name] = without(env[name], unwanted, sep)
+            if not env[name]:
+                del env[name]
+    for name in JIT:  # Scalene < 2.1 switches the JITs off unasked: not what plain Python does
+        if getattr(args, "disable_jit", False) and name in wanted:
+            env[name] = wanted[name]
+    for name, value in (request.get("restore_env") or {}).items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
+    return env
+
+
+def set_environ(env):
+    for name in list(os.environ):
+        if name not in env:
+            del os.environ[name]
+    for name, value in env.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+# ---------------------------------------------------------------- finding the program
+
+class UnknownScalene(Exception):
+    """What we hook into is not there."""
+
+
+class Quit(Exception):
+    """The program cannot start; plain Python would say `text` and exit with `code`."""
+
+    def __init__(self, kind, text, code):
+        Exception.__init__(self, text)
+        self.kind, self.text, self.code = kind, text, code
+
+
+def script_path(target):
+    """The script's path as plain Python puts it into __file__ and its tracebacks."""
+    if os.path.isabs(target):
+        return target
+    if sys.platform == "win32":
+        return os.path.abspath(target)
+    return os.path.join(os.getcwd(), target)  # not normalized, on purpose
+
+
+def is_container(path):
+    """A directory or zip file with a __main__.py?"""
+    if os.path.isdir(path):
+        return True
+    try:
+        with _open(path, "rb") as f:
+            if f.read(4) != b"PK\x03\x04" and not path.endswith((".zip", ".pyz")):
+                return False
+        import zipfile
+        return zipfile.is_zipfile(path)
+    except OSError:
+        return False
+
+
+def load_script(target, path):
+    """(code, loader) of a script file."""
+    from importlib.machinery import SourceFileLoader, SourcelessFileLoader
+
+    named = path if sys.version_info >= (3, 9) else target
+    try:
+        with _open(path, "rb") as f:
+            source = f.read()
+    except OSError as e:
+        what = "can't open file %r: [Errno %d] %s" % (named, e.errno or 0, e.strerror)
+        raise Quit("target_not_found", "%s: %s\n" % (sys.executable, what), 2)
+    if path.endswith(".pyc"):
+        loader = SourcelessFileLoader("__main__", path)
+        return loader.get_code("__main__"), loader
+    # Bytes: the compiler itself honours BOM and coding cookie.  Absolute file name, because
+    # Scalene must still find the source after the program changed directory.
+    return _compile(source, path, "exec", 0, True), SourceFileLoader("__main__", named)
+
+
+def show_compile_error(error, path):
+    """Prints a SyntaxError of the script like plain Python."""
+    if "unicode error" in str(error) or isinstance(error, ValueError):
+        # Plain Python words these two differently, and only for a file that it reads itself.
+        # No program code has run, so let it read the file; it cannot get past the error.
+        try:
+            import subprocess
+            env = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", REEXEC)}
+            if subprocess.call([sys.executable, "-I", path], env=env, stdin=subprocess.DEVNULL):
+                return
+        except Exception:
+            pass
+    sys.excepthook(type(error), error.with_traceback(None), None)
+
+
+def forget_shadowed(directory):
+    """Modules that Scalene imported, but of which the program has its own in `directory`:
+    plain Python would give it its own."""
+    try:
+        entries = os.listdir(directory)
+    except OSError:
+        return
+    names = set()
+    for entry in entries:
+        stem, _, ext = entry.partition(".")
+        if stem not in sys.modules or stem in _MODULES0 or stem in ("scalene", "__main__"):
+            continue
+        full = os.path.join(directory, entry)
+        if ext == "py" or ext.endswith(("so", "pyd")):
+            pass
+        elif not ext and os.path.isfile(os.path.join(full, "__init__.py")):
+            full = os.path.join(full, "__init__.py")
+        else:
+            continue
+        have = getattr(sys.modules[stem], "__file__", None)
+        if have and os.path.realpath(have) != os.path.realpath(full):  # no file: built in
+            names.add(stem)
+    if names:
+        keep_for_scalene(names)
+
+
+def keep_for_scalene(names):
+    """Takes the top-level modules `names` away from the program, but lets all code that was
+    loaded before it (Scalene, and what Scalene uses) go on importing them."""
+    ours = {k: v for k, v in sys.modules.items() if k.partition(".")[0] in names}
+    early = {id(m.__dict__): m for k, m in list(sys.modules.items())
+             if hasattr(m, "__dict__") and not k.endswith("_main__")}
+    for name in ours:
+        del sys.modules[name]
+    lock, real_import = threading.RLock(), builtins.__import__
+
+    def import_(name, globals=None, locals=None, fromlist=(), level=0):
+        if id(globals) not in early or level == 0 and name.partition(".")[0] not in names:
+            return real_import(name, globals, locals, fromlist, level)
+        with lock:  # a short exchange of the two sets of modules
+            theirs = {k: sys.modules.pop(k) for k in list(sys.modules) if k.partition(".")[0] in names}
+            sys.modules.update(ours)
+            try:
+                return real_import(name, globals, locals, fromlist, level)
+            finally:
+                for k in [k for k in sys.modules if k.partition(".")[0] in names]:
+                    ours[k] = sys.modules.pop(k)
+                sys.modules.update(theirs)
+
+    hide(import_)
+    builtins.__import__ = import_
+
+
+def program_dir(request, path0):
+    """What Scalene shall regard as the program's directory."""
+    if request["mode"] == "script":
+        path = script_path(request["target"])
+        if os.path.isdir(path):
+            return os.path.abspath(path)
+        return os.path.dirname(os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path))
+    # A module: the current directory, where `python -m` looks first; or, if the module
+    # lives elsewhere (PYTHONPATH, editable install), its own top directory.
+    from importlib.machinery import PathFinder
+    cwd = os.getcwd()
+    try:
+        top = PathFinder.find_spec(request["target"].partition(".")[0], [path0 or cwd] + sys.path)
+        if top.submodule_search_locations:
+            found = os.path.abspath(list(top.submodule_search_locations)[0])
+        else:
+            found = os.path.dirname(os.path.abspath(top.origin))
+    except Exception:
+        return cwd
+    inside = (os.path.join(cwd, ""), os.path.join(sys.prefix, ""), os.path.join(sys.base_prefix, ""))
+    return cwd if os.path.join(found, "").startswith(inside) else found
+
+
+# ---------------------------------------------------------------- running it
+
+class Program:
+    def __init__(self, request, st):
+        self.request, self.st = request, st
+        self.target, self.args = request["target"], list(request["args"])
+        self.path = self.path0 = None
+        self.as_module = request["mode"] == "module"
+        if self.as_module:
+            self.path0 = os.getcwd()
+        else:
+            self.path = script_path(self.target)
+            if is_container(self.path):
+                self.as_module, self.path0 = True, self.path
+            elif _HAS_PATH0:
+                # A snippet imports from the working directory, as `python -c` does.
+                self.path0 = request.get("path0") or os.path.dirname(os.path.realpath(self.path))
+        if not _HAS_PATH0 and self.path0 != self.path:
+            self.path0 = None
+        self.code = None
+        self.interrupted = False  # ended by KeyboardInterrupt
+        self.exit = None  # the argument for sys.exit, in a tuple once known
+        self.main_module = None
+
+    def prepare(self):
+        """All that plain Python does before the first line, after Scalene's own set-up."""
+        main = ModuleType("__main__")
+        for name in _DUNDERS:
+            if name not in main.__dict__ and name in ("__annotations__", "__builtins__", "__cached__"):
+                main.__dict__[name] = {} if name == "__annotations__" else globals()[name]
+        if not self.as_module:
+            self.code, main.__loader__ = load_script(self.target, self.path)
+            main.__file__ = self.path if sys.version_info >= (3, 9) else self.target
+        self.main_module = sys.modules["__main__"] = main
+        if "__mp_main__" in sys.modules:  # set when multiprocessing was imported
+            sys.modules["__mp_main__"] = main
+        own = [self.request.get("argv0") or self.target] if self.request["mode"] == "script" else ["-m"]
+        sys.argv = own + self.args
+        if hasattr(sys, "orig_argv"):
+            head = sys.orig_argv[: len(sys.orig_argv) - len(ARGV)]
+            typed = own if self.request["mode"] == "script" else ["-m", self.target]
+            sys.orig_argv = head + typed + self.args
+        if self.path0 is not None:
+            sys.path.insert(0, self.path0)
+            forget_shadowed(self.path0)
+
+    def run(self):
+        """The program itself, start to end.  Nothing it raises gets out of here."""
+        error = None
+        try:
+            try:
+                if self.as_module:
+                    import runpy
+                    runpy._run_module_as_main(
+                        self.target if self.request["mode"] == "module" else "__main__",
+                        self.request["mode"] == "module")
+                else:
+                    _exec(self.code, self.main_module.__dict__)
+            except BaseException as e:
+                error = e
+                trace = e.__traceback__
+                while trace is not None and trace.tb_frame.f_code.co_filename == HIDDEN:
+                    trace = trace.tb_next
+                error.__traceback__ = trace
+            if error is not None:
+                self.report(error)
+            wait_for_threads()
+        except SystemExit as e:  # from a hook, or a signal while we waited
+            self.exit = (e.code,)
+        except KeyboardInterrupt:  # plain Python too goes on to its end here
+            pass
+        if self.exit is None:
+            self.exit = (0,)
+        name = type(error).__name__ if error is not None else None
+        self.st.ended(self.exit_code(), None if name == "SystemExit" else name)
+
+    def report(self, error):
+        """What plain Python does with an exception that nobody caught."""
+        if isinstance(error, SystemExit):
+            self.exit = (error.code,)  # re-raised at our very end, Python does the rest
+            return
+        self.exit = (1,)
+        self.interrupted = isinstance(error, KeyboardInterrupt)
+        kind, trace = type(error), error.__traceback__
+        sys.last_type, sys.last_value, sys.last_traceback = kind, error, trace
+        if sys.version_info >= (3, 12):
+            sys.last_exc = error
+        hook = getattr(sys, "excepthook", None)
+        if hook is None:
+            sys.stderr.write("sys.excepthook is missing\n")
+            hook = sys.__excepthook__
+        try:
+            hook(kind, error, trace)
+        except SystemExit as e:
+            self.exit = (e.code,)
+        except BaseException as e:
+            sys.stderr.write("Error in sys.excepthook:\n")
+            e.__traceback__ = e.__traceback__ and e.__traceback__.tb_next  # less our frame
+            sys.__excepthook__(type(e), e, e.__traceback__)
+            sys.stderr.write("\nOriginal exception was:\n")
+            sys.__excepthook__(kind, error, trace)
+
+    def exit_code(self):
+        code = self.exit[0] if self.exit else 0
+        if self.interrupted and sys.platform != "win32":
+            return 130  # as a shell sees it: killed by SIGINT
+        if code is None:
+            return 0
+        if isinstance(code, int):
+            return int(code) & (0xFFFFFFFF if sys.platform == "win32" else 0xFF)
+        return 1
+
+
+def wait_for_threads():
+    """Plain Python waits for the threads at its end, after calling those who asked to be
+    told.  Do it while the profile is still open, so that their work is in it."""
+    if sys.version_info >= (3, 9):
+        callbacks = getattr(threading, "_threading_atexits", None)
+        if callbacks is None:
+            return  # executors' idle threads would never end: leave all to Python
+        while callbacks:
+            callbacks.pop()()
+    main = threading.main_thread()
+    if threading.current_thread() is not main:  # a fork in a thread
+        return
+    while True:
+        waiting = [t for t in threading.enumerate() if t is not main and not t.daemon]
+        if not waiting:
+            return
+        for t in waiting:
+            t.join(0.2)
+
+
+def hide(*functions):
+    """Frames of these are below the program's on the stack: keep them out of profiles."""
+    for f in functions:
+        f.__code__ = f.__code__.replace(co_filename=HIDDEN)
+
+
+def at_home(f, name):
+    """Dresses f as the function of the builtin module behind os that it replaces."""
+    f.__name__ = f.__qualname__ = name
+    f.__module__ = os.name
+    return f
+
+
+# ---------------------------------------------------------------- taming Scalene
+
+def quiet_print(st):
+    def captured(*values, **kw):
+        out = kw.get("file")
+        if out not in (None, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+            return _print(*values, **kw)
+        sep, end = kw.get("sep"), kw.get("end")
+        text = (" " if sep is None else sep).join(map(str, values)) + ("\n" if end is None else end)
+        st.messages.append(text)
+        if len(st.messages) > 200:
+            del st.messages[0]
+    return captured
+
+
+def open_source(file, mode="r", *args, **kw):
+    """`open` for Scalene's modules: reads sources by their own coding, and never fails on
+    a wrong byte."""
+    if mode == "r" and not args and str(kw.get("encoding", "")).startswith("utf-8"):
+        import tokenize
+        coding = kw["encoding"]
+        try:
+            with _open(file, "rb") as f:
+                coding = tokenize.detect_encoding(f.readline)[0]
+        except SyntaxError:
+            pass
+        return _open(file, encoding=coding, errors="replace")
+    return _open(file, mode, *args, **kw)
+
+
+def tame_modules(captured, private_random):
+    for name, module in list(sys.modules.items()):
+        if name.startswith("scalene.") and module is not None:
+            names = module.__dict__
+            # A name in the module hides the builtin: catches all that Scalene prints, and
+            # nothing that the program prints.
+            names["print"] = captured
+            if name.startswith("scalene.scalene_json"):
+                names["open"] = open_source
+            # Scalene draws from the global generator: a seeded program would see other
+            # numbers than without profiling.
+            if isinstance(names.get("random"), ModuleType):
+                names["random"] = private_random
+
+
+def install(st, program, request, env0):
+    """Imports Scalene and hooks it.  Returns its main function."""
+    import random
+    import scalene
+    from scalene import scalene_config, scalene_profiler
+    Scalene = scalene_profiler.Scalene
+    st.data["scalene_version"] = getattr(scalene_config, "scalene_version", None)
+    package_dir = os.path.dirname(os.path.abspath(scalene.__file__))
+    for needed in ("main", "profile_code", "stop", "output_profile"):
+        if not hasattr(Scalene, needed):
+            raise UnknownScalene("Scalene.%s" % needed)
+
+    import multiprocessing
+    import multiprocessing.synchronize as mp_sync
+    saved_mp = [(multiprocessing, n, getattr(multiprocessing, n))
+                for n in ("set_start_method", "get_context")]
+    saved_mp.append((mp_sync, "Lock", mp_sync.Lock))
+    sys_path, executable = list(sys.path), sys.executable
+    sigint = signal.getsignal(signal.SIGINT)
+    captured, rng = quiet_print(st), random.Random()
+    tame_modules(captured, rng)
+    if hasattr(Scalene, "_generate_exponential_sample"):
+        Scalene._generate_exponential_sample = staticmethod(
+            lambda scale: rng.expovariate(1.0) * scale)
+    # Children run as they are, through the real interpreter: no alias scripts.
+    if hasattr(scalene_profiler, "redirect_python"):
+        scalene_profiler.redirect_python = lambda *a, **kw: executable
+    else:
+        st.warn("Scalene has no redirect_python")
+    preload = getattr(scalene_profiler, "ScalenePreload", None)
+    if hasattr(preload, "setup_preload"):
+        preload.setup_preload = staticmethod(preload_step(st, preload, env0))
+    else:
+        st.warn("Scalene has no setup_preload")
+
+    def finish(exit_code, exception=None):
+        """Stops Scalene and writes the profile, from wherever we are."""
+        if st.finishing:
+            return
+        st.ended(exit_code, exception)
+        try:
+            Scalene.stop()
+            Scalene.output_profile([program.target] + program.args)
+        except BaseException as e:
+            st.fail("scalene_failed", "%s: %s" % (type(e).__name__, e))
+        else:
+            st.write(phase="finished")
+        if _getpid() == _main_pid:  # files in /tmp
+            for name in ("malloc", "memcpy"):
+                try:
+                    getattr(Scalene, "_Scalene__%s_mapfile" % name).cleanup()
+                except Exception:
+                    pass
+
+    def quick_exit(status):
+        """os._exit: Scalene makes it sys.exit, which `except`, `finally` and threads stop."""
+        if st.finishing and threading.current_thread() is not threading.main_thread():
+            while True:  # another thread is writing the profile and ends the process
+                time.sleep(1)
+        if isinstance(status, int):
+            finish(status & 0xFF)
+        _exit(status)
+
+    def on_term(signum, frame):
+        # Scalene's own handler enters its stop() a second time when the signal comes while it
+        # is stopping, and then waits for ever (seen with multiprocessing.Pool).
+        if st.finishing:
+            return
+        # Should Scalene still hang (seen once, with 2.0.1): end without a profile.
+        import _thread
+        _thread.start_new_thread(lambda: (time.sleep(10), _exit(143)), ())
+        if _getpid() == _main_pid:
+            for stream in (sys.stdout, sys.stderr):
+                try:
+                    stream.flush()
+                except Exception:
+                    pass
+            finish(143, "SIGTERM")
+            _exit(143)
+        finish(143)  # a child ends by the signal, as its parent expects
+        _signal(signum, signal.SIG_DFL)
+        _kill(_getpid(), signum)
+
+    Scalene.term_signal_handler = staticmethod(on_term)
+
+    def replace_exec(name):
+        real = _execs[name]
+
+        def exec_(path, *rest):
+            # An interval timer outlives exec: its signal would kill the new program.
+            if not os.path.exists(path):  # execvp tries many
+                return real(path, *rest)
+            st.write(replaced_by_exec=True)
+            finish(None)
+            safe = threading.current_thread() is threading.main_thread()
+            names = ("SIGALRM", "SIGVTALRM", "SIGPROF", "SIGXCPU")
+            numbers = [getattr(signal, n) for n in names if hasattr(signal, n)]
+            if safe:
+                for number in numbers:  # first: a late handler would start the timer again
+                    _signal(number, signal.SIG_IGN)
+            if _setitimer:
+                _setitimer(signal.ITIMER_REAL, 0)
+                _setitimer(signal.ITIMER_VIRTUAL, 0)
+            if safe:
+                for number in numbers:  # ignored signals stay ignored through exec
+                    _signal(number, signal.SIG_DFL)
+            try:
+                return real(path, *rest)
+            finally:  # only reached on failure
+                st.finishing = False
+                st.write(replaced_by_exec=False, phase="running", program_ended_at=None,
+                         exit_code=None)
+                Scalene.start()
+
+        return exec_
+
+    profile_code = Scalene.profile_code
+    trampoline = _compile("run()", HIDDEN, "exec")
+    hide(Program.run, wait_for_threads)
+
+    def our_profile_code(self, code, the_globals, the_locals, left):
+        tame_modules(captured, rng)  # some came later
+        args = getattr(Scalene, "_Scalene__args", None)
+        # Undo what Scalene changed for the whole process.
+        sys.path[:] = sys_path
+        sys.executable = executable
+        for module, name, value in saved_mp:
+            setattr(module, name, value)
+        try:
+            multiprocessing.set_start_method(None, force=True)
+        except Exception:
+            pass
+        builtins.exec, builtins.eval, builtins.compile = _exec, _eval, _compile
+        # Scalene wraps every function of os; found under their home module's name too, they
+        # can be pickled again (pool.apply(os.getpid)).
+        home = sys.modules[os.name]  # posix or nt
+        os._exit = at_home(quick_exit, "_exit")
+        for name in _execs:
+            setattr(os, name, at_home(replace_exec(name), name))
+        for name, f in vars(os).items():
+            if callable(f) and getattr(f, "__module__", "") == home.__name__ and hasattr(home, name):
+                setattr(home, name, f)
+        if sigint is not None:
+            _signal(signal.SIGINT, sigint)
+        wanted = scalene_env(preload, args) if preload else {}
+        set_environ(plain_env(request, env0, package_dir, args, wanted))
+        import tempfile
+        tempfile.tempdir = None  # to be found anew, in the program's environment
+        warnings_guard.__exit__(None, None, None)
+        try:
+            program.prepare()
+        except Quit as e:
+            sys.stderr.write(e.text)
+            program.exit = (e.code,)
+            st.fail(e.kind, e.text.strip(), exit_code=e.code)
+            return e.code
+        except (SyntaxError, ValueError) as e:
+            show_compile_error(e, program.path)
+            program.exit = (1,)
+            st.fail("syntax_error", str(e), exit_code=1, exception=type(e).__name__)
+            return 1
+        name_program(program.path or program.target)
+        st.started()
+        status = profile_code(self, trampoline, {"run": run}, {}, [program.target] + program.args)
+        return status
+
+    def run():
+        program.run()
+        if program.as_module and getattr(program.main_module, "__file__", None):
+            name_program(program.main_module.__file__)
+
+    run.__code__ = run.__code__.replace(co_filename=HIDDEN)
+
+    def name_program(path):
+        """The names that go into the profile, instead of the placeholder's."""
+        for name, value in (
+            ("_Scalene__program_being_profiled", os.path.abspath(path)),
+            ("_Scalene__entrypoint_dir", program.path0 if request["mode"] == "script" else ""),
+        ):
+            if hasattr(Scalene, name):
+                setattr(Scalene, name, value or "")
+
+    Scalene.profile_code = our_profile_code
+    options = list(request["scalene_args"])
+    if not any(a == "--program-path" or a.startswith("--program-path=") for a in options):
+        options += ["--program-path", program_dir(request, program.path0)]
+    # The placeholder only has to exist, be short and end in .py.
+    sys.argv = ["scalene"] + options + ["---", os.path.join(package_dir, "__main__.py")]
+    return Scalene.main
+
+
+def scalenes_own_way(request):
+    """For a Scalene whose insides we do not know: its official command line."""
+    target = [request["target"]] if request["mode"] == "script" else ["-m", request["target"]]
+    sys.argv = ["scalene"] + list(request["scalene_args"]) + ["---"] + target + list(request["args"])
+    import scalene.__main__
+    if request["mode"] == "module" and _HAS_PATH0:
+        sys.path.insert(0, os.getcwd())
+    scalene.__main__.main()
+
+
+# ---------------------------------------------------------------- start and end
+
+ARGV = list(sys.argv)
+warnings_guard = warnings.catch_warnings()
+
+
+def main():
+    with _open(ARGV[1], encoding="utf-8") as f:
+        request = json.load(f)
+    st = State(request)
+    st.write()
+    env0 = dict(os.environ)
+    program = Program(request, st)
+    warnings_guard.__enter__()  # `-W error` is meant for the program, not for Scalene
+    warnings.simplefilter("ignore")
+    code = 1
+    try:
+        start = install(st, program, request, env0)
+    except UnknownScalene as e:
+        warnings_guard.__exit__(None, None, None)
+        st.warn("this Scalene has no %s: its own command line is used" % e.args[0])
+        start = lambda: scalenes_own_way(request)  # noqa: E731
+    except BaseException as e:
+        if isinstance(e, KeyboardInterrupt):
+            raise
+        st.fail("scalene_import", "%s: %s" % (type(e).__name__, e), exit_code=1)
+        sys.stderr.write("Scalene could not be imported: %s: %s\n" % (type(e).__name__, e))
+        sys.exit(1)
+    try:
+        start()
+    except SystemExit as e:
+        code = e.code
+    except BaseException as e:
+        if program.exit is None:
+            st.fail("scalene_failed", "%s: %s" % (type(e).__name__, e), exit_code=1)
+            raise
+        st.fail("scalene_failed", "%s: %s" % (type(e).__name__, e))
+    if hasattr(signal, "SIGTERM") and threading.current_thread() is threading.main_thread():
+        _signal(signal.SIGTERM, signal.SIG_DFL)  # nothing left to save
+    if program.exit is None:  # the program never started
+        text = "".join(st.messages).strip()
+        if st.data["phase"] == "starting":
+            fallback = any("own command line" in w for w in st.data["warnings"])
+            if fallback:
+                st.write(phase="finished", exit_code=code if isinstance(code, int) else 1)
+            else:
+                st.fail("scalene_failed", text or "Scalene refused to start", exit_code=1)
+                code = code or 1
+        if text:
+            sys.stderr.write(text + "\n")
+        sys.exit(code)
+    if st.data["phase"] == "running":
+        text = "".join(st.messages)
+        if "failed to initialize" in text or "An exception of type" in text:
+            st.fail("scalene_failed", text.strip()[:2000])
+        else:
+            st.write(phase="finished")
+    if program.interrupted:
+        sys.excepthook = lambda *a: None  # already shown
+        raise KeyboardInterrupt  # Python then ends by SIGINT, after its atexit functions
+    sys.exit(program.exit[0])
+
+
+main()

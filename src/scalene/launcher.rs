@@ -1,0 +1,107 @@
+//! The launcher: how a program and its arguments reach Scalene untouched.
+//!
+//! Scalene's command line swallows, reorders or misreads script arguments. `launch.py`
+//! lets it parse its own options only and runs the program as `python program` would. It
+//! reads a [`LaunchRequest`] and keeps a [`LaunchState`] up to date.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Source of the launcher, written beside each run's other files.
+pub const LAUNCHER: &str = include_str!("launch.py");
+
+/// How the program is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LaunchMode {
+    /// A file.
+    Script,
+    /// A module, as after `-m`.
+    Module,
+}
+
+/// What the launcher is asked to run.
+#[derive(Debug, Clone, Serialize)]
+pub struct LaunchRequest {
+    /// Scalene's own options, from [`super::Adapter::arguments`].
+    pub scalene_args: Vec<String>,
+    /// File or module.
+    pub mode: LaunchMode,
+    /// The file as typed, or the module's name.
+    pub target: String,
+    /// Arguments for the program.
+    pub args: Vec<String>,
+    /// Where the state goes.
+    pub state_file: String,
+    /// First entry of the program's `sys.path`, where it is not the script's directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path0: Option<String>,
+    /// The program's `sys.argv[0]`, where it is not the target.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub argv0: Option<String>,
+    /// Variables that get these values back just before the program starts.
+    pub restore_env: BTreeMap<String, String>,
+}
+
+/// How far the launcher got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LaunchPhase {
+    /// Nothing was said: it did not even start.
+    #[default]
+    Unknown,
+    /// Scalene is being imported.
+    Starting,
+    /// The program runs, or ran and its profile is being written.
+    Running,
+    /// Everything is written.
+    Finished,
+    /// [`LaunchState::error`] says what went wrong.
+    Failed,
+}
+
+/// What the launcher reports.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct LaunchState {
+    /// How far it got.
+    pub phase: LaunchPhase,
+    /// What failed before or beside the program.
+    pub error: Option<LaunchError>,
+    /// Remarks about this run.
+    pub warnings: Vec<String>,
+    /// When the program's first line ran, seconds since 1970.
+    pub program_started_at: Option<f64>,
+    /// When the program's own code was over, seconds since 1970.
+    pub program_ended_at: Option<f64>,
+    /// The program's exit code.
+    pub exit_code: Option<i32>,
+    /// Type of the exception that ended the program.
+    pub exception: Option<String>,
+    /// Highest resident size of the process.
+    pub max_rss_bytes: Option<u64>,
+    /// User CPU time of the program.
+    pub user_cpu_sec: Option<f64>,
+    /// System CPU time of the program.
+    pub system_cpu_sec: Option<f64>,
+    /// What Scalene wanted to print.
+    pub scalene_messages: String,
+}
+
+/// A failure that is not the program's.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct LaunchError {
+    /// `scalene_import`, `scalene_failed`, `target_not_found`, `syntax_error`.
+    pub kind: String,
+    /// In words.
+    pub message: String,
+}
+
+impl LaunchState {
+    /// Seconds that the program itself ran, when both ends are known.
+    pub fn program_seconds(&self) -> Option<f64> {
+        Some(self.program_ended_at? - self.program_started_at?)
+    }
+}

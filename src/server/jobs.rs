@@ -1,0 +1,227 @@
+//! Runs in the background: started by one call, waited for by any.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::error::ToolError;
+use super::progress::Progress;
+use crate::answer::amount;
+use crate::process::{Controls, Tick};
+use crate::profile::{Profile, ProfileId};
+use crate::recording::{Event, RecordError, Recorder, RunRequest};
+use crate::store::Store;
+
+/// Failed runs whose reason is kept for a later call.
+const FAILURES_KEPT: usize = 20;
+/// How often a waiting client hears of a run.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// What a run is doing.
+#[derive(Debug, Clone)]
+pub(super) enum Phase {
+    /// Another run has to end first: runs disturb each other's measurements.
+    Queued,
+    /// Finding Python, setting Scalene up; the step in words.
+    Preparing(String),
+    /// The program runs.
+    Running(Option<Tick>),
+    /// The profile is being read.
+    Reading,
+    /// It is over.
+    Done(Result<Arc<Profile>, Arc<RecordError>>),
+    /// The task that ran it died; a bug.
+    Lost,
+}
+
+impl Phase {
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Queued => "waiting for another run to end".to_owned(),
+            Self::Preparing(step) => step.clone(),
+            Self::Running(None) => "starting".to_owned(),
+            Self::Running(Some(tick)) => {
+                format!("running for {} s", amount(tick.elapsed.as_secs_f64()))
+            }
+            Self::Reading => "reading the profile".to_owned(),
+            Self::Done(_) | Self::Lost => "finished".to_owned(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self, Self::Done(_) | Self::Lost)
+    }
+}
+
+/// One run.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) id: ProfileId,
+    pub(super) label: String,
+    cancel: CancellationToken,
+    phase: watch::Receiver<Phase>,
+}
+
+impl Job {
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.borrow().clone()
+    }
+}
+
+/// All runs that are not finished, and the last failures.
+pub(super) struct Jobs {
+    recorder: Recorder,
+    store: Arc<Store>,
+    turn: Arc<Semaphore>,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    jobs: HashMap<String, Arc<Job>>,
+    /// Failed ones, oldest first.
+    failed: VecDeque<String>,
+}
+
+impl Jobs {
+    pub(super) fn new(recorder: Recorder, store: Arc<Store>, shutdown: CancellationToken) -> Self {
+        Self {
+            recorder,
+            store,
+            turn: Arc::new(Semaphore::new(1)),
+            shutdown,
+            tasks: TaskTracker::new(),
+            known: Mutex::default(),
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts a run and answers at once.
+    pub(super) fn start(self: &Arc<Self>, request: RunRequest) -> Arc<Job> {
+        let cancel = self.shutdown.child_token();
+        let (report, phase) = watch::channel(Phase::Queued);
+        let mut known = self.known();
+        let id = self.store.draw_id(|id| known.jobs.contains_key(id));
+        let job =
+            Arc::new(Job { id: id.clone(), label: request.label(), cancel: cancel.clone(), phase });
+        known.jobs.insert(id.to_string(), Arc::clone(&job));
+        drop(known);
+        let jobs = Arc::clone(self);
+        let controls = Controls { stop: CancellationToken::new(), cancel };
+        self.tasks.spawn(async move {
+            let work = tokio::spawn({
+                let (jobs, id, report) = (Arc::clone(&jobs), id.clone(), report.clone());
+                async move { jobs.run(id, &request, &controls, &report).await }
+            });
+            let phase = work.await.map_or(Phase::Lost, Phase::Done);
+            jobs.forget(&id, &phase);
+            report.send_replace(phase);
+        });
+        job
+    }
+
+    async fn run(
+        &self,
+        id: ProfileId,
+        request: &RunRequest,
+        controls: &Controls,
+        report: &watch::Sender<Phase>,
+    ) -> Result<Arc<Profile>, Arc<RecordError>> {
+        let turn = tokio::select! {
+            turn = self.turn.acquire() => turn,
+            () = controls.cancel.cancelled() => return Err(Arc::new(RecordError::Cancelled)),
+        };
+        report.send_replace(Phase::Preparing("looking for Python".to_owned()));
+        let mut on_event = |event| {
+            report.send_replace(match event {
+                Event::SettingUp(step) => Phase::Preparing(step),
+                Event::Starting => Phase::Running(None),
+                Event::Running(tick) => Phase::Running(Some(tick)),
+                Event::Reading => Phase::Reading,
+            });
+        };
+        let recorded = self.recorder.record(id, request, controls, &mut on_event).await;
+        drop(turn);
+        recorded.map(|profile| self.store.insert(profile)).map_err(Arc::new)
+    }
+
+    /// A finished profile is in the store; a failure is kept for whoever asks for it.
+    fn forget(&self, id: &ProfileId, phase: &Phase) {
+        let mut known = self.known();
+        if matches!(phase, Phase::Done(Ok(_))) {
+            known.jobs.remove(id.as_str());
+            return;
+        }
+        known.failed.push_back(id.to_string());
+        if known.failed.len() > FAILURES_KEPT
+            && let Some(oldest) = known.failed.pop_front()
+        {
+            known.jobs.remove(&oldest);
+        }
+    }
+
+    /// The unfinished or failed run with this id.
+    pub(super) fn get(&self, id: &str) -> Option<Arc<Job>> {
+        self.known().jobs.get(id.trim()).cloned()
+    }
+
+    /// Runs that have not ended.
+    pub(super) fn unfinished(&self) -> Vec<Arc<Job>> {
+        self.known().jobs.values().filter(|job| !job.phase().is_over()).cloned().collect()
+    }
+
+    /// Waits for a run's end, but not longer than `patience`. A client that takes its call
+    /// back ends the run if the call `owns` it.
+    pub(super) async fn wait(
+        &self,
+        job: &Job,
+        patience: Duration,
+        call: &CancellationToken,
+        owns: bool,
+        progress: &mut Progress,
+    ) -> Result<Phase, ToolError> {
+        let mut phase = job.phase.clone();
+        let deadline = tokio::time::Instant::now() + patience;
+        let mut reports = tokio::time::interval(REPORT_EVERY);
+        loop {
+            let now = phase.borrow_and_update().clone();
+            if now.is_over() {
+                return Ok(now);
+            }
+            tokio::select! {
+                changed = phase.changed() => {
+                    if changed.is_err() {
+                        return Ok(Phase::Lost);
+                    }
+                    let now = phase.borrow().clone();
+                    if let Phase::Preparing(step) = now {
+                        progress.report(step).await;
+                    }
+                }
+                _ = reports.tick() => progress.report(job.phase().describe()).await,
+                () = tokio::time::sleep_until(deadline) => return Ok(phase.borrow().clone()),
+                () = call.cancelled() => {
+                    if owns {
+                        job.cancel.cancel();
+                    }
+                    return Err(ToolError::from(&RecordError::Cancelled));
+                }
+            }
+        }
+    }
+
+    /// Waits until every run has ended and cleaned up; the shutdown token has ended them.
+    pub(super) async fn drain(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

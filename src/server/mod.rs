@@ -1,0 +1,41 @@
+//! The MCP server: the only place that knows the protocol crate.
+//!
+//! A call goes `handler` (protocol) → `tools` (parameters of one tool) → the domain
+//! (`jobs` and [`crate::recording`], or [`crate::analysis`]) → [`crate::answer`].
+
+mod arguments;
+mod error;
+mod handler;
+mod jobs;
+mod progress;
+mod resources;
+mod schema;
+mod stdio;
+mod tools;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::recording::{Recorder, Settings};
+use crate::store::{Bounds, Store};
+use jobs::Jobs;
+
+pub use stdio::serve;
+
+/// Everything that calls share.
+#[derive(Clone)]
+pub(crate) struct Server {
+    store: Arc<Store>,
+    jobs: Arc<Jobs>,
+    tools: Arc<tools::Registry>,
+}
+
+impl Server {
+    pub(crate) fn new(settings: Settings, shutdown: CancellationToken) -> Self {
+        let store = Arc::new(Store::new(Bounds::default()));
+        let recorder = Recorder::new(settings);
+        let jobs = Jobs::new(recorder, Arc::clone(&store), shutdown);
+        Self { store, jobs: Arc::new(jobs), tools: Arc::new(tools::Registry::new()) }
+    }
+}

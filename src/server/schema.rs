@@ -1,0 +1,104 @@
+//! Schemas as every client takes them: flat, inline, without null unions and number formats.
+
+use std::sync::Arc;
+
+use rmcp::model::JsonObject;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value};
+
+/// The schema of a type, cleaned.
+pub(super) fn of<T: JsonSchema>() -> Arc<JsonObject> {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    clean(&mut schema);
+    let mut object = match schema {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    };
+    object.remove("title");
+    object.remove("description");
+    object.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+    Arc::new(object)
+}
+
+fn clean(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            object.remove("format");
+            if object.get("default").is_some_and(Value::is_null) {
+                object.remove("default");
+            }
+            without_null(object);
+            object.values_mut().for_each(clean);
+        }
+        Value::Array(items) => items.iter_mut().for_each(clean),
+        _ => {}
+    }
+}
+
+/// `["string", "null"]` to `"string"`, `anyOf: [X, null]` to `X`: absent says the same.
+fn without_null(object: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(values)) = object.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    let Some(Value::Array(branches)) = object.get_mut("anyOf") else { return };
+    branches.retain(|branch| branch.get("type").is_none_or(|kind| kind != "null"));
+    if let [Value::Object(only)] = branches.as_slice() {
+        let only = only.clone();
+        object.remove("anyOf");
+        for (key, value) in only {
+            object.entry(key).or_insert(value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[derive(JsonSchema)]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    struct Sample {
+        /// A name.
+        name: Option<String>,
+        count: u32,
+        metric: Option<Metric>,
+    }
+
+    #[derive(JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    #[expect(dead_code, reason = "only its schema is looked at")]
+    enum Metric {
+        Peak,
+        Average,
+    }
+
+    #[test]
+    fn schemas_are_flat_and_plain() {
+        let schema = Value::Object((*of::<Sample>()).clone());
+        assert_eq!(
+            schema,
+            json!({
+                "type": "object",
+                "properties": {
+                    "name": {"description": "A name.", "type": "string"},
+                    "count": {"type": "integer", "minimum": 0},
+                    "metric": {"type": "string", "enum": ["peak", "average"]}
+                },
+                "required": ["count"]
+            })
+        );
+    }
+}

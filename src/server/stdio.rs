@@ -1,0 +1,93 @@
+//! The server on standard input and output, and its orderly end.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rmcp::ServiceExt;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_util::sync::CancellationToken;
+
+use super::Server;
+use crate::recording::Settings;
+
+/// How long running programs get to be killed and cleaned up after.
+const CLEAN_UP: Duration = Duration::from_millis(1500);
+/// How long answers that are ready get to be written.
+const LAST_ANSWERS: Duration = Duration::from_millis(300);
+
+/// Serves one client until it closes our input, or a signal asks us to end.
+///
+/// # Errors
+/// When the session could not be opened for another reason than the client's leaving.
+pub async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let shutdown = CancellationToken::new();
+    let server = Server::new(settings, shutdown.clone());
+    let jobs = std::sync::Arc::clone(&server.jobs);
+    tokio::spawn(on_signal(shutdown.clone()));
+    let (input, output) = rmcp::transport::io::stdio();
+    let input = EndOfInput { inner: input, ended: shutdown.clone() };
+    let opened = tokio::select! {
+        opened = server.serve((input, output)) => opened,
+        // A client that leaves before its first request is no failure.
+        () = shutdown.cancelled() => return Ok(()),
+    };
+    let mut session = match opened {
+        Ok(session) => session,
+        Err(_) if shutdown.is_cancelled() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    shutdown.cancelled().await;
+    tracing::info!("shutting down");
+    if tokio::time::timeout(CLEAN_UP, jobs.drain()).await.is_err() {
+        tracing::warn!("some runs could not be cleaned up in time");
+    }
+    let _ = session.close_with_timeout(LAST_ANSWERS).await;
+    Ok(())
+}
+
+async fn on_signal(shutdown: CancellationToken) {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::hangup()),
+        ) else {
+            return;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = tokio::signal::ctrl_c().await;
+    shutdown.cancel();
+}
+
+/// Input that says when it is over. The protocol crate waits for running calls at the end
+/// of input and only then cancels them; a client kills us before that.
+struct EndOfInput<R> {
+    inner: R,
+    ended: CancellationToken,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for EndOfInput<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = buffer.filled().len();
+        let poll = Pin::new(&mut self.inner).poll_read(context, buffer);
+        match &poll {
+            Poll::Ready(Ok(())) if buffer.filled().len() == before => self.ended.cancel(),
+            Poll::Ready(Err(_)) => self.ended.cancel(),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        poll
+    }
+}

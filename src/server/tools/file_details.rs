@@ -1,0 +1,84 @@
+//! `get_file_details`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec, stored};
+use crate::analysis::{FileLookup, find_file};
+use crate::answer::{FileAnswer, FileQuery};
+use crate::profile::Profile;
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct FileDetails;
+
+/// Parameters of `get_file_details`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    profile_id: String,
+    /// File as other answers name it, its absolute path, or the end of its path.
+    file_path: String,
+    /// First line to show; without a range the lines that matter are chosen.
+    #[schemars(range(min = 1))]
+    start_line: Option<u32>,
+    /// Last line to show.
+    #[schemars(range(min = 1))]
+    end_line: Option<u32>,
+}
+
+impl ToolSpec for FileDetails {
+    const NAME: &'static str = "get_file_details";
+    const TITLE: &'static str = "Time and memory, line by line";
+    const DESCRIPTION: &'static str = "Shows the source of one profiled file with time and memory beside each line. \
+        Without a range: the lines that matter, with a little context. With start_line and end_line: every line of \
+        that stretch. The source is the one that ran, even if the file has changed since.";
+
+    type Params = Params;
+    type Output = FileAnswer;
+
+    async fn call(server: &Server, params: Params, _: Call) -> Result<FileAnswer, ToolError> {
+        let profile = stored(server, &params.profile_id)?;
+        let query = FileQuery { start: params.start_line, end: params.end_line };
+        if let (Some(start), Some(end)) = (query.start, query.end)
+            && start > end
+        {
+            return Err(ToolError::invalid_argument(
+                format!("start_line {start} is after end_line {end}"),
+                "swap them and call again",
+            ));
+        }
+        match find_file(&profile, &params.file_path) {
+            FileLookup::Found(file) => Ok(FileAnswer::new(&profile, file, query)),
+            FileLookup::Ambiguous(paths) => Err(ToolError::invalid_argument(
+                format!(
+                    "file_path `{}` fits several files: {}",
+                    params.file_path,
+                    paths.join(", ")
+                ),
+                "pass more of the path",
+            )),
+            FileLookup::Missing => Err(not_profiled(&profile, &params.file_path)),
+        }
+    }
+}
+
+/// Files listed in an error.
+const SUGGESTIONS: usize = 5;
+
+fn not_profiled(profile: &Profile, wanted: &str) -> ToolError {
+    let mut files: Vec<_> = profile.files.iter().collect();
+    files.sort_by(|a, b| b.cpu_share.get().total_cmp(&a.cpu_share.get()));
+    let known: Vec<_> = files
+        .iter()
+        .take(SUGGESTIONS)
+        .map(|file| profile.display_path(&file.path).into_owned())
+        .collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    ToolError::new(
+        "file_not_in_profile",
+        format!("profile `{}` has no file `{wanted}` (files with samples: {known})", profile.id),
+        "pass one of those; a file with less than 1 % of the time and 1 MiB allocated is not in a profile",
+    )
+}

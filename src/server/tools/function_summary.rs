@@ -1,0 +1,44 @@
+//! `get_function_summary`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec, limit, stored};
+use crate::answer::FunctionsAnswer;
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct FunctionSummary;
+
+/// Parameters of `get_function_summary`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    profile_id: String,
+    /// Functions to return, 1 to 100.
+    #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = 100))]
+    limit: u32,
+}
+
+const fn default_limit() -> u32 {
+    20
+}
+
+impl ToolSpec for FunctionSummary {
+    const NAME: &'static str = "get_function_summary";
+    const TITLE: &'static str = "Time and memory by function";
+    const DESCRIPTION: &'static str = "Ranks functions and methods by the CPU time of their own lines (not of what \
+        they call), with waiting time and memory. Use it to see which function to change before looking at lines. \
+        Calls are not counted by a sampling profiler.";
+
+    type Params = Params;
+    type Output = FunctionsAnswer;
+
+    async fn call(server: &Server, params: Params, _: Call) -> Result<FunctionsAnswer, ToolError> {
+        let limit = limit(params.limit)?;
+        let profile = stored(server, &params.profile_id)?;
+        Ok(FunctionsAnswer::new(&profile, limit))
+    }
+}

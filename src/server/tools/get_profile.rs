@@ -1,0 +1,41 @@
+//! `get_profile`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec, run};
+use crate::answer::ProfileAnswer;
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct GetProfile;
+
+/// Parameters of `get_profile`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    profile_id: String,
+    /// Seconds to wait for a run that is not finished.
+    #[serde(default = "run::default_wait_sec")]
+    wait_sec: f64,
+}
+
+impl ToolSpec for GetProfile {
+    const NAME: &'static str = "get_profile";
+    const TITLE: &'static str = "Get a profile, or wait for it";
+    const DESCRIPTION: &'static str = "Returns a profile again, or waits for one whose run was not finished when \
+        profile_script or profile_code answered with status `running`. Returns what those tools return; still \
+        `running` if wait_sec is not enough.";
+
+    type Params = Params;
+    type Output = ProfileAnswer;
+
+    async fn call(server: &Server, params: Params, call: Call) -> Result<ProfileAnswer, ToolError> {
+        run::seconds("wait_sec", params.wait_sec)?;
+        match server.jobs.get(&params.profile_id) {
+            Some(job) => run::wait(server, &job, params.wait_sec, call, false).await,
+            None => Ok(ProfileAnswer::new(&*server.store.get(&params.profile_id)?)),
+        }
+    }
+}

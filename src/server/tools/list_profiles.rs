@@ -1,0 +1,36 @@
+//! `list_profiles`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec};
+use crate::answer::{ProfileMetadata, ProfilesAnswer};
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct ListProfiles;
+
+/// `list_profiles` has no parameters.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {}
+
+impl ToolSpec for ListProfiles {
+    const NAME: &'static str = "list_profiles";
+    const TITLE: &'static str = "List stored profiles";
+    const DESCRIPTION: &'static str = "Lists the stored profiles and the runs in progress, newest first: id, \
+        program, time stamp, wall time, peak memory. Profiles live as long as the server; the least recently used \
+        go first when there are too many.";
+
+    type Params = Params;
+    type Output = ProfilesAnswer;
+
+    async fn call(server: &Server, _: Params, _: Call) -> Result<ProfilesAnswer, ToolError> {
+        let running = server.jobs.unfinished();
+        let running =
+            running.iter().map(|job| ProfileMetadata::running(job.id.as_str(), &job.label));
+        let stored = server.store.list();
+        let rows = running.chain(stored.iter().map(|profile| ProfileMetadata::new(profile)));
+        Ok(ProfilesAnswer::new(rows.collect()))
+    }
+}

@@ -1,0 +1,184 @@
+//! The tools: one file each, listed here, looked up by name.
+
+mod cpu_hotspots;
+mod file_details;
+mod function_summary;
+mod get_profile;
+mod list_profiles;
+mod memory_hotspots;
+mod profile_code;
+mod profile_script;
+mod run;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use rmcp::RoleServer;
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
+use rmcp::service::RequestContext;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use super::error::ToolError;
+use super::progress::Progress;
+use super::{Server, arguments, schema};
+use crate::answer::Answer;
+use crate::profile::Profile;
+
+/// What a call brings besides its arguments.
+pub(super) struct Call {
+    /// Fired when the client takes the call back.
+    taken_back: CancellationToken,
+    progress: Progress,
+}
+
+impl Call {
+    pub(super) fn new(context: &RequestContext<RoleServer>) -> Self {
+        Self { taken_back: context.ct.clone(), progress: Progress::new(context) }
+    }
+}
+
+/// A tool: its words, its parameters, its answer, and what it does.
+trait ToolSpec: Send + Sync + 'static {
+    const NAME: &'static str;
+    const TITLE: &'static str;
+    /// At most 600 bytes, the decisive sentence first.
+    const DESCRIPTION: &'static str;
+    /// Runs programs: neither read-only nor confined to this machine.
+    const RUNS_CODE: bool = false;
+
+    type Params: DeserializeOwned + JsonSchema + Send + 'static;
+    type Output: Answer + 'static;
+
+    fn call(
+        server: &Server,
+        params: Self::Params,
+        call: Call,
+    ) -> impl Future<Output = Result<Self::Output, ToolError>> + Send;
+}
+
+type Answered<'a> = Pin<Box<dyn Future<Output = Result<CallToolResult, ToolError>> + Send + 'a>>;
+
+struct Entry {
+    tool: Tool,
+    run: for<'a> fn(&'a Server, Arc<JsonObject>, JsonObject, Call) -> Answered<'a>,
+}
+
+/// All tools, sorted by name.
+pub(super) struct Registry {
+    entries: Vec<Entry>,
+}
+
+impl Registry {
+    pub(super) fn new() -> Self {
+        let mut entries = vec![
+            entry::<cpu_hotspots::CpuHotspots>(),
+            entry::<file_details::FileDetails>(),
+            entry::<function_summary::FunctionSummary>(),
+            entry::<get_profile::GetProfile>(),
+            entry::<list_profiles::ListProfiles>(),
+            entry::<memory_hotspots::MemoryHotspots>(),
+            entry::<profile_code::ProfileCode>(),
+            entry::<profile_script::ProfileScript>(),
+        ];
+        entries.sort_by(|a, b| a.tool.name.cmp(&b.tool.name));
+        Self { entries }
+    }
+
+    pub(super) fn list(&self) -> Vec<Tool> {
+        self.entries.iter().map(|entry| entry.tool.clone()).collect()
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<Tool> {
+        self.entry(name).map(|entry| entry.tool.clone())
+    }
+
+    fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.tool.name == name)
+    }
+
+    /// Runs a tool; `None` when there is none of this name.
+    pub(super) async fn call(
+        &self,
+        server: &Server,
+        name: &str,
+        arguments: JsonObject,
+        call: Call,
+    ) -> Option<Result<CallToolResult, ToolError>> {
+        let entry = self.entry(name)?;
+        Some((entry.run)(server, Arc::clone(&entry.tool.input_schema), arguments, call).await)
+    }
+
+    /// What to say of a name that no tool has.
+    pub(super) fn unknown(&self, name: &str) -> String {
+        let names: Vec<&str> = self.entries.iter().map(|entry| &*entry.tool.name).collect();
+        let near = names
+            .iter()
+            .map(|known| (strsim::jaro_winkler(known, name), known))
+            .filter(|(likeness, _)| *likeness > 0.75)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let meant =
+            near.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"));
+        format!("unknown tool `{name}`{meant} (tools: {})", names.join(", "))
+    }
+}
+
+fn entry<T: ToolSpec>() -> Entry {
+    let annotations = ToolAnnotations::with_title(T::TITLE)
+        .read_only(!T::RUNS_CODE)
+        .destructive(T::RUNS_CODE)
+        .idempotent(!T::RUNS_CODE)
+        .open_world(T::RUNS_CODE);
+    let mut input = (*schema::of::<T::Params>()).clone();
+    input.insert("additionalProperties".to_owned(), false.into());
+    let tool = Tool::new(T::NAME, T::DESCRIPTION, Arc::new(input))
+        .with_title(T::TITLE)
+        .with_raw_output_schema(schema::of::<T::Output>())
+        .with_annotations(annotations);
+    Entry {
+        tool,
+        run: |server, schema, arguments, call| Box::pin(run::<T>(server, schema, arguments, call)),
+    }
+}
+
+async fn run<T: ToolSpec>(
+    server: &Server,
+    schema: Arc<JsonObject>,
+    arguments: JsonObject,
+    call: Call,
+) -> Result<CallToolResult, ToolError> {
+    let params = arguments::read(T::NAME, &schema, arguments)?;
+    let answer = T::call(server, params, call).await?;
+    let structured = serde_json::to_value(&answer).map_err(|_| ToolError::internal(T::NAME))?;
+    let mut result = CallToolResult::structured(structured);
+    result.content = vec![ContentBlock::text(answer.text())];
+    Ok(result)
+}
+
+/// The stored profile that a name means; a run in progress is named as such.
+fn stored(server: &Server, profile_id: &str) -> Result<Arc<Profile>, ToolError> {
+    if let Some(job) = server.jobs.get(profile_id) {
+        return match job.phase() {
+            super::jobs::Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
+            phase => Err(ToolError::new(
+                "profile_running",
+                format!("profile `{}` is not finished: {}", job.id, phase.describe()),
+                format!("get_profile {{\"profile_id\":\"{}\"}} waits for it", job.id),
+            )),
+        };
+    }
+    Ok(server.store.get(profile_id)?)
+}
+
+/// Checks the number of rows asked for.
+fn limit(limit: u32) -> Result<usize, ToolError> {
+    match limit {
+        1..=100 => Ok(limit as usize),
+        _ => Err(ToolError::invalid_argument(
+            format!("limit: {limit} is outside 1 to 100"),
+            "correct it and call again",
+        )),
+    }
+}

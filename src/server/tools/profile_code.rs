@@ -1,0 +1,114 @@
+//! `profile_code`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::run::{self, Surroundings};
+use super::{Call, ToolSpec};
+use crate::answer::ProfileAnswer;
+use crate::recording::{Measure, RunRequest, Target};
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct ProfileCode;
+
+/// Parameters of `profile_code`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Python source to run. It imports from `cwd`, like `python -c`.
+    code: String,
+    /// Report CPU time: Python, native and system.
+    #[serde(default = "run::yes")]
+    cpu: bool,
+    /// Profile memory. About doubles the run time; false is quicker.
+    #[serde(default = "run::yes")]
+    memory: bool,
+    /// Profile the GPU (NVIDIA, Apple).
+    #[serde(default)]
+    gpu: bool,
+    /// Collect call paths and report the heaviest.
+    #[serde(default)]
+    stacks: bool,
+    /// Leave lines without significant activity out of all answers.
+    #[serde(default)]
+    reduced_profile: bool,
+    /// Smallest share of time, in percent, of a listed line.
+    #[serde(default = "run::default_cpu_percent_threshold")]
+    cpu_percent_threshold: f64,
+    /// Smallest allocated volume, in bytes, of a listed line.
+    #[serde(default = "run::default_malloc_threshold")]
+    malloc_threshold: u64,
+    /// Seconds the code may run; then it is stopped and its partial profile kept.
+    #[serde(default = "default_timeout")]
+    timeout: f64,
+    /// Interpreter, environment folder or version; default: the project's own.
+    python: Option<String>,
+    /// Working directory, and where imports are looked for first.
+    cwd: Option<String>,
+    /// Environment variables to set.
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    /// Text for the code's stdin; default empty.
+    stdin: Option<String>,
+    /// Seconds to wait before answering with a handle (clients give up at 60).
+    #[serde(default = "run::default_wait_sec")]
+    wait_sec: f64,
+    /// Bytes between allocation samples; default: Scalene's.
+    allocation_sampling_window: Option<u64>,
+    /// Profile libraries too, not only the snippet and the project's code.
+    #[serde(default)]
+    profile_all: bool,
+    /// Tell time in await apart; default: only before Python 3.12, where it is cheap.
+    async_profile: Option<bool>,
+}
+
+const fn default_timeout() -> f64 {
+    60.0
+}
+
+impl ToolSpec for ProfileCode {
+    const NAME: &'static str = "profile_code";
+    const TITLE: &'static str = "Profile a Python snippet";
+    const DESCRIPTION: &'static str = "Runs Python source given as text under the Scalene profiler and says which \
+        lines take the time and the memory. Use it for experiments and for code that is no file yet; make it do a \
+        second of work or more, since shorter runs give few samples. Can import the project's modules from `cwd`. \
+        Returns what profile_script returns; the snippet is kept with the profile and shown as `<snippet>`.";
+    const RUNS_CODE: bool = true;
+
+    type Params = Params;
+    type Output = ProfileAnswer;
+
+    async fn call(server: &Server, params: Params, call: Call) -> Result<ProfileAnswer, ToolError> {
+        let wait_sec = params.wait_sec;
+        run::start(server, request(params)?, wait_sec, call).await
+    }
+}
+
+fn request(params: Params) -> Result<RunRequest, ToolError> {
+    let mut request = RunRequest::new(Target::Snippet(params.code));
+    request.measure = Measure {
+        cpu: params.cpu,
+        memory: params.memory,
+        gpu: params.gpu,
+        stacks: params.stacks,
+        async_profile: params.async_profile,
+        reduced_profile: params.reduced_profile,
+        profile_all: params.profile_all,
+        cpu_percent_threshold: params.cpu_percent_threshold,
+        malloc_threshold: params.malloc_threshold,
+        allocation_sampling_window: params.allocation_sampling_window,
+        ..Measure::default()
+    };
+    let surroundings = Surroundings {
+        python: params.python,
+        cwd: params.cwd,
+        env: params.env,
+        stdin: params.stdin,
+        timeout: params.timeout,
+    };
+    surroundings.apply(&mut request)?;
+    Ok(request)
+}

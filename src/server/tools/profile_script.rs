@@ -1,0 +1,141 @@
+//! `profile_script`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::run::{self, Surroundings};
+use super::{Call, ToolSpec};
+use crate::answer::ProfileAnswer;
+use crate::recording::{Measure, RunRequest, Target};
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct ProfileScript;
+
+/// Parameters of `profile_script`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Python file to run, relative to `cwd` or absolute; or `-m package.module`.
+    script_path: String,
+    /// Arguments for the program, delivered as they are.
+    args: Option<Vec<String>>,
+    /// Report CPU time: Python, native and system.
+    #[serde(default = "run::yes")]
+    cpu: bool,
+    /// Profile memory. About doubles the run time; false is quicker.
+    #[serde(default = "run::yes")]
+    memory: bool,
+    /// Profile the GPU (NVIDIA, Apple).
+    #[serde(default)]
+    gpu: bool,
+    /// Collect call paths and report the heaviest.
+    #[serde(default)]
+    stacks: bool,
+    /// Leave lines without significant activity out of all answers.
+    #[serde(default)]
+    reduced_profile: bool,
+    /// Only files whose path contains one of these fragments (comma separated).
+    #[serde(default)]
+    profile_only: String,
+    /// Not the files whose path contains one of these fragments; their time goes to the caller.
+    #[serde(default)]
+    profile_exclude: String,
+    /// Seconds between CPU samples, 0.0001 to 10.
+    #[serde(default = "run::default_sampling_rate")]
+    cpu_sampling_rate: f64,
+    /// Smallest share of time, in percent, of a listed line.
+    #[serde(default = "run::default_cpu_percent_threshold")]
+    cpu_percent_threshold: f64,
+    /// Smallest allocated volume, in bytes, of a listed line.
+    #[serde(default = "run::default_malloc_threshold")]
+    malloc_threshold: u64,
+    /// Report suspected leaks.
+    #[serde(default = "run::yes")]
+    memory_leak_detector: bool,
+    /// Measure CPU time only, not waiting.
+    #[serde(default)]
+    use_virtual_time: bool,
+    /// Seconds the program may run; then it is stopped and its partial profile kept.
+    #[serde(default = "default_timeout")]
+    timeout: f64,
+    /// Interpreter, environment folder or version; default: the project's own.
+    python: Option<String>,
+    /// Working directory of the program.
+    cwd: Option<String>,
+    /// Environment variables to set.
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    /// Text for the program's stdin; default empty.
+    stdin: Option<String>,
+    /// Seconds to wait before answering with a handle (clients give up at 60).
+    #[serde(default = "run::default_wait_sec")]
+    wait_sec: f64,
+    /// Bytes between allocation samples; default: Scalene's.
+    allocation_sampling_window: Option<u64>,
+    /// Profile libraries too, not only the project's code.
+    #[serde(default)]
+    profile_all: bool,
+    /// Tell time in await apart; default: only before Python 3.12, where it is cheap.
+    async_profile: Option<bool>,
+}
+
+const fn default_timeout() -> f64 {
+    120.0
+}
+
+impl ToolSpec for ProfileScript {
+    const NAME: &'static str = "profile_script";
+    const TITLE: &'static str = "Profile a Python script";
+    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines take \
+        the time and the memory. Use it when code is slow or hungry, before changing anything, and again after. \
+        Finds the project's own interpreter; nothing is installed into the project. Returns the hot lines with \
+        source, Python/native/waiting split, memory, exit code, output, and a profile_id for the other tools. \
+        A run longer than wait_sec returns status `running`; then call get_profile.";
+    const RUNS_CODE: bool = true;
+
+    type Params = Params;
+    type Output = ProfileAnswer;
+
+    async fn call(server: &Server, params: Params, call: Call) -> Result<ProfileAnswer, ToolError> {
+        let wait_sec = params.wait_sec;
+        run::start(server, request(params)?, wait_sec, call).await
+    }
+}
+
+fn request(params: Params) -> Result<RunRequest, ToolError> {
+    let target = match params.script_path.trim_start().strip_prefix("-m ") {
+        Some(module) => Target::Module(module.trim().to_owned()),
+        None => Target::Script(params.script_path),
+    };
+    let mut request = RunRequest::new(target);
+    request.args = params.args.unwrap_or_default();
+    request.measure = Measure {
+        cpu: params.cpu,
+        memory: params.memory,
+        gpu: params.gpu,
+        stacks: params.stacks,
+        async_profile: params.async_profile,
+        reduced_profile: params.reduced_profile,
+        profile_only: params.profile_only,
+        profile_exclude: params.profile_exclude,
+        profile_all: params.profile_all,
+        cpu_sampling_rate: params.cpu_sampling_rate,
+        cpu_percent_threshold: params.cpu_percent_threshold,
+        malloc_threshold: params.malloc_threshold,
+        memory_leak_detector: params.memory_leak_detector,
+        use_virtual_time: params.use_virtual_time,
+        allocation_sampling_window: params.allocation_sampling_window,
+    };
+    let surroundings = Surroundings {
+        python: params.python,
+        cwd: params.cwd,
+        env: params.env,
+        stdin: params.stdin,
+        timeout: params.timeout,
+    };
+    surroundings.apply(&mut request)?;
+    Ok(request)
+}

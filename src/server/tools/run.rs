@@ -1,0 +1,102 @@
+//! What both profiling tools share: common parameters, starting a run, waiting for it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Call;
+use crate::answer::{ProfileAnswer, running};
+use crate::recording::RunRequest;
+use crate::server::Server;
+use crate::server::error::ToolError;
+use crate::server::jobs::{Job, Phase};
+
+/// Longest time that a call may wait: clients give up at 60 s.
+const LONGEST_WAIT_SEC: f64 = 3600.0;
+
+/// Seconds that a profiling call waits before it answers with a handle.
+pub(super) const fn default_wait_sec() -> f64 {
+    45.0
+}
+
+pub(super) const fn default_sampling_rate() -> f64 {
+    0.01
+}
+
+pub(super) const fn default_cpu_percent_threshold() -> f64 {
+    1.0
+}
+
+pub(super) const fn default_malloc_threshold() -> u64 {
+    100
+}
+
+pub(super) const fn yes() -> bool {
+    true
+}
+
+/// The program's surroundings, as both tools take them.
+pub(super) struct Surroundings {
+    pub(super) python: Option<String>,
+    pub(super) cwd: Option<String>,
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) stdin: Option<String>,
+    pub(super) timeout: f64,
+}
+
+impl Surroundings {
+    pub(super) fn apply(self, request: &mut RunRequest) -> Result<(), ToolError> {
+        request.python = self.python;
+        request.cwd = self.cwd.map(PathBuf::from);
+        request.env = self.env.into_iter().collect();
+        request.stdin = self.stdin;
+        request.timeout = seconds("timeout", self.timeout)?;
+        Ok(())
+    }
+}
+
+pub(super) fn seconds(name: &str, value: f64) -> Result<Duration, ToolError> {
+    let limit = 24.0 * 3600.0;
+    if !(0.0..=limit).contains(&value) {
+        return Err(ToolError::invalid_argument(
+            format!("{name}: {value} is outside 0 to {limit} seconds"),
+            "correct it and call again",
+        ));
+    }
+    Ok(Duration::from_secs_f64(value))
+}
+
+/// Starts a run and answers with its profile, or with a handle when it takes longer.
+pub(super) async fn start(
+    server: &Server,
+    request: RunRequest,
+    wait_sec: f64,
+    call: Call,
+) -> Result<ProfileAnswer, ToolError> {
+    seconds("wait_sec", wait_sec)?;
+    let job = server.jobs.start(request);
+    wait(server, &job, wait_sec, call, true).await
+}
+
+/// Waits for a run and answers with its profile, or with a handle.
+pub(super) async fn wait(
+    server: &Server,
+    job: &Job,
+    wait_sec: f64,
+    mut call: Call,
+    owns: bool,
+) -> Result<ProfileAnswer, ToolError> {
+    let patience = seconds("wait_sec", wait_sec.min(LONGEST_WAIT_SEC))?;
+    let phase = server.jobs.wait(job, patience, &call.taken_back, owns, &mut call.progress).await?;
+    match phase {
+        Phase::Done(Ok(profile)) => Ok(ProfileAnswer::new(&profile)),
+        Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
+        Phase::Lost => Err(ToolError::internal("profiling")),
+        unfinished => {
+            let tick = if let Phase::Running(tick) = unfinished { tick } else { None };
+            let elapsed = tick.map(|tick| tick.elapsed.as_secs_f64());
+            let resident = tick.and_then(|tick| tick.resident_bytes);
+            Ok(running(job.id.as_str(), &job.label, &unfinished.describe(), elapsed, resident))
+        }
+    }
+}

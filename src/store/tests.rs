@@ -1,0 +1,87 @@
+use super::*;
+use crate::profile::{
+    Environment, Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds,
+    Status,
+};
+
+fn profile(length: usize, output_bytes: usize) -> Profile {
+    let stdout = Output { head: "x".repeat(output_bytes), ..Output::default() };
+    Profile {
+        id: ProfileId::draw(|candidate| candidate.len() < length),
+        program: Program { kind: ProgramKind::Script, name: "a.py".into(), args: Vec::new() },
+        run: RunInfo {
+            status: Status::Complete,
+            outcome: Outcome::ExitCode(0),
+            started_at: String::new(),
+            cwd: "/p".into(),
+            project_root: "/p".into(),
+            environment: Environment::default(),
+            stdout,
+            stderr: Output::default(),
+            peak_resident_bytes: None,
+            process_cpu: None,
+            warnings: Vec::new(),
+            errors: Vec::new(),
+        },
+        measured: Measured { cpu: true, memory: false, gpu: None, peaks_per_visit: true },
+        reporting: Reporting { cpu_percent_threshold: 1.0, malloc_threshold: 100, reduced: false },
+        elapsed: Seconds::from_secs(1.0),
+        files: Vec::new(),
+        footprint: None,
+        call_paths: Vec::new(),
+    }
+}
+
+fn fill(store: &Store, count: usize) -> Vec<String> {
+    (0..count).map(|_| store.insert(profile(9, 0)).id.to_string()).collect()
+}
+
+#[test]
+fn names_of_all_kinds_find_their_profile() {
+    let store = Store::default();
+    let ids = fill(&store, 3);
+    let id = |name: &str| store.get(name).unwrap().id.to_string();
+    assert_eq!(
+        [id("latest"), id("previous"), id(&ids[0])],
+        [ids[2].clone(), ids[1].clone(), ids[0].clone()]
+    );
+    let unique = (1..=ids[0].len())
+        .map(|length| &ids[0][..length])
+        .find(|prefix| ids.iter().filter(|id| id.starts_with(*prefix)).count() == 1)
+        .unwrap();
+    assert_eq!(id(unique), ids[0]);
+}
+
+#[test]
+fn an_unknown_name_lists_known_ones() {
+    let store = Store::default();
+    assert_eq!(store.get("latest"), Err(LookupError::NothingStored("latest".into())));
+    let ids = fill(&store, 7);
+    let newest: Vec<_> = ids.iter().rev().take(5).cloned().collect();
+    let expected = LookupError::Unknown { wanted: "zzz".into(), known: newest };
+    assert_eq!(store.get("zzz"), Err(expected));
+    assert!(
+        matches!(store.get("p"), Err(LookupError::Ambiguous { matches, .. }) if matches.len() == 5)
+    );
+}
+
+#[test]
+fn the_least_recently_used_goes_first() {
+    let store = Store::new(Bounds { profiles: 3, bytes: usize::MAX });
+    let ids = fill(&store, 3);
+    store.get(&ids[0]).unwrap();
+    fill(&store, 1);
+    assert!(store.get(&ids[1]).is_err());
+    assert!(store.get(&ids[0]).is_ok() && store.get(&ids[2]).is_ok());
+}
+
+#[test]
+fn bytes_are_bounded_but_the_newest_stays() {
+    let store = Store::new(Bounds { profiles: 100, bytes: 1 << 20 });
+    for _ in 0..10 {
+        store.insert(profile(9, 300_000));
+    }
+    assert_eq!(store.list().len(), 3);
+    let big = store.insert(profile(9, 5 << 20)).id.to_string();
+    assert_eq!(store.list().iter().map(|p| p.id.to_string()).collect::<Vec<_>>(), [big]);
+}
