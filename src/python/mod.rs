@@ -3,7 +3,7 @@
 //! Owns: the order in which interpreters are looked for, what one says about itself,
 //! the root of a project, and the private environment that holds Scalene when the
 //! project has none. Knows nothing of Scalene's command line or of profiles. Entry
-//! points: [`find`], [`probe()`], [`project_root`].
+//! points: [`find`], [`probe()`], [`project_root`], [`overlay::ensure`].
 //!
 //! Reading order: `request` (what was asked), `find` (the story), `sources` (one
 //! function per place), `probe` and `probe.py` (what an interpreter answers).
@@ -12,6 +12,7 @@ mod error;
 mod find;
 mod interpreter;
 mod managed;
+pub mod overlay;
 mod probe;
 mod project;
 mod request;
