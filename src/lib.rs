@@ -1,4 +1,24 @@
 //! Profiles Python programs with Scalene and answers questions about the profiles.
+//!
+//! The binary `scalene-mcp` is an MCP server on standard input and output, and a command
+//! line. This library is everything below its `main`; it can be used without the server.
+//!
+//! # Layers
+//!
+//! Imports point down only; a test holds them to it (`tests/it/layers.rs`).
+//!
+//! | layer | modules |
+//! |---|---|
+//! | entrances | [`cli`], [`server`] |
+//! | use cases | [`doctor`], [`recording`], [`answer`] |
+//! | domain | [`analysis`], [`store`], [`scalene`], [`python`] |
+//! | ground | [`process`], [`profile`] |
+//!
+//! # One call, traced
+//!
+//! `profile_script`: `server::handler` (protocol) → `server::tools` (parameters) →
+//! [`recording::Recorder::record`] (find Python, set Scalene up, run, read) →
+//! [`answer::ProfileAnswer`] (what the caller sees).
 
 pub mod analysis;
 pub mod answer;

@@ -72,13 +72,13 @@ pub(super) enum Command {
 
 /// Options of `profile`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(group = clap::ArgGroup::new("target").required(true), after_help = "Examples:
   scalene-mcp profile app.py -- --input data.csv
   scalene-mcp profile -m package.module
   scalene-mcp profile -c 'sum(i * i for i in range(10**7))'
 
 Ctrl-C ends the program and keeps what was profiled so far; a second one kills it.")]
-#[group(id = "target", required = true, multiple = false)]
+#[group(skip)]
 pub(super) struct ProfileOptions {
     /// Python file to run
     #[arg(group = "target")]
