@@ -247,12 +247,15 @@ fn scope(
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    let (only, exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
+    let (only, mut exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
+    // Ours is never the user's code, even when the project is the folder of all temporary files.
+    exclude.push(workspace.launcher().to_string_lossy().into_owned());
     let snippet = workspace.snippet();
     let is_snippet = matches!(target, Target::Snippet(_));
     let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
     let foreign = ready.project.as_ref().map_or(&[][..], |project| &project.site_packages);
     Scope::settle(&ScopeRequest {
+        near: place.near(),
         alias: typed_dir.filter(|dir| !dir.starts_with(&place.root)),
         extra_file: is_snippet.then_some(snippet.as_path()),
         library_paths: &ready.interpreter.library_paths,

@@ -26,6 +26,8 @@ pub struct Scope {
 pub struct ScopeRequest<'a> {
     /// Directory that holds the user's code; absolute, symlinks resolved.
     pub root: &'a Path,
+    /// Directory of the program itself, in or below the root.
+    pub near: &'a Path,
     /// The root as the caller reaches it, where symlinks lead to it.
     pub alias: Option<&'a Path>,
     /// A file outside the root that is the user's too: a snippet.
@@ -50,6 +52,7 @@ impl<'a> ScopeRequest<'a> {
     pub fn new(root: &'a Path) -> Self {
         Self {
             root,
+            near: root,
             alias: None,
             extra_file: None,
             library_paths: &[],
@@ -74,8 +77,9 @@ impl Scope {
             scope.exclude.push(THREADING.to_owned());
             return scope;
         }
-        let root = text(request.root);
-        let dropped = request.library_paths.iter().any(|path| root.contains(&text(path)));
+        let (root, near) = (text(request.root), text(request.near));
+        let hides = |path: &PathBuf| root.contains(&text(path)) || near.contains(&text(path));
+        let dropped = request.library_paths.iter().any(hides);
         if dropped || request.extra_file.is_some() {
             scope.profile_all = true;
             if scope.only.is_empty() {
@@ -83,20 +87,25 @@ impl Scope {
                 scope.only.extend(request.alias.map(|alias| below(&text(alias))));
                 scope.only.extend(request.extra_file.map(text));
             }
-            scope.exclude.extend(inside(request.library_paths, request.root));
+            scope.exclude.extend(inside(request.library_paths, request.root, request.near));
         }
-        scope.exclude.extend(inside(request.foreign_packages, request.root));
+        scope.exclude.extend(inside(request.foreign_packages, request.root, request.near));
         scope.exclude.sort();
         scope.exclude.dedup();
         scope
     }
 }
 
-/// The directories that lie inside the root, as patterns for what is below them.
-fn inside<'a>(paths: &'a [PathBuf], root: &'a Path) -> impl Iterator<Item = String> + 'a {
+/// The directories that lie inside the root and not around the program, as patterns for what
+/// is below them.
+fn inside<'a>(
+    paths: &'a [PathBuf],
+    root: &'a Path,
+    near: &'a Path,
+) -> impl Iterator<Item = String> + 'a {
     paths
         .iter()
-        .filter(move |path| path.starts_with(root) && *path != root)
+        .filter(move |path| path.starts_with(root) && !near.starts_with(path))
         .map(|path| below(&text(path)))
 }
 
@@ -150,6 +159,18 @@ mod tests {
         let scope = settle("/v", &["/v", "/v/lib/python3.12/site-packages", "/v/bin"], &[]);
         assert_eq!(scope.only, ["/v/"]);
         assert_eq!(scope.exclude, ["/v/bin/", "/v/lib/python3.12/site-packages/"]);
+    }
+
+    #[test]
+    fn a_program_inside_the_environment_of_its_project_is_seen() {
+        let library = ["/p/venv", "/p/venv/bin", "/p/venv/lib/site-packages"].map(PathBuf::from);
+        let scope = Scope::settle(&ScopeRequest {
+            near: Path::new("/p/venv/tools"),
+            library_paths: &library,
+            ..ScopeRequest::new(Path::new("/p"))
+        });
+        assert_eq!(scope.only, ["/p/"]);
+        assert_eq!(scope.exclude, ["/p/venv/bin/", "/p/venv/lib/site-packages/"]);
     }
 
     #[test]

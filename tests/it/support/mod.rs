@@ -1,0 +1,5 @@
+//! What tests share: a client on the built binary, places to work in, Pythons with Scalene.
+
+pub(crate) mod client;
+pub(crate) mod place;
+pub(crate) mod pythons;

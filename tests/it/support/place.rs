@@ -1,0 +1,42 @@
+//! Directories and files that tests work in.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// A directory of a test's own, removed at its end.
+pub(crate) struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::Builder::new().prefix("smt-").tempdir().unwrap() }
+    }
+
+    /// Its path, symlinks resolved.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().canonicalize().unwrap()
+    }
+
+    /// Writes a file below it, with the folders on the way.
+    pub(crate) fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+}
+
+/// A program of `fixtures/programs`.
+pub(crate) fn program(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/programs").join(name)
+}
+
+/// Python source that keeps a function busy for about `seconds`, by the clock.
+pub(crate) fn busy(seconds: f64) -> String {
+    format!(
+        "import time\ndef busy(until):\n    n = 0\n    while time.perf_counter() < until:\n        \
+         n += sum(range(50))\n    return n\nbusy(time.perf_counter() + {seconds})\n"
+    )
+}
