@@ -12,4 +12,4 @@ pub use file::{FileLookup, find_file, lines_that_matter};
 pub use functions::{FunctionMetrics, functions};
 pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
 pub use memory::{MemoryHotspot, MemoryMetric, memory_hotspots};
-pub use summary::{Confidence, RANKING_SAMPLES, Summary, confidence, summary};
+pub use summary::{Confidence, RANKING_SAMPLES, Summary, confidence, summary, too_few};

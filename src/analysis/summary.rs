@@ -13,7 +13,7 @@ pub struct Summary {
     pub native: Percent,
     /// Share of sampled time waiting, in the kernel or descheduled: sum over lines.
     pub system: Percent,
-    /// Highest footprint; absent when memory was off.
+    /// Highest footprint; absent when memory was off, or no change was large enough to be sampled.
     pub peak: Option<Mebibytes>,
     /// Time-weighted mean footprint; absent when memory was off or hardly sampled.
     pub average: Option<Mebibytes>,
@@ -33,7 +33,7 @@ pub fn summary(profile: &Profile) -> Summary {
         python: profile.sum(|line| line.cpu.python),
         native: profile.sum(|line| line.cpu.native),
         system: profile.sum(|line| line.cpu.system),
-        peak: footprint.map(|footprint| footprint.peak),
+        peak: footprint.and_then(crate::profile::Footprint::known_peak),
         average: footprint.and_then(crate::profile::Footprint::average),
         allocated: footprint.map(|_| {
             profile.lines().filter_map(|(_, line)| Some(line.memory.as_ref()?.allocated)).sum()
@@ -65,4 +65,13 @@ pub fn confidence(profile: &Profile) -> Confidence {
         Some(samples) => Confidence::TooFew(samples),
         None => Confidence::Unknown,
     }
+}
+
+/// What to say of a profile with too few samples.
+pub fn too_few(samples: u64) -> String {
+    let samples =
+        if samples == 1 { "1 sample is".to_owned() } else { format!("{samples} samples are") };
+    format!(
+        "{samples} too few to rank lines (below {RANKING_SAMPLES}): profile more work; a second gives about 100"
+    )
 }

@@ -8,7 +8,7 @@ use super::next::{self, NextCall};
 use super::text::{amount, amount_or_dash, source, table};
 use super::{Answer, budget};
 use crate::analysis::{self, Confidence, CpuBasis, MemoryMetric};
-use crate::profile::{Mebibytes, Percent, Profile, Seconds};
+use crate::profile::{Footprint, Mebibytes, Percent, Profile, Seconds};
 
 /// A line and its time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -105,9 +105,7 @@ impl CpuHotspotsAnswer {
 
 fn few_samples(profile: &Profile) -> Vec<String> {
     match analysis::confidence(profile) {
-        Confidence::TooFew(samples) => {
-            vec![format!("{samples} samples are too few to rank lines: profile longer input")]
-        }
+        Confidence::TooFew(samples) => vec![analysis::too_few(samples)],
         Confidence::Enough(_) | Confidence::Unknown => Vec::new(),
     }
 }
@@ -271,7 +269,11 @@ impl MemoryHotspotsAnswer {
             hotspots,
             total: spots.len(),
             coverage_percent: coverage.rounded(),
-            max_footprint_mb: profile.footprint.as_ref().map(|f| Mebibytes::rounded(f.peak)),
+            max_footprint_mb: profile
+                .footprint
+                .as_ref()
+                .and_then(Footprint::known_peak)
+                .map(Mebibytes::rounded),
         }
     }
 }

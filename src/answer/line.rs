@@ -16,6 +16,9 @@ pub struct LineMetrics {
     /// Function it belongs to; `<module>` outside functions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_name: Option<String>,
+    /// What its time is mostly: `Python`, `native`, `waiting` or `mixed`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mostly: Option<String>,
     /// Share of all sampled time in percent (Python, native and system).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent_of_total: Option<f64>,
@@ -55,6 +58,7 @@ impl LineMetrics {
             line_number: line.number.get(),
             content: source(file.text(line.number)),
             function_name: Some(file.function_name(line).to_owned()),
+            mostly: cpu.and_then(|_| kind(line)).map(str::to_owned),
             percent_of_total: cpu.map(|cpu| cpu.total().rounded()),
             python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
             c_time_sec: cpu.and_then(|cpu| seconds(cpu.native)),
@@ -73,6 +77,7 @@ impl LineMetrics {
             line_number: number.get(),
             content: one_line_indented(file.text(number)),
             function_name: None,
+            mostly: None,
             percent_of_total: None,
             python_time_sec: None,
             c_time_sec: None,
@@ -93,17 +98,21 @@ impl LineMetrics {
         cells.extend(
             [self.python_time_sec, self.c_time_sec, self.system_time_sec].map(amount_or_dash),
         );
+        cells.push(self.mostly.clone().unwrap_or_default());
         cells
     }
 }
 
-/// Words for what a line spends its time on.
+/// What a line spends its time on; nothing for a line without time.
 ///
 /// Scalene 2.2 and later show a quarter to a half of pure Python loops as native, so only
 /// a clear majority counts.
-pub(super) fn kind(line: &Line) -> &'static str {
+pub(super) fn kind(line: &Line) -> Option<&'static str> {
     let (cpu, total) = (line.cpu.on_cpu().get(), line.cpu.total().get());
-    if line.cpu.system.get() > 0.5 * total {
+    if total == 0.0 {
+        return None;
+    }
+    Some(if line.cpu.system.get() > 0.5 * total {
         "waiting"
     } else if line.cpu.native.get() > 0.8 * cpu {
         "native"
@@ -111,5 +120,5 @@ pub(super) fn kind(line: &Line) -> &'static str {
         "Python"
     } else {
         "mixed"
-    }
+    })
 }

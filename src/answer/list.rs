@@ -8,7 +8,7 @@ use super::next::{self, NextCall};
 use super::profile::program;
 use super::text::{amount_or_dash, table};
 use super::{Answer, budget};
-use crate::profile::{Mebibytes, Profile, Seconds, Status};
+use crate::profile::{Footprint, Mebibytes, Profile, Seconds, Status};
 
 /// A stored profile in one row.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -55,7 +55,11 @@ impl ProfileMetadata {
             }
             .to_owned(),
             elapsed_time_sec: profile.elapsed.map(Seconds::rounded),
-            max_footprint_mb: profile.footprint.as_ref().map(|f| Mebibytes::rounded(f.peak)),
+            max_footprint_mb: profile
+                .footprint
+                .as_ref()
+                .and_then(Footprint::known_peak)
+                .map(Mebibytes::rounded),
         }
     }
 }

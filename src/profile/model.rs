@@ -74,6 +74,13 @@ pub struct Footprint {
 }
 
 impl Footprint {
+    /// The highest footprint, unless not a single change was large enough to be sampled:
+    /// then it is unknown, though small.
+    pub fn known_peak(&self) -> Option<Mebibytes> {
+        (self.peak > Mebibytes::ZERO || self.records.is_none_or(|records| records > 0))
+            .then_some(self.peak)
+    }
+
     /// Time-weighted mean: each sample holds until the next one; `None` below two samples.
     ///
     /// Formula: Σ mᵢ·(tᵢ₊₁ − tᵢ) / (tₙ − t₁) over Scalene's `samples`.

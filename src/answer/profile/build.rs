@@ -71,10 +71,7 @@ impl ProfileAnswer {
 
 fn doubt(profile: &Profile) -> Option<String> {
     match analysis::confidence(profile) {
-        Confidence::TooFew(samples) if profile.measured.cpu => Some(format!(
-            "{samples} samples are too few to rank lines: run longer input, or call again with \
-             cpu_sampling_rate 0.001"
-        )),
+        Confidence::TooFew(samples) if profile.measured.cpu => Some(analysis::too_few(samples)),
         _ => None,
     }
 }
@@ -138,7 +135,7 @@ fn top_lines(profile: &Profile) -> Vec<TopLine> {
             content: source(spot.file.text(spot.line.number)),
             percent_of_total: spot.share.rounded(),
             time_sec: profile.seconds(spot.share).map(Seconds::rounded),
-            kind: kind(spot.line).to_owned(),
+            kind: kind(spot.line).unwrap_or_default().to_owned(),
         })
         .collect()
 }
@@ -201,7 +198,7 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
         })
         .collect();
     Some(MemoryMetrics {
-        peak_mb: footprint.peak.rounded(),
+        peak_mb: totals.peak.map(Mebibytes::rounded),
         peak_at: footprint.peak_at.as_ref().map(|(file, line)| location(profile, file, *line)),
         average_mb: totals.average.map(Mebibytes::rounded),
         allocated_mb: totals.allocated.unwrap_or_default().rounded(),

@@ -47,7 +47,8 @@ pub struct SummaryMetrics {
     /// Wall time of the program in seconds, with profiling on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_time_sec: Option<f64>,
-    /// Highest footprint in MiB: growth since the start, not resident size. Absent when memory was off.
+    /// Highest footprint in MiB: growth since the start, not resident size. Absent when memory was off, or no
+    /// change was large enough to be sampled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_footprint_mb: Option<f64>,
     /// Time-weighted mean footprint in MiB. Absent when memory was off or hardly sampled.
@@ -136,8 +137,10 @@ pub struct LineMemoryMetrics {
 /// Memory by line.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct MemoryMetrics {
-    /// Highest footprint, MiB: growth since the start, not resident size.
-    pub peak_mb: f64,
+    /// Highest footprint, MiB: growth since the start, not resident size. Absent when no change was large
+    /// enough to be sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_mb: Option<f64>,
     /// Line that ran at that moment, as `file:line`. It need not have allocated it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_at: Option<String>,

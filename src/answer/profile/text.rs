@@ -81,9 +81,7 @@ impl ProfileAnswer {
             .0
             .iter()
             .map(|(key, line)| {
-                let top = self.top_lines.iter().find(|top| top.location == *key);
                 let mut cells = line.time_cells();
-                cells.push(top.map_or_else(String::new, |top| top.kind.clone()));
                 cells.push(format!(
                     "{key} {}  {}",
                     line.function_name.as_deref().unwrap_or_default(),
@@ -102,11 +100,14 @@ impl ProfileAnswer {
     fn memory_text(&self) -> String {
         let Some(memory) = &self.memory_profile else { return String::new() };
         let at = memory.peak_at.as_ref().map_or_else(String::new, |at| format!(" while {at} ran"));
+        let records = memory.memory_samples.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let Some(peak) = memory.peak_mb else {
+            return "Memory: no change was large enough to be sampled (Scalene's window is 1 MiB or more)\n".to_owned();
+        };
         let mut text = format!(
-            "Memory: footprint grew by up to {} MiB{at}; {} MiB allocated in all ({} sampled records)\n",
-            amount(memory.peak_mb),
+            "Memory: footprint grew by up to {} MiB{at}; {} MiB allocated in all ({records} sampled records)\n",
+            amount(peak),
             amount(memory.allocated_mb),
-            memory.memory_samples.map_or_else(|| "-".to_owned(), |n| n.to_string())
         );
         if memory.lines.0.is_empty() {
             return text;
