@@ -56,7 +56,10 @@ fn metrics<'a>(
 ) -> FunctionMetrics<'a> {
     let sum = |share: fn(&Line) -> Percent| lines.iter().map(|line| share(line)).sum::<Percent>();
     let on_cpu = sum(|line| line.cpu.on_cpu());
-    let memory = || lines.iter().filter_map(|line| line.memory.as_ref());
+    let memory = || {
+        let memory = lines.iter().filter_map(|line| line.memory.as_ref());
+        memory.filter(|memory| memory.is_sampled())
+    };
     let measured = memory().next().is_some();
     let largest = |value: fn(&crate::profile::LineMemory) -> Mebibytes| {
         measured.then(|| memory().map(value).fold(Mebibytes::ZERO, Mebibytes::max))

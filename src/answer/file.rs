@@ -41,7 +41,7 @@ pub struct FileMetricsSummary {
     /// Seconds waiting, in the kernel or descheduled: sum over its lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_time_sec: Option<f64>,
-    /// Volume allocated by its lines, MiB; absent when memory was off.
+    /// Volume allocated by its lines, MiB; absent when memory was off or none of it was sampled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_mb: Option<f64>,
     /// Lines with samples.
@@ -135,16 +135,12 @@ fn summary(profile: &Profile, file: &FileProfile) -> FileMetricsSummary {
         let sum: Percent = file.lines.iter().map(|line| share(&line.cpu)).sum();
         profile.seconds(sum).map(Seconds::rounded)
     };
-    let allocated = profile.measured.memory.then(|| {
-        let lines = file.lines.iter().filter_map(|line| line.memory.as_ref());
-        lines.map(|memory| memory.allocated).sum::<Mebibytes>().rounded()
-    });
     FileMetricsSummary {
         percent_of_total: file.total_share().rounded(),
         python_time_sec: seconds(|cpu| cpu.python),
         c_time_sec: seconds(|cpu| cpu.native),
         system_time_sec: seconds(|cpu| cpu.system),
-        allocated_mb: allocated,
+        allocated_mb: file.allocated().map(Mebibytes::rounded),
         sampled_lines: file.lines.len(),
         source_lines: file.source.line_count(),
     }
@@ -154,7 +150,7 @@ impl Answer for FileAnswer {
     fn text(&self) -> String {
         let summary = &self.summary;
         let mut text = format!(
-            "{}  {}: {} % of the sampled time (Python {} s, native {} s, system {} s), {} MiB allocated\n\
+            "{}  {}: {} % of the sampled time (Python {} s, native {} s, system {} s){}\n\
              {} of {} lines shown ({} with samples), {} % of the file's time; … marks lines left out, start_line/end_line show them\n",
             self.profile_id,
             self.file,
@@ -162,7 +158,9 @@ impl Answer for FileAnswer {
             amount_or_dash(summary.python_time_sec),
             amount_or_dash(summary.c_time_sec),
             amount_or_dash(summary.system_time_sec),
-            amount_or_dash(summary.allocated_mb),
+            summary
+                .allocated_mb
+                .map_or_else(String::new, |mib| format!(", {} MiB allocated", amount(mib))),
             self.shown,
             self.total,
             summary.sampled_lines,

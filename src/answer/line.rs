@@ -53,7 +53,7 @@ impl LineMetrics {
     pub(super) fn new(profile: &Profile, file: &FileProfile, line: &Line) -> Self {
         let seconds = |share| profile.seconds(share).map(Seconds::rounded);
         let cpu = profile.measured.cpu.then_some(&line.cpu);
-        let memory = line.memory.as_ref();
+        let memory = line.memory.as_ref().filter(|memory| memory.is_sampled());
         Self {
             line_number: line.number.get(),
             content: source(file.text(line.number)),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::next::{self, NextCall};
 use super::profile::program;
-use super::text::{amount_or_dash, table};
+use super::text::{amount_or_dash, count, table};
 use super::{Answer, budget};
 use crate::profile::{Footprint, Mebibytes, Profile, Seconds, Status};
 
@@ -90,7 +90,7 @@ impl ProfilesAnswer {
 
 impl Answer for ProfilesAnswer {
     fn text(&self) -> String {
-        let mut text = format!("{} stored profiles, newest first\n", self.total);
+        let mut text = format!("{}, newest first\n", count(self.total as u64, "profile"));
         let row = |profile: &ProfileMetadata| {
             vec![
                 profile.profile_id.clone(),

@@ -26,6 +26,13 @@ pub fn one_line(text: &str, limit: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// `1 line`, `2 lines`.
+pub(super) fn count(number: impl Into<u64>, noun: &str) -> String {
+    let number = number.into();
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{ending}")
+}
+
 /// Source text of a line as answers show it.
 pub(super) fn source(text: &str) -> String {
     one_line(text, SOURCE_CHARS)

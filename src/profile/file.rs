@@ -95,6 +95,14 @@ pub struct LineMemory {
     pub copy_rate: MebibytesPerSec,
 }
 
+impl LineMemory {
+    /// Whether anything was sampled here. Nothing sampled is less than a sampling window, not
+    /// nothing allocated.
+    pub fn is_sampled(&self) -> bool {
+        self.allocated.get() + self.peak.get() + self.copy_rate.get() > 0.0
+    }
+}
+
 /// GPU load while a line ran.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LineGpu {
@@ -147,6 +155,13 @@ impl FileProfile {
     pub fn line(&self, number: LineNo) -> Option<&Line> {
         let index = self.lines.binary_search_by_key(&number, |line| line.number).ok()?;
         self.lines.get(index)
+    }
+
+    /// Volume allocated by all lines; `None` when nothing was sampled.
+    pub fn allocated(&self) -> Option<Mebibytes> {
+        let memory = self.lines.iter().filter_map(|line| line.memory.as_ref());
+        let volume: Mebibytes = memory.map(|memory| memory.allocated).sum();
+        (volume > Mebibytes::ZERO).then_some(volume)
     }
 
     /// Name of the function a line belongs to; `<module>` outside functions.

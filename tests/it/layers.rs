@@ -54,7 +54,8 @@ fn imports_point_down_only() {
         };
         for (index, _) in text.match_indices("crate::") {
             let rest = &text[index + "crate::".len()..];
-            let used: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let used: String =
+                rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some(other) = layer(&used) else { continue };
             let sideways = SIDEWAYS.contains(&(module.as_str(), used.as_str()));
             let fine = used == module || other > own || (other == own && sideways);
@@ -76,7 +77,9 @@ fn only_the_server_knows_the_protocol_crate() {
 fn children_start_in_one_place() {
     let starters: Vec<_> = all_sources()
         .into_iter()
-        .filter(|(_, _, text)| text.contains("process::Command::new") || text.contains(" Command::new("))
+        .filter(|(_, _, text)| {
+            text.contains("process::Command::new") || text.contains(" Command::new(")
+        })
         .map(|(_, path, _)| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
     assert_eq!(starters, ["run.rs"]);
@@ -85,7 +88,8 @@ fn children_start_in_one_place() {
 #[test]
 fn scalenes_keys_stay_with_its_adapter() {
     for (module, path, text) in all_sources() {
-        let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code: String =
+            text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for key in ["n_cpu_percent", "n_malloc_mb", "--profile-all\"", "--cpu-only"] {
             assert!(module == "scalene" || !code.contains(key), "{}: {key}", path.display());
         }

@@ -2,7 +2,7 @@
 
 use super::{ProfileAnswer, StatusInfo};
 use crate::answer::environment::EnvironmentInfo;
-use crate::answer::text::{amount, amount_or_dash, table};
+use crate::answer::text::{amount, amount_or_dash, count, table};
 use crate::answer::{Answer, budget, next};
 
 impl Answer for ProfileAnswer {
@@ -46,11 +46,12 @@ impl ProfileAnswer {
             parts.extend(summary.average_memory_mb.map(|mib| format!("mean +{} MiB", amount(mib))));
             parts.push(summary.cpu_samples.map_or_else(
                 || "number of samples unknown".to_owned(),
-                |samples| format!("{samples} samples"),
+                |samples| count(samples, "sample"),
             ));
             parts.push(format!(
-                "{} lines in {} functions sampled",
-                summary.num_lines, summary.num_functions
+                "{} in {} sampled",
+                count(summary.num_lines as u64, "line"),
+                count(summary.num_functions as u64, "function")
             ));
         }
         format!("{}\n", parts.join("   "))
