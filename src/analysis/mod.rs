@@ -11,5 +11,5 @@ mod summary;
 pub use file::{FileLookup, find_file, lines_that_matter};
 pub use functions::{FunctionMetrics, functions};
 pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
-pub use memory::{MemoryHotspot, MemoryMetric, memory_hotspots};
+pub use memory::{COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, copy_rate, memory_hotspots};
 pub use summary::{Confidence, RANKING_SAMPLES, Summary, confidence, summary, too_few};

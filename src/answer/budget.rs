@@ -1,7 +1,34 @@
 //! No answer is longer than an agent can afford.
 
+use super::Answer;
+
 /// Hard cap of any text, in bytes.
 pub(super) const HARD_CAP: usize = 24 * 1024;
+/// Cap of a text for which nothing special was asked.
+pub(super) const DEFAULT_CAP: usize = 4 * 1024;
+
+/// Builds an answer with as many rows as asked for, and fewer until its text fits.
+pub(super) fn fit<T: Answer>(rows: usize, cap: usize, build: impl Fn(usize) -> T) -> T {
+    let mut rows = rows;
+    loop {
+        let answer = build(rows);
+        if rows <= 1 || answer.text().len() <= cap {
+            return answer;
+        }
+        rows = rows * 3 / 4;
+    }
+}
+
+/// Builds an answer of the first size whose text fits, or of the last.
+pub(super) fn first_that_fits<T: Answer, S: Copy>(
+    sizes: &[S],
+    cap: usize,
+    build: impl Fn(S) -> T,
+) -> T {
+    let (last, larger) = sizes.split_last().expect("there is a smallest size");
+    let fitting = larger.iter().map(|size| build(*size)).find(|answer| answer.text().len() <= cap);
+    fitting.unwrap_or_else(|| build(*last))
+}
 
 /// Cuts a text at a line end below the cap, and says that it did and how to ask for less.
 pub(super) fn cap(mut text: String) -> String {

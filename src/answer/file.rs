@@ -15,6 +15,8 @@ use crate::profile::{FileProfile, LineNo, Mebibytes, Percent, Profile, Seconds};
 
 /// Lines shown when no range is asked for.
 const DEFAULT_LINES: usize = 40;
+/// Largest text when no range is asked for, in bytes.
+const DEFAULT_CAP: usize = 6 * 1024;
 /// Most lines of one answer.
 const MOST_LINES: usize = 150;
 
@@ -74,19 +76,27 @@ pub struct FileAnswer {
 impl FileAnswer {
     /// Chooses the lines of a file.
     pub fn new(profile: &Profile, file: &FileProfile, query: FileQuery) -> Self {
+        let (rows, cap) = match (query.start, query.end) {
+            (None, None) => (DEFAULT_LINES, DEFAULT_CAP),
+            _ => (MOST_LINES, budget::HARD_CAP),
+        };
+        budget::fit(rows, cap, |rows| Self::with_rows(profile, file, query, rows))
+    }
+
+    fn with_rows(profile: &Profile, file: &FileProfile, query: FileQuery, rows: usize) -> Self {
         let total = file.source.line_count();
         let last = u32::try_from(total).unwrap_or(u32::MAX);
         let wanted: BTreeSet<LineNo> = match (query.start, query.end) {
-            (None, None) => analysis::lines_that_matter(file, DEFAULT_LINES),
+            (None, None) => analysis::lines_that_matter(file, rows),
             (start, end) => {
                 let range = start.unwrap_or(1).max(1)..=end.unwrap_or(last).min(last);
-                range.filter_map(LineNo::new).collect()
+                range.filter_map(LineNo::new).take(rows + 1).collect()
             }
         };
-        let rest = wanted.iter().nth(MOST_LINES).copied();
+        let rest = wanted.iter().nth(rows).copied();
         let lines: Vec<_> = wanted
             .iter()
-            .take(MOST_LINES)
+            .take(rows)
             .map(|number| match file.line(*number) {
                 Some(line) => {
                     let content = file.text(*number).trim_end().to_owned();
@@ -99,7 +109,7 @@ impl FileAnswer {
         let whole = file.total_share();
         let shown_share: Percent = wanted
             .iter()
-            .take(MOST_LINES)
+            .take(rows)
             .filter_map(|number| file.line(*number))
             .map(|line| line.cpu.total())
             .sum();
@@ -166,7 +176,9 @@ impl Answer for FileAnswer {
             summary.sampled_lines,
             amount(self.coverage_percent),
         );
-        text.push_str(" share  Python s  native s  system s   MiB  peak  copied/s  line\n");
+        text.push_str(
+            " share  total s  Python s  native s  system s   MiB  peak  copied/s  line\n",
+        );
         let mut previous = 0;
         for line in &self.lines {
             if line.line_number != previous + 1 {
@@ -188,7 +200,8 @@ fn row(line: &LineMetrics) -> String {
     let share = line.percent_of_total.map(|p| format!("{} %", amount(p))).unwrap_or_default();
     let gpu = line.gpu_time_sec.map(|s| format!("  [GPU {} s]", amount(s))).unwrap_or_default();
     let row = format!(
-        "{share:>6}  {:>8}  {:>8}  {:>8}  {:>4}  {:>4}  {:>8}  {:>4} {}{gpu}",
+        "{share:>6}  {:>7}  {:>8}  {:>8}  {:>8}  {:>4}  {:>4}  {:>8}  {:>4} {}{gpu}",
+        cell(line.total_time_sec),
         cell(line.python_time_sec),
         cell(line.c_time_sec),
         cell(line.system_time_sec),

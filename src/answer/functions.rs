@@ -60,8 +60,16 @@ pub struct FunctionsAnswer {
 }
 
 impl FunctionsAnswer {
+    /// Functions listed when nothing else is asked for.
+    pub const DEFAULT_LIMIT: usize = 20;
+
     /// Ranks the functions of a profile.
     pub fn new(profile: &Profile, limit: usize) -> Self {
+        let cap = if limit <= Self::DEFAULT_LIMIT { budget::DEFAULT_CAP } else { budget::HARD_CAP };
+        budget::fit(limit, cap, |limit| Self::with_rows(profile, limit))
+    }
+
+    fn with_rows(profile: &Profile, limit: usize) -> Self {
         let all = analysis::functions(profile);
         let covered: Percent = all.iter().take(limit).map(|function| function.on_cpu).sum();
         let whole: Percent = all.iter().map(|function| function.on_cpu).sum();

@@ -8,7 +8,7 @@ use super::next::{self, NextCall};
 use super::text::{amount, amount_or_dash, source, table};
 use super::{Answer, budget};
 use crate::analysis::{self, Confidence, CpuBasis, MemoryMetric};
-use crate::profile::{Footprint, Mebibytes, Percent, Profile, Seconds};
+use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Percent, Profile, Seconds};
 
 /// A line and its time.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -59,6 +59,10 @@ pub struct CpuHotspotsAnswer {
 impl CpuHotspotsAnswer {
     /// Ranks the lines of a profile.
     pub fn new(profile: &Profile, limit: usize, basis: CpuBasis) -> Self {
+        budget::fit(limit, cap(limit), |limit| Self::with_rows(profile, limit, basis))
+    }
+
+    fn with_rows(profile: &Profile, limit: usize, basis: CpuBasis) -> Self {
         let spots = analysis::cpu_hotspots(profile, basis);
         let whole: Percent = spots.iter().map(|spot| spot.share).sum();
         let covered: Percent = spots.iter().take(limit).map(|spot| spot.share).sum();
@@ -101,6 +105,13 @@ impl CpuHotspotsAnswer {
             warnings,
         }
     }
+}
+
+/// Lines listed when nothing else is asked for.
+const DEFAULT_LIMIT: usize = 10;
+
+fn cap(limit: usize) -> usize {
+    if limit <= DEFAULT_LIMIT { budget::DEFAULT_CAP } else { budget::HARD_CAP }
 }
 
 fn few_samples(profile: &Profile) -> Vec<String> {
@@ -200,8 +211,9 @@ pub struct MemoryHotspot {
     /// Number of allocations. Scalene does not count them: always absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocations: Option<u64>,
-    /// Copy volume, MiB per second of the run.
-    pub copy_mb_per_sec: f64,
+    /// Copy volume, MiB per second of the run; absent below 100 MiB in all, which may be noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_mb_per_sec: Option<f64>,
     /// The ranked metric as a share: of the volume allocated by all lines for `allocation`, of
     /// the highest footprint for `peak` and `average`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -235,6 +247,10 @@ pub struct MemoryHotspotsAnswer {
 impl MemoryHotspotsAnswer {
     /// Ranks the lines of a profile.
     pub fn new(profile: &Profile, limit: usize, metric: MemoryMetric) -> Self {
+        budget::fit(limit, cap(limit), |limit| Self::with_rows(profile, limit, metric))
+    }
+
+    fn with_rows(profile: &Profile, limit: usize, metric: MemoryMetric) -> Self {
         let spots = analysis::memory_hotspots(profile, metric);
         let sum =
             |count| spots.iter().take(count).map(|spot| metric.of(spot.memory).get()).sum::<f64>();
@@ -250,7 +266,8 @@ impl MemoryHotspotsAnswer {
                 average_mb: spot.memory.average.rounded(),
                 allocated_mb: spot.memory.allocated.rounded(),
                 allocations: None,
-                copy_mb_per_sec: spot.memory.copy_rate.rounded(),
+                copy_mb_per_sec: analysis::copy_rate(profile, spot.memory)
+                    .map(MebibytesPerSec::rounded),
                 percent_of_total: spot.share.map(Percent::rounded),
             })
             .collect();
@@ -301,8 +318,9 @@ impl Answer for MemoryHotspotsAnswer {
             let mut cells = vec![
                 spot.percent_of_total.map_or_else(|| "-".into(), |p| format!("{} %", amount(p))),
             ];
-            let figures = [spot.allocated_mb, spot.peak_mb, spot.average_mb, spot.copy_mb_per_sec];
+            let figures = [spot.allocated_mb, spot.peak_mb, spot.average_mb];
             cells.extend(figures.map(amount));
+            cells.push(amount_or_dash(spot.copy_mb_per_sec));
             cells.push(format!(
                 "{}:{} {}  {}",
                 spot.file, spot.line, spot.function_name, spot.content

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::{amount_or_dash, one_line_indented, source};
-use crate::profile::{FileProfile, Line, LineNo, Profile, Seconds};
+use crate::analysis::copy_rate;
+use crate::profile::{FileProfile, Line, LineNo, MebibytesPerSec, Profile, Seconds};
 
 /// A line and what was measured on it. Figures that nobody measured are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -22,7 +23,10 @@ pub struct LineMetrics {
     /// Share of all sampled time in percent (Python, native and system).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent_of_total: Option<f64>,
-    /// Seconds in the interpreter: share of sampled time × elapsed time.
+    /// Seconds in all: share of sampled time × elapsed time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_time_sec: Option<f64>,
+    /// Seconds in the interpreter, on the same basis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python_time_sec: Option<f64>,
     /// Seconds in native code, on the same basis.
@@ -40,7 +44,7 @@ pub struct LineMetrics {
     /// Number of allocations. Scalene does not count them: always absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocations: Option<u64>,
-    /// Copy volume, MiB per second of the run.
+    /// Copy volume, MiB per second of the run; absent below 100 MiB in all, which may be noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_mb_per_sec: Option<f64>,
     /// Seconds under GPU load, on the same basis.
@@ -53,6 +57,7 @@ impl LineMetrics {
     pub(super) fn new(profile: &Profile, file: &FileProfile, line: &Line) -> Self {
         let seconds = |share| profile.seconds(share).map(Seconds::rounded);
         let cpu = profile.measured.cpu.then_some(&line.cpu);
+        let copied = line.memory.as_ref().and_then(|memory| copy_rate(profile, memory));
         let memory = line.memory.as_ref().filter(|memory| memory.is_sampled());
         Self {
             line_number: line.number.get(),
@@ -60,13 +65,14 @@ impl LineMetrics {
             function_name: Some(file.function_name(line).to_owned()),
             mostly: cpu.and_then(|_| kind(line)).map(str::to_owned),
             percent_of_total: cpu.map(|cpu| cpu.total().rounded()),
+            total_time_sec: cpu.and_then(|cpu| seconds(cpu.total())),
             python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
             c_time_sec: cpu.and_then(|cpu| seconds(cpu.native)),
             system_time_sec: cpu.and_then(|cpu| seconds(cpu.system)),
             peak_memory_mb: memory.map(|memory| memory.peak.rounded()),
             allocated_mb: memory.map(|memory| memory.allocated.rounded()),
             allocations: None,
-            copy_mb_per_sec: memory.map(|memory| memory.copy_rate.rounded()),
+            copy_mb_per_sec: copied.map(MebibytesPerSec::rounded),
             gpu_time_sec: line.gpu.and_then(|gpu| seconds(gpu.share)),
         }
     }
@@ -79,6 +85,7 @@ impl LineMetrics {
             function_name: None,
             mostly: None,
             percent_of_total: None,
+            total_time_sec: None,
             python_time_sec: None,
             c_time_sec: None,
             system_time_sec: None,
@@ -90,13 +97,31 @@ impl LineMetrics {
         }
     }
 
+    /// Memory and GPU in words, for a table of times; empty when there is nothing to say.
+    pub(super) fn aside(&self) -> String {
+        let part = |value: Option<f64>, before: &str, after: &str| {
+            value.map(|value| format!("{before}{}{after}", super::amount(value)))
+        };
+        let parts: Vec<_> = [
+            part(self.allocated_mb, "", " MiB allocated"),
+            part(self.peak_memory_mb, "peak ", " MiB"),
+            part(self.copy_mb_per_sec, "copies ", " MiB/s"),
+            part(self.gpu_time_sec, "GPU ", " s"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if parts.is_empty() { String::new() } else { format!("  [{}]", parts.join(", ")) }
+    }
+
     /// The time columns of a table row.
     pub(super) fn time_cells(&self) -> Vec<String> {
         let share =
             self.percent_of_total.map_or_else(|| "-".into(), |p| format!("{} %", super::amount(p)));
         let mut cells = vec![share];
         cells.extend(
-            [self.python_time_sec, self.c_time_sec, self.system_time_sec].map(amount_or_dash),
+            [self.total_time_sec, self.python_time_sec, self.c_time_sec, self.system_time_sec]
+                .map(amount_or_dash),
         );
         cells.push(self.mostly.clone().unwrap_or_default());
         cells

@@ -78,19 +78,33 @@ pub struct ProfilesAnswer {
 }
 
 impl ProfilesAnswer {
-    /// Lists rows, newest first.
-    pub fn new(profiles: Vec<ProfileMetadata>) -> Self {
+    /// Lists rows, newest first: up to `limit`, of all that are given.
+    pub fn new(profiles: &[ProfileMetadata], limit: usize) -> Self {
+        let cap = if limit <= Self::DEFAULT_LIMIT { budget::DEFAULT_CAP } else { budget::HARD_CAP };
+        budget::fit(limit, cap, |limit| Self::with_rows(profiles, limit))
+    }
+
+    /// Profiles listed when nothing else is asked for.
+    pub const DEFAULT_LIMIT: usize = 20;
+
+    fn with_rows(profiles: &[ProfileMetadata], limit: usize) -> Self {
+        let total = profiles.len();
+        let profiles: Vec<_> = profiles.iter().take(limit).cloned().collect();
         let next = profiles.first().map_or_else(
             || NextCall::new("profile_script", [("script_path", json!("path/to/script.py"))]),
             |newest| NextCall::new("get_cpu_hotspots", [("profile_id", json!(newest.profile_id))]),
         );
-        Self { shown: profiles.len(), total: profiles.len(), profiles, next: vec![next] }
+        Self { shown: profiles.len(), total, profiles, next: vec![next] }
     }
 }
 
 impl Answer for ProfilesAnswer {
     fn text(&self) -> String {
-        let mut text = format!("{}, newest first\n", count(self.total as u64, "profile"));
+        let mut text = format!(
+            "{}, newest first, {} shown\n",
+            count(self.total as u64, "profile"),
+            self.shown
+        );
         let row = |profile: &ProfileMetadata| {
             vec![
                 profile.profile_id.clone(),

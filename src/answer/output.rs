@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use crate::profile::Output;
 
-/// Characters of a stream that an answer shows: all of it, or this much of each end.
-const HEAD_CHARS: usize = 240;
-const TAIL_CHARS: usize = 900;
+/// Bytes of a stream that an answer shows: all of it, or this much of each end.
+const HEAD_BYTES: f64 = 200.0;
+const TAIL_BYTES: f64 = 800.0;
 
 /// One stream, cut in the middle.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
@@ -26,8 +26,20 @@ pub struct OutputInfo {
 impl OutputInfo {
     /// Shortens a stream for an answer.
     pub fn new(output: &Output) -> Self {
+        Self::within(output, 1.0)
+    }
+
+    /// Shortens a stream to a part of the usual size.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part from 0 to 1 of a small number"
+    )]
+    pub(super) fn within(output: &Output, part: f64) -> Self {
+        let [head_bytes, tail_bytes] =
+            [HEAD_BYTES, TAIL_BYTES].map(|bytes| (bytes * part) as usize);
         let whole = output.tail.is_empty();
-        if whole && output.head.chars().count() <= HEAD_CHARS + TAIL_CHARS {
+        if whole && output.head.len() <= head_bytes + tail_bytes {
             return Self {
                 head: output.head.clone(),
                 tail: String::new(),
@@ -35,8 +47,8 @@ impl OutputInfo {
                 total_bytes: output.total_bytes,
             };
         }
-        let head = first(&output.head, HEAD_CHARS);
-        let tail = last(if whole { &output.head } else { &output.tail }, TAIL_CHARS);
+        let head = first(&output.head, head_bytes);
+        let tail = last(if whole { &output.head } else { &output.tail }, tail_bytes);
         let shown = (head.len() + tail.len()) as u64;
         Self {
             omitted_bytes: output.total_bytes.saturating_sub(shown),
@@ -73,15 +85,15 @@ impl OutputInfo {
     }
 }
 
-fn first(text: &str, chars: usize) -> &str {
-    let end = text.char_indices().nth(chars).map_or(text.len(), |(at, _)| at);
-    text.get(..end).unwrap_or_default()
+fn first(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-fn last(text: &str, chars: usize) -> &str {
-    let skip = text.chars().count().saturating_sub(chars);
-    let start = text.char_indices().nth(skip).map_or(text.len(), |(at, _)| at);
-    text.get(start..).unwrap_or_default()
+fn last(text: &str, bytes: usize) -> &str {
+    let start =
+        (text.len().saturating_sub(bytes)..text.len()).find(|at| text.is_char_boundary(*at));
+    start.and_then(|start| text.get(start..)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -96,10 +96,10 @@ pub struct LineMemory {
 }
 
 impl LineMemory {
-    /// Whether anything was sampled here. Nothing sampled is less than a sampling window, not
+    /// Whether an allocation was sampled here. Nothing sampled is less than a sampling window, not
     /// nothing allocated.
     pub fn is_sampled(&self) -> bool {
-        self.allocated.get() + self.peak.get() + self.copy_rate.get() > 0.0
+        self.allocated.get() + self.peak.get() > 0.0
     }
 }
 

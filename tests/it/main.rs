@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+/// What callers see of recorded profiles, and the budgets of answers.
+mod answers;
 /// Which module may know which.
 mod layers;
 /// Real private environments, built from the network's package index.

@@ -7,18 +7,31 @@ use super::{
     OutcomeInfo, ProfileAnswer, Ranked, StatusInfo, SummaryMetrics, TopLine,
 };
 use crate::analysis::{self, Confidence, CpuBasis, MemoryMetric};
+use crate::answer::budget;
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::line::{LineMetrics, kind};
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{one_line, source};
 use crate::profile::{
-    CallPath, LineNo, Mebibytes, Outcome, Percent, Profile, ProgramKind, Seconds, Status,
-    round_for_display, signal_name,
+    CallPath, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, ProgramKind, Seconds,
+    Status, round_for_display, signal_name,
 };
 
-/// Lines listed under each kind of measurement.
-const LINES: usize = 10;
+/// Lines listed under each kind of measurement, and part of the usual output shown: the output
+/// gives way first.
+const SIZES: [(usize, f64); 10] = [
+    (10, 1.0),
+    (10, 0.5),
+    (10, 0.25),
+    (8, 0.25),
+    (6, 0.25),
+    (5, 0.2),
+    (4, 0.15),
+    (3, 0.1),
+    (2, 0.05),
+    (1, 0.0),
+];
 /// Lines in `top_lines`.
 const TOP_LINES: usize = 5;
 /// Call paths listed when stacks were collected.
@@ -29,7 +42,15 @@ const FRAMES: usize = 6;
 impl ProfileAnswer {
     /// The answer for a stored profile.
     pub fn new(profile: &Profile) -> Self {
-        Self::with_lines(profile, LINES)
+        let build = |(lines, output_part): (usize, f64)| {
+            let output = |output| OutputInfo::within(output, output_part);
+            Self {
+                stdout: Some(output(&profile.run.stdout)),
+                stderr: Some(output(&profile.run.stderr)),
+                ..Self::with_lines(profile, lines)
+            }
+        };
+        budget::first_that_fits(&SIZES, budget::DEFAULT_CAP, build)
     }
 
     /// The same with every line listed.
@@ -61,8 +82,8 @@ impl ProfileAnswer {
             call_paths: (!profile.call_paths.is_empty()).then(|| call_paths(profile)),
             errors: profile.run.errors.clone(),
             warnings,
-            stdout: Some(OutputInfo::new(&profile.run.stdout)),
-            stderr: Some(OutputInfo::new(&profile.run.stderr)),
+            stdout: None,
+            stderr: None,
             environment: Some(EnvironmentInfo::new(&profile.run)),
             next: next_calls(profile),
         }
@@ -192,7 +213,7 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
                 peak_mb: memory.peak.rounded(),
                 average_mb: memory.average.rounded(),
                 python_percent: memory.python_fraction.map(|part| (part.get() * 100.0).round()),
-                copy_mb_per_sec: memory.copy_rate.rounded(),
+                copy_mb_per_sec: analysis::copy_rate(profile, memory).map(MebibytesPerSec::rounded),
             };
             (location(profile, &spot.file.path, spot.line.number), metrics)
         })

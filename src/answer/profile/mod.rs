@@ -130,8 +130,9 @@ pub struct LineMemoryMetrics {
     /// Share of the volume, in percent, that Python's own allocator handed out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python_percent: Option<f64>,
-    /// Copy volume, MiB per second of the run.
-    pub copy_mb_per_sec: f64,
+    /// Copy volume, MiB per second of the run; absent below 100 MiB in all, which may be noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy_mb_per_sec: Option<f64>,
 }
 
 /// Memory by line.

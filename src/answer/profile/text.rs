@@ -84,15 +84,16 @@ impl ProfileAnswer {
             .map(|(key, line)| {
                 let mut cells = line.time_cells();
                 cells.push(format!(
-                    "{key} {}  {}",
+                    "{key} {}  {}{}",
                     line.function_name.as_deref().unwrap_or_default(),
-                    line.content
+                    line.content,
+                    line.aside()
                 ));
                 cells
             })
             .collect();
         text.push_str(&table(
-            &["share", "Python s", "native s", "system s", "mostly", "line"],
+            &["share", "total s", "Python s", "native s", "system s", "mostly", "line"],
             &rows,
         ));
         text
@@ -127,7 +128,7 @@ impl ProfileAnswer {
                 let figures = [line.allocated_mb, line.peak_mb, line.average_mb].map(amount);
                 let mut cells: Vec<_> = figures.into();
                 cells.push(amount_or_dash(line.python_percent));
-                cells.push(amount(line.copy_mb_per_sec));
+                cells.push(amount_or_dash(line.copy_mb_per_sec));
                 cells.push(format!("{key}  {}", line.content));
                 cells
             })

@@ -3,17 +3,26 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Call, ToolSpec};
+use super::{Call, ToolSpec, limit};
 use crate::answer::{ProfileMetadata, ProfilesAnswer};
 use crate::server::Server;
 use crate::server::error::ToolError;
 
 pub(super) struct ListProfiles;
 
-/// `list_profiles` has no parameters.
+/// Parameters of `list_profiles`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Params {}
+pub(super) struct Params {
+    /// Profiles to return, 1 to 100.
+    #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = 100))]
+    limit: u32,
+}
+
+const fn default_limit() -> u32 {
+    20
+}
 
 impl ToolSpec for ListProfiles {
     const NAME: &'static str = "list_profiles";
@@ -25,12 +34,13 @@ impl ToolSpec for ListProfiles {
     type Params = Params;
     type Output = ProfilesAnswer;
 
-    async fn call(server: &Server, _: Params, _: Call) -> Result<ProfilesAnswer, ToolError> {
+    async fn call(server: &Server, params: Params, _: Call) -> Result<ProfilesAnswer, ToolError> {
+        let limit = limit(params.limit)?;
         let running = server.jobs.unfinished();
         let running =
             running.iter().map(|job| ProfileMetadata::running(job.id.as_str(), &job.label));
         let stored = server.store.list();
         let rows = running.chain(stored.iter().map(|profile| ProfileMetadata::new(profile)));
-        Ok(ProfilesAnswer::new(rows.collect()))
+        Ok(ProfilesAnswer::new(&rows.collect::<Vec<_>>(), limit))
     }
 }

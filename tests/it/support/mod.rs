@@ -3,3 +3,4 @@
 pub(crate) mod client;
 pub(crate) mod place;
 pub(crate) mod pythons;
+pub(crate) mod recorded;

@@ -1,0 +1,207 @@
+//! What callers see of recorded profiles: every answer as text, the sums behind them, and
+//! the budgets for profiles of any size.
+
+use proptest::prelude::*;
+use scalene_mcp::analysis::{CpuBasis, MemoryMetric};
+use scalene_mcp::answer::{
+    Answer, CpuHotspotsAnswer, FileAnswer, FileQuery, FunctionsAnswer, MemoryHotspotsAnswer,
+    ProfileAnswer,
+};
+use scalene_mcp::profile::Profile;
+use scalene_mcp::scalene::parse;
+use serde_json::{Value, json};
+
+use crate::support::recorded;
+
+const RECORDED: [&str; 14] = [
+    "cpu_functions--1.5.55",
+    "cpu_functions--2.0.1",
+    "cpu_functions--2.2.1",
+    "cpu_functions--2.4.0",
+    "shop_main.stacks--2.4.0",
+    "leak_list--1.5.55",
+    "leak_list--2.4.0",
+    "copy_heavy--2.4.0",
+    "alloc_churn--2.4.0",
+    "io_sleep--2.4.0",
+    "threads_cpu--2.4.0",
+    "asyncio_mix--2.4.0",
+    "exception_midrun--2.0.1",
+    "deletes_itself.cpu-only--2.4.0",
+];
+
+fn all_texts(profile: &Profile) -> String {
+    let mut parts = vec![
+        ProfileAnswer::new(profile).text(),
+        CpuHotspotsAnswer::new(profile, 10, CpuBasis::OnCpu).text(),
+        MemoryHotspotsAnswer::new(profile, 10, MemoryMetric::Peak).text(),
+        FunctionsAnswer::new(profile, 20).text(),
+    ];
+    let hottest =
+        profile.files.iter().max_by(|a, b| a.cpu_share.get().total_cmp(&b.cpu_share.get()));
+    parts.extend(hottest.map(|file| FileAnswer::new(profile, file, FileQuery::default()).text()));
+    parts.join("\n").replace(profile.id.as_str(), "pID")
+}
+
+#[test]
+fn texts_of_recorded_profiles() {
+    for name in RECORDED {
+        insta::assert_snapshot!(name, all_texts(&recorded::profile(name)));
+    }
+}
+
+#[test]
+fn the_structured_form_of_a_profile() {
+    let profile = recorded::profile("leak_list--2.4.0");
+    let answer = serde_json::to_value(ProfileAnswer::new(&profile)).unwrap();
+    let text = serde_json::to_string_pretty(&answer).unwrap();
+    insta::assert_snapshot!(text.replace(profile.id.as_str(), "pID"));
+}
+
+/// Every number and text of an answer that is not a fixed word.
+fn leaves(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => object.values().for_each(|value| leaves(value, found)),
+        Value::Array(items) => items.iter().for_each(|value| leaves(value, found)),
+        Value::Number(number) => found.push(scalene_mcp::answer::amount(number.as_f64().unwrap())),
+        Value::String(text) => found.extend(text.lines().map(|line| line.trim().to_owned())),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+#[test]
+fn the_text_holds_every_fact_of_the_structured_form() {
+    for name in RECORDED {
+        let profile = recorded::profile(name);
+        let answers = [
+            (
+                serde_json::to_value(CpuHotspotsAnswer::new(&profile, 10, CpuBasis::WithSystem))
+                    .unwrap(),
+                CpuHotspotsAnswer::new(&profile, 10, CpuBasis::WithSystem).text(),
+            ),
+            (
+                serde_json::to_value(FunctionsAnswer::new(&profile, 20)).unwrap(),
+                FunctionsAnswer::new(&profile, 20).text(),
+            ),
+            (
+                serde_json::to_value(MemoryHotspotsAnswer::new(
+                    &profile,
+                    10,
+                    MemoryMetric::Allocation,
+                ))
+                .unwrap(),
+                MemoryHotspotsAnswer::new(&profile, 10, MemoryMetric::Allocation).text(),
+            ),
+            (
+                serde_json::to_value(ProfileAnswer::new(&profile)).unwrap(),
+                ProfileAnswer::new(&profile).text(),
+            ),
+        ];
+        for (structured, text) in answers {
+            let mut facts = Vec::new();
+            leaves(&structured, &mut facts);
+            assert!(facts.len() >= 4, "{name}: {structured}");
+            for fact in facts.iter().filter(|fact| *fact != "complete") {
+                assert!(text.contains(fact.as_str()), "{name}: `{fact}` is not in\n{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn functions_add_up_to_their_lines_and_lines_to_the_whole() {
+    for name in RECORDED {
+        let profile = recorded::profile(name);
+        let on_cpu = profile.sum(|line| line.cpu.on_cpu()).get();
+        let functions: f64 = scalene_mcp::analysis::functions(&profile)
+            .iter()
+            .map(|function| function.on_cpu.get())
+            .sum();
+        assert!((functions - on_cpu).abs() < 1e-9, "{name}: {functions} and {on_cpu}");
+        let whole = profile.sum(|line| line.cpu.total()).get();
+        assert!(
+            profile.files.is_empty() || (85.0..100.1).contains(&whole),
+            "{name}: {whole} % of the samples"
+        );
+    }
+}
+
+#[test]
+fn a_file_is_found_by_any_unique_end_of_its_path() {
+    use scalene_mcp::analysis::{FileLookup, find_file};
+    let profile = recorded::profile("shop_main.stacks--2.4.0");
+    for wanted in
+        ["/tmp/demo/shop/pricing.py", "shop/pricing.py", "./shop/pricing.py", "pricing.py"]
+    {
+        let FileLookup::Found(file) = find_file(&profile, wanted) else { panic!("{wanted}") };
+        assert_eq!(file.path, "/tmp/demo/shop/pricing.py");
+    }
+    assert_eq!(find_file(&profile, "icing.py"), FileLookup::Missing);
+}
+
+/// A document with many files, lines and functions, each line with time and memory.
+#[expect(clippy::cast_precision_loss, reason = "a few thousand lines")]
+fn large(files: usize, lines: usize, width: usize) -> Profile {
+    let share = 100.0 / (files * lines) as f64;
+    let file = |index: usize| {
+        let line = |number: usize| {
+            let text = match number % 10 {
+                1 => format!("def function_{index}_{number}_{}(x):\n", "n".repeat(width % 200)),
+                _ => format!("    x = '{}'\n", "é".repeat(width)),
+            };
+            json!({"lineno": number, "line": text, "n_cpu_percent_python": share, "n_cpu_percent_c": 0.0,
+                "n_sys_percent": 0.0, "n_malloc_mb": 1.5, "n_peak_mb": 1.5, "n_avg_mb": 1.2, "n_copy_mb_s": 3.25})
+        };
+        let lines: Vec<Value> = (1..=lines).map(line).collect();
+        let path = format!("/tmp/demo/{}/module_{index}.py", "deep/".repeat(width % 30));
+        (path, json!({"percent_cpu_time": share * lines.len() as f64, "lines": lines}))
+    };
+    let files: serde_json::Map<String, Value> = (0..files).map(file).collect();
+    let document = json!({"program": "/tmp/demo/x.py", "elapsed_time_sec": 10.0, "memory": true,
+        "max_footprint_mb": 500.0, "alloc_samples": 9, "files": files});
+    let mut profile = recorded::with(parse(document.to_string().as_bytes()).unwrap(), "2.4.0");
+    profile.run.stdout.head = "o".repeat(8_000);
+    profile.run.stdout.tail = "é".repeat(12_000);
+    profile.run.stdout.total_bytes = 100_000_000;
+    profile.run.stderr = profile.run.stdout.clone();
+    profile.reporting.cpu_percent_threshold = 0.0;
+    profile
+}
+
+#[test]
+fn default_answers_of_a_large_file_fit_their_budgets() {
+    let profile = large(1, 1_000, 60);
+    let file = FileAnswer::new(&profile, &profile.files[0], FileQuery::default());
+    assert!(file.text().len() <= 6 * 1024, "{}", file.text().len());
+    assert!(file.shown >= 20, "{} lines are too few to be of use", file.shown);
+    let answer = ProfileAnswer::new(&profile);
+    assert!(answer.text().len() <= 4 * 1024, "{}", answer.text());
+    assert!(answer.cpu_profile.as_ref().unwrap().shown >= 4, "{}", answer.text());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn no_profile_breaks_a_budget(files in 1_usize..12, lines in 1_usize..300, width in 0_usize..4_000) {
+        let profile = large(files, lines, width);
+        let defaults = [
+            ProfileAnswer::new(&profile).text(),
+            CpuHotspotsAnswer::new(&profile, 10, CpuBasis::OnCpu).text(),
+            MemoryHotspotsAnswer::new(&profile, 10, MemoryMetric::Peak).text(),
+            FunctionsAnswer::new(&profile, 20).text(),
+        ];
+        for text in defaults {
+            prop_assert!(text.len() <= 4 * 1024, "{} bytes:\n{text}", text.len());
+        }
+        let file = &profile.files[0];
+        prop_assert!(FileAnswer::new(&profile, file, FileQuery::default()).text().len() <= 6 * 1024);
+        let most = [
+            CpuHotspotsAnswer::new(&profile, 100, CpuBasis::OnCpu).text(),
+            FunctionsAnswer::new(&profile, 100).text(),
+            FileAnswer::new(&profile, file, FileQuery { start: Some(1), end: Some(u32::MAX) }).text(),
+        ];
+        for text in most {
+            prop_assert!(text.len() <= 24 * 1024, "{} bytes", text.len());
+        }
+    }
+}

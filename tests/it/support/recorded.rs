@@ -1,0 +1,67 @@
+//! Profiles from recorded documents, as if their run had just ended.
+
+use std::path::Path;
+
+use scalene_mcp::profile::{
+    Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting,
+    RunInfo, Status,
+};
+use scalene_mcp::scalene::{Parsed, parse};
+
+/// Reads `fixtures/profiles/<name>.json`.
+pub(crate) fn parsed(name: &str) -> Parsed {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles");
+    parse(&std::fs::read(dir.join(format!("{name}.json"))).unwrap()).unwrap()
+}
+
+/// A profile of a recorded document; the id is the only thing that differs between calls.
+pub(crate) fn profile(name: &str) -> Profile {
+    let version = name.rsplit("--").next().unwrap().to_owned();
+    with(parsed(name), &version)
+}
+
+/// A profile around parsed parts.
+pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
+    Profile {
+        id: ProfileId::draw(|_| false),
+        program: Program {
+            kind: ProgramKind::Script,
+            name: "demo.py".into(),
+            args: vec!["a b".into()],
+        },
+        run: RunInfo {
+            status: Status::Complete,
+            outcome: Outcome::ExitCode(0),
+            started_at: "2026-11-22T10:00:00Z".into(),
+            cwd: "/tmp/demo".into(),
+            project_root: "/tmp/demo".into(),
+            environment: Environment {
+                python: "/usr/bin/python3".into(),
+                python_source: "PATH".into(),
+                python_version: "3.11.7".into(),
+                scalene_version: scalene_version.to_owned(),
+                scalene_source: "project".into(),
+                platform: "linux x86_64".into(),
+                cores: Some(2),
+                load: Some(0.5),
+            },
+            stdout: Output { head: "done\n".into(), total_bytes: 5, ..Output::default() },
+            stderr: Output::default(),
+            peak_resident_bytes: None,
+            process_cpu: None,
+            warnings: parsed.warnings,
+            errors: Vec::new(),
+        },
+        measured: Measured {
+            cpu: true,
+            memory: parsed.memory,
+            gpu: parsed.gpu,
+            peaks_per_visit: scalene_version >= "2.3",
+        },
+        reporting: Reporting { cpu_percent_threshold: 1.0, malloc_threshold: 100, reduced: false },
+        elapsed: parsed.elapsed,
+        files: parsed.files,
+        footprint: parsed.footprint,
+        call_paths: parsed.call_paths,
+    }
+}
