@@ -1,5 +1,7 @@
 //! No answer is longer than an agent can afford.
 
+/// What an answer to default arguments should take, in bytes.
+pub(super) const DEFAULT: usize = 4 * 1024;
 /// Hard cap of any text, in bytes.
 pub(super) const HARD_CAP: usize = 24 * 1024;
 

@@ -12,13 +12,16 @@ use crate::answer::line::{LineMetrics, kind};
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{one_line, source};
+use crate::answer::{Answer, budget};
 use crate::profile::{
     CallPath, LineNo, Mebibytes, Outcome, Percent, Profile, ProgramKind, Seconds, Status,
     round_for_display, signal_name,
 };
 
-/// Lines listed under each kind of measurement.
+/// Lines listed under each kind of measurement, at most; as many as fit the budget.
 const LINES: usize = 10;
+/// Lines listed however long the answer is.
+const FEWEST_LINES: usize = 3;
 /// Lines in `top_lines`.
 const TOP_LINES: usize = 5;
 /// Call paths listed when stacks were collected.
@@ -29,7 +32,9 @@ const FRAMES: usize = 6;
 impl ProfileAnswer {
     /// The answer for a stored profile.
     pub fn new(profile: &Profile) -> Self {
-        Self::with_lines(profile, LINES)
+        let fewer = (FEWEST_LINES..=LINES).rev().map(|lines| Self::with_lines(profile, lines));
+        let mut fitting = fewer.skip_while(|answer| answer.text().len() > budget::DEFAULT);
+        fitting.next().unwrap_or_else(|| Self::with_lines(profile, FEWEST_LINES))
     }
 
     /// The same with every line listed.
