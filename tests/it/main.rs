@@ -4,8 +4,15 @@
 //! real Scalene. The first run sets private environments up below `target/` and needs the
 //! package index.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 
+/// What callers and programs do wrong, and what they are told.
+mod bad_input;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.
