@@ -13,6 +13,9 @@
 
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
+/// How sessions and runs end, and that nothing is left of them.
+#[cfg(target_os = "linux")]
+mod lifecycle;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.

@@ -3,3 +3,6 @@
 pub(crate) mod client;
 pub(crate) mod place;
 pub(crate) mod pythons;
+#[cfg(target_os = "linux")]
+pub(crate) mod traces;
+pub(crate) mod wire;
