@@ -20,5 +20,7 @@ mod lifecycle;
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.
 mod profiling;
+/// The protocol surface: versions, schemas, budgets, resources, progress.
+mod protocol;
 /// What all tests share.
 mod support;

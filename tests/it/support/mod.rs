@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod place;
 pub(crate) mod pythons;
+pub(crate) mod schema;
 #[cfg(target_os = "linux")]
 pub(crate) mod traces;
 pub(crate) mod wire;
