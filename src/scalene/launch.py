@@ -20,6 +20,7 @@ if _HAS_PATH0:
 _MODULES0 = set(sys.modules)  # what plain Python would have loaded too
 
 import builtins  # noqa: E402
+import io  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
@@ -728,6 +729,35 @@ def install(st, program, request, env0):
     return Scalene.main
 
 
+class WholeFile(io.FileIO):
+    """A raw file that writes all it is given."""
+
+    def write(self, data):
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        while rest:
+            rest = rest[super().write(rest) or 0:]
+        return size
+
+
+def write_whole():
+    """Unbuffered text streams (PYTHONUNBUFFERED, -u) drop what a write left over, and a
+    profiler's timer signal ends a long write to a pipe early."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if type(getattr(stream, "buffer", None)) is not io.FileIO:
+            continue  # None, or buffered: that writes the rest
+        raw = WholeFile(stream.fileno(), "w", closefd=False)
+        raw.name = "<%s>" % name
+        whole = io.TextIOWrapper(
+            raw, encoding=stream.encoding, errors=stream.errors, newline=None if os.name == "nt" else "\n",
+            line_buffering=stream.line_buffering, write_through=True,
+        )
+        whole.mode = "w"
+        setattr(sys, name, whole)
+        setattr(sys, "__%s__" % name, whole)
+
+
 def scalenes_own_way(request):
     """For a Scalene whose insides we do not know: its official command line."""
     target = [request["target"]] if request["mode"] == "script" else ["-m", request["target"]]
@@ -751,6 +781,7 @@ def main():
     st.write()
     env0 = dict(os.environ)
     program = Program(request, st)
+    write_whole()
     warnings_guard.__enter__()  # `-W error` is meant for the program, not for Scalene
     warnings.simplefilter("ignore")
     code = 1

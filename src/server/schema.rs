@@ -7,9 +7,19 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
-/// The schema of a type, cleaned.
-pub(super) fn of<T: JsonSchema>() -> Arc<JsonObject> {
-    let settings = SchemaSettings::draft2020_12().with(|settings| {
+/// The schema of what a tool takes, cleaned.
+pub(super) fn of_input<T: JsonSchema>() -> Arc<JsonObject> {
+    of::<T>(SchemaSettings::draft2020_12().for_deserialize())
+}
+
+/// The schema of what a tool returns, cleaned. A member that is left out when it is empty
+/// is not required: clients hold every answer against this.
+pub(super) fn of_output<T: JsonSchema>() -> Arc<JsonObject> {
+    of::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
+fn of<T: JsonSchema>(settings: SchemaSettings) -> Arc<JsonObject> {
+    let settings = settings.with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
@@ -87,7 +97,7 @@ mod tests {
 
     #[test]
     fn schemas_are_flat_and_plain() {
-        let schema = Value::Object((*of::<Sample>()).clone());
+        let schema = Value::Object((*of_input::<Sample>()).clone());
         assert_eq!(
             schema,
             json!({

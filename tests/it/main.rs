@@ -4,15 +4,27 @@
 //! real Scalene. The first run sets private environments up below `target/` and needs the
 //! package index.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 
 /// What callers see of recorded profiles, and the budgets of answers.
 mod answers;
+/// What callers and programs do wrong, and what they are told.
+mod bad_input;
 /// Which module may know which.
 mod layers;
+/// How sessions and runs end, and that nothing is left of them.
+#[cfg(target_os = "linux")]
+mod lifecycle;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.
 mod profiling;
+/// The protocol surface: versions, schemas, budgets, resources, progress.
+mod protocol;
 /// What all tests share.
 mod support;

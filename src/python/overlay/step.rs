@@ -131,6 +131,11 @@ pub(super) fn said(finished: &Finished) -> String {
     let is_error = |line: &&str| line.to_lowercase().starts_with("error");
     let lines: Vec<&str> = text.lines().skip_while(|line| !is_error(line)).collect();
     let text = if lines.is_empty() { text.to_owned() } else { lines.join("\n") };
+    shortened(&text)
+}
+
+/// The end of a text.
+fn shortened(text: &str) -> String {
     let skip = text.chars().count().saturating_sub(SAID_CHARS);
     text.chars().skip(skip).collect()
 }
@@ -167,7 +172,14 @@ pub(super) fn classified(finished: &Finished) -> Failure {
     let mentions = |words: &[&str]| words.iter().any(|word| text.contains(word));
     // First, since an unreachable index also has "no matching distribution".
     if mentions(NETWORK) {
-        Failure::Network(said(finished))
+        // pip's error lines say only "no matching distribution"; why is in a warning.
+        let streams = [&finished.stderr, &finished.stdout];
+        let lines = streams.iter().flat_map(|stream| stream.end().lines().rev());
+        let reason = lines.map(str::trim).find(|line| {
+            let line = line.to_lowercase();
+            NETWORK.iter().any(|word| line.contains(word))
+        });
+        Failure::Network(reason.map_or_else(|| said(finished), shortened))
     } else if mentions(NO_SOLUTION) {
         Failure::NoSolution(said(finished))
     } else {

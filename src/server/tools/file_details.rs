@@ -41,16 +41,18 @@ impl ToolSpec for FileDetails {
     async fn call(server: &Server, params: Params, _: Call) -> Result<FileAnswer, ToolError> {
         let profile = stored(server, &params.profile_id)?;
         let query = FileQuery { start: params.start_line, end: params.end_line };
-        if let (Some(start), Some(end)) = (query.start, query.end)
-            && start > end
-        {
-            return Err(ToolError::invalid_argument(
-                format!("start_line {start} is after end_line {end}"),
-                "swap them and call again",
-            ));
-        }
+        check(query)?;
         match find_file(&profile, &params.file_path) {
-            FileLookup::Found(file) => Ok(FileAnswer::new(&profile, file, query)),
+            FileLookup::Found(file) => {
+                let last = file.source.line_count();
+                if let Some(start) = query.start.filter(|start| *start as usize > last) {
+                    return Err(ToolError::invalid_argument(
+                        format!("start_line {start} is after the file's last line {last}"),
+                        "pass a smaller start_line, or none for the lines that matter",
+                    ));
+                }
+                Ok(FileAnswer::new(&profile, file, query))
+            }
             FileLookup::Ambiguous(paths) => Err(ToolError::invalid_argument(
                 format!(
                     "file_path `{}` fits several files: {}",
@@ -61,6 +63,24 @@ impl ToolSpec for FileDetails {
             )),
             FileLookup::Missing => Err(not_profiled(&profile, &params.file_path)),
         }
+    }
+}
+
+fn check(query: FileQuery) -> Result<(), ToolError> {
+    for (name, line) in [("start_line", query.start), ("end_line", query.end)] {
+        if line == Some(0) {
+            return Err(ToolError::invalid_argument(
+                format!("{name}: 0 is no line, the first is 1"),
+                "correct it and call again",
+            ));
+        }
+    }
+    match (query.start, query.end) {
+        (Some(start), Some(end)) if start > end => Err(ToolError::invalid_argument(
+            format!("start_line {start} is after end_line {end}"),
+            "swap them and call again",
+        )),
+        _ => Ok(()),
     }
 }
 

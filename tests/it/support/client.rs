@@ -60,6 +60,7 @@ pub(crate) fn server_command(cwd: &Path, args: &[&str]) -> tokio::process::Comma
         "VIRTUAL_ENV",
         "CONDA_PREFIX",
         "PYTHONPATH",
+        "PYTHONUNBUFFERED",
         "SCALENE_MCP_PYTHON",
         "SCALENE_MCP_NO_INSTALL",
     ] {

@@ -4,3 +4,6 @@ pub(crate) mod client;
 pub(crate) mod place;
 pub(crate) mod pythons;
 pub(crate) mod recorded;
+pub(crate) mod schema;
+pub(crate) mod traces;
+pub(crate) mod wire;

@@ -1,0 +1,41 @@
+//! What a run can leave behind: processes, and files outside its own folder.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The processes that inherited this text in a variable of their environment.
+pub(crate) fn processes_with(marker: &str) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").unwrap();
+    let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let marked = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.windows(marker.len()).any(|part| part == marker.as_bytes())
+    };
+    pids.filter(marked).collect()
+}
+
+/// Waits until a condition holds; fails if it never does.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(90), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Names in a folder.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Files that Scalene's allocator made for one of these processes.
+pub(crate) fn allocator_files(pids: &[u32]) -> Vec<PathBuf> {
+    let is_of = |name: &str, pid: u32| {
+        let rest = name.strip_prefix("scalene-").and_then(|n| n.strip_suffix(&pid.to_string()));
+        rest.is_some_and(|rest| !rest.ends_with(|c: char| c.is_ascii_digit()))
+    };
+    let found = names(Path::new("/tmp")).into_iter();
+    let found = found.filter(|name| pids.iter().any(|pid| is_of(name, *pid)));
+    found.map(|name| Path::new("/tmp").join(name)).collect()
+}
