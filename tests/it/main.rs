@@ -6,6 +6,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+/// Arguments of programs, delivered intact under every generation of Scalene.
+mod arguments;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.
