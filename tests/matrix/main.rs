@@ -39,7 +39,7 @@ const OVERLAY: &str = "overlay";
 /// `hot` takes the time, on lines 3 to 6.
 const PROGRAM: &str = "import sys, time\ndef hot(until):\n    total = 0\n    while time.perf_counter() < until:\n        \
      for i in range(2000):\n            total += i % 7\n    return total\ndef cold():\n    return sum(range(1000))\n\
-     cold()\nhot(time.perf_counter() + 0.8)\nkept = [bytearray(1 << 20) for _ in range(64)]\nprint(sys.argv[1:])\nsys.exit(3)\n";
+     cold()\nhot(time.perf_counter() + 1.2)\nkept = [bytearray(1 << 20) for _ in range(32)]\nprint(sys.argv[1:])\nsys.exit(3)\n";
 /// A pool whose tasks are over at once: workers are asked to end while they begin.
 const POOL: &str = "import multiprocessing, time\ndef square(n):\n    return n * n\ndef hot(until):\n    \
      while time.perf_counter() < until:\n        sum(range(100))\nif __name__ == '__main__':\n    \
