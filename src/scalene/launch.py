@@ -485,6 +485,42 @@ def hide(*functions):
         f.__code__ = f.__code__.replace(co_filename=HIDDEN)
 
 
+def write_whole():
+    """Unbuffered (-u, PYTHONUNBUFFERED), Python writes straight to the pipe, and drops the
+    rest of a large write that a signal interrupts.  Scalene's timer is such a signal."""
+    import io
+
+    class FileIO(io.FileIO):
+        def write(self, data):
+            n = super().write(data)
+            if n is None or n == memoryview(data).nbytes:  # nearly always
+                return n
+            rest = memoryview(data).cast("B")
+            done = n
+            while done < len(rest):
+                n = super().write(rest[done:])
+                if n is None:
+                    break
+                done += n
+            return done
+
+    hide(FileIO.write)
+    FileIO.__module__, FileIO.__qualname__ = "_io", "FileIO"
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        buffer = getattr(stream, "buffer", None)
+        if type(buffer) is not io.FileIO or stream is not getattr(sys, "__%s__" % name):
+            continue
+        raw = FileIO(buffer.fileno(), "wb", closefd=False)
+        raw.name = buffer.name
+        whole = io.TextIOWrapper(
+            raw, encoding=stream.encoding, errors=stream.errors, newline=None if os.name == "nt" else "\n",
+            line_buffering=stream.line_buffering, write_through=True)
+        whole.mode = "w"
+        setattr(sys, name, whole)
+        setattr(sys, "__%s__" % name, whole)
+
+
 def at_home(f, name):
     """Dresses f as the function of the builtin module behind os that it replaces."""
     f.__name__ = f.__qualname__ = name
@@ -750,6 +786,7 @@ def main():
     st = State(request)
     st.write()
     env0 = dict(os.environ)
+    write_whole()
     program = Program(request, st)
     warnings_guard.__enter__()  # `-W error` is meant for the program, not for Scalene
     warnings.simplefilter("ignore")

@@ -14,3 +14,5 @@ mod overlay;
 mod profiling;
 /// What all tests share.
 mod support;
+/// Large writes of programs that run without Python's buffer.
+mod unbuffered;
