@@ -4,7 +4,12 @@
 //! real Scalene. The first run sets private environments up below `target/` and needs the
 //! package index.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
 
 /// Arguments of programs, delivered intact under every generation of Scalene.
 mod arguments;
