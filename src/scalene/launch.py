@@ -20,7 +20,6 @@ if _HAS_PATH0:
 _MODULES0 = set(sys.modules)  # what plain Python would have loaded too
 
 import builtins  # noqa: E402
-import io  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
@@ -486,6 +485,42 @@ def hide(*functions):
         f.__code__ = f.__code__.replace(co_filename=HIDDEN)
 
 
+def write_whole():
+    """Unbuffered (-u, PYTHONUNBUFFERED), Python writes straight to the pipe, and drops the
+    rest of a large write that a signal interrupts.  Scalene's timer is such a signal."""
+    import io
+
+    class FileIO(io.FileIO):
+        def write(self, data):
+            n = super().write(data)
+            if n is None or n == memoryview(data).nbytes:  # nearly always
+                return n
+            rest = memoryview(data).cast("B")
+            done = n
+            while done < len(rest):
+                n = super().write(rest[done:])
+                if n is None:
+                    break
+                done += n
+            return done
+
+    hide(FileIO.write)
+    FileIO.__module__, FileIO.__qualname__ = "_io", "FileIO"
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        buffer = getattr(stream, "buffer", None)
+        if type(buffer) is not io.FileIO or stream is not getattr(sys, "__%s__" % name):
+            continue
+        raw = FileIO(buffer.fileno(), "wb", closefd=False)
+        raw.name = buffer.name
+        whole = io.TextIOWrapper(
+            raw, encoding=stream.encoding, errors=stream.errors, newline=None if os.name == "nt" else "\n",
+            line_buffering=stream.line_buffering, write_through=True)
+        whole.mode = "w"
+        setattr(sys, name, whole)
+        setattr(sys, "__%s__" % name, whole)
+
+
 def at_home(f, name):
     """Dresses f as the function of the builtin module behind os that it replaces."""
     f.__name__ = f.__qualname__ = name
@@ -729,35 +764,6 @@ def install(st, program, request, env0):
     return Scalene.main
 
 
-class WholeFile(io.FileIO):
-    """A raw file that writes all it is given."""
-
-    def write(self, data):
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        while rest:
-            rest = rest[super().write(rest) or 0:]
-        return size
-
-
-def write_whole():
-    """Unbuffered text streams (PYTHONUNBUFFERED, -u) drop what a write left over, and a
-    profiler's timer signal ends a long write to a pipe early."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if type(getattr(stream, "buffer", None)) is not io.FileIO:
-            continue  # None, or buffered: that writes the rest
-        raw = WholeFile(stream.fileno(), "w", closefd=False)
-        raw.name = "<%s>" % name
-        whole = io.TextIOWrapper(
-            raw, encoding=stream.encoding, errors=stream.errors, newline=None if os.name == "nt" else "\n",
-            line_buffering=stream.line_buffering, write_through=True,
-        )
-        whole.mode = "w"
-        setattr(sys, name, whole)
-        setattr(sys, "__%s__" % name, whole)
-
-
 def scalenes_own_way(request):
     """For a Scalene whose insides we do not know: its official command line."""
     target = [request["target"]] if request["mode"] == "script" else ["-m", request["target"]]
@@ -780,8 +786,8 @@ def main():
     st = State(request)
     st.write()
     env0 = dict(os.environ)
-    program = Program(request, st)
     write_whole()
+    program = Program(request, st)
     warnings_guard.__enter__()  # `-W error` is meant for the program, not for Scalene
     warnings.simplefilter("ignore")
     code = 1

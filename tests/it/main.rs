@@ -13,6 +13,8 @@
 
 /// What callers see of recorded profiles, and the budgets of answers.
 mod answers;
+/// Arguments of programs, delivered intact under every generation of Scalene.
+mod arguments;
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
 /// Which module may know which.
@@ -28,3 +30,5 @@ mod profiling;
 mod protocol;
 /// What all tests share.
 mod support;
+/// Large writes of programs that run without Python's buffer.
+mod unbuffered;

@@ -36,15 +36,24 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 
 /// An environment with this version of Scalene, made on first use. Other processes wait.
 pub(crate) fn with_scalene(version: &str) -> PathBuf {
-    let dir = base().join(format!("scalene-{version}"));
+    environment(&system_python(), &format!("scalene-{version}"), Some(version))
+}
+
+/// An environment `name` of `python`, with this version of Scalene or with nothing in it.
+pub(crate) fn environment(python: &Path, name: &str, scalene: Option<&str>) -> PathBuf {
+    let dir = base().join(name);
     std::fs::create_dir_all(base()).unwrap();
-    let lock = std::fs::File::create(base().join(format!("{version}.lock"))).unwrap();
+    let lock = std::fs::File::create(base().join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     if !dir.join("complete").exists() {
         let _ = std::fs::remove_dir_all(&dir);
-        run(command(system_python()).args(["-m", "venv"]).arg(&dir));
-        let requirement = format!("scalene=={version}");
-        run(command(dir.join("bin/python")).args(["-m", "pip", "install", "-q", &requirement]));
+        let bare: &[&str] = if scalene.is_none() { &["--without-pip"] } else { &[] };
+        run(command(python).args(["-m", "venv"]).args(bare).arg(&dir));
+        if let Some(version) = scalene {
+            let requirement = format!("scalene=={version}");
+            let install = ["-m", "pip", "install", "-q", &requirement];
+            run(command(dir.join("bin/python")).args(install));
+        }
         std::fs::write(dir.join("complete"), "").unwrap();
     }
     dir
