@@ -20,6 +20,7 @@ if _HAS_PATH0:
 _MODULES0 = set(sys.modules)  # what plain Python would have loaded too
 
 import builtins  # noqa: E402
+import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
@@ -722,6 +723,9 @@ def install(st, program, request, env0):
         import tempfile
         tempfile.tempdir = None  # to be found anew, in the program's environment
         warnings_guard.__exit__(None, None, None)
+        # Scalene's thousands of objects stay till the end: the collector need not look at them,
+        # neither while the program runs nor at exit (which is a tenth of a second quicker).
+        gc.freeze()
         try:
             program.prepare()
         except Quit as e:
