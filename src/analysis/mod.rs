@@ -12,4 +12,7 @@ pub use file::{FileLookup, find_file, lines_that_matter};
 pub use functions::{FunctionMetrics, functions};
 pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
 pub use memory::{COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, copy_rate, memory_hotspots};
-pub use summary::{Confidence, RANKING_SAMPLES, Summary, confidence, summary, too_few};
+pub use summary::{
+    Confidence, RANKING_SAMPLES, SPARSE_PART, Summary, confidence, sparse, summary, too_few,
+    unexplained_peak,
+};

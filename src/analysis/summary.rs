@@ -67,6 +67,41 @@ pub fn confidence(profile: &Profile) -> Confidence {
     }
 }
 
+/// Part of the samples that were due below which a profile is called sparse.
+pub const SPARSE_PART: f64 = 0.3;
+/// Scalene keeps at most this many samples of a line, so that a sum with one such is no count.
+const KEPT_PER_LINE: u32 = 500;
+
+/// What to say when far fewer samples were taken than were due, if so.
+///
+/// Python runs the sampling timer's handler between bytecodes only: a long native call takes one
+/// sample, whatever it lasts, and is charged to whatever runs next.
+pub fn sparse(profile: &Profile) -> Option<String> {
+    let samples = profile.cpu_samples()?;
+    let full = profile.lines().any(|(_, line)| line.cpu.samples >= KEPT_PER_LINE);
+    let due = profile.elapsed?.get() / profile.measured.sampling_interval.get();
+    #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+    let sparse = !full && due >= 100.0 && (samples as f64) < SPARSE_PART * due;
+    sparse.then(|| {
+        format!(
+            "only {samples} samples where about {due:.0} were due: long native calls or waits delay them, and \
+             their time may show on a neighbouring line"
+        )
+    })
+}
+
+/// What to say when the lines do not account for the footprint, if so.
+pub fn unexplained_peak(profile: &Profile) -> Option<String> {
+    let peak = profile.footprint.as_ref()?.known_peak()?;
+    let allocated = summary(profile).allocated?;
+    (peak.get() > 1.05 * allocated.get() && peak.get() - allocated.get() >= 1.0).then(|| {
+        format!(
+            "the lines account for {allocated} of {peak} MiB at the peak: Scalene did not see all allocations, \
+             volumes by line are lower bounds"
+        )
+    })
+}
+
 /// What to say of a profile with too few samples.
 pub fn too_few(samples: u64) -> String {
     let samples =

@@ -92,7 +92,11 @@ impl ProfilesAnswer {
         let profiles: Vec<_> = profiles.iter().take(limit).cloned().collect();
         let next = profiles.first().map_or_else(
             || NextCall::new("profile_script", [("script_path", json!("path/to/script.py"))]),
-            |newest| NextCall::new("get_cpu_hotspots", [("profile_id", json!(newest.profile_id))]),
+            |newest| {
+                let tool =
+                    if newest.status == "running" { "get_profile" } else { "get_cpu_hotspots" };
+                NextCall::new(tool, [("profile_id", json!(newest.profile_id))])
+            },
         );
         Self { shown: profiles.len(), total, profiles, next: vec![next] }
     }

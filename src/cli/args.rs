@@ -66,7 +66,7 @@ pub(super) enum Command {
     Profile(Box<ProfileOptions>),
     /// Prepare Scalene for an interpreter ahead of time
     Setup(SetupOptions),
-    /// Check that profiling works here, and say what to do where not
+    /// Check that profiling works here (setting Scalene up if need be), and say what to do where not
     Doctor(DoctorOptions),
 }
 

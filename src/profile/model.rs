@@ -32,7 +32,7 @@ pub struct Program {
 }
 
 /// The kinds of measurement a profile holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
     /// CPU time was asked for. (It is always sampled; not asked for, it is not shown.)
     pub cpu: bool,
@@ -42,6 +42,10 @@ pub struct Measured {
     pub gpu: Option<String>,
     /// A line's memory peak covers one visit (Scalene 2.3 and later), not the whole run.
     pub peaks_per_visit: bool,
+    /// Time is CPU time of the process; waiting was not measured.
+    pub virtual_time: bool,
+    /// Mean time between two CPU samples that was asked for.
+    pub sampling_interval: Seconds,
 }
 
 /// Which of the measured lines answers report.
@@ -163,9 +167,18 @@ impl Profile {
         }
     }
 
-    /// Seconds of a share of sampled time: share × elapsed.
+    /// Seconds of a share of sampled time: share × elapsed, or share × CPU time of the
+    /// process where only CPU time was sampled.
     pub fn seconds(&self, share: Percent) -> Option<Seconds> {
-        Some(share.of(self.elapsed?))
+        let whole = if self.measured.virtual_time { self.run.process_cpu } else { self.elapsed };
+        Some(share.of(whole?))
+    }
+
+    /// Share of all sampled time that the profiled files hold, lines left out of reports included.
+    pub fn sampled_share(&self) -> Percent {
+        let lines = self.sum(|line| line.cpu.total());
+        let files: Percent = self.files.iter().map(|file| file.cpu_share).sum();
+        if self.reporting.reduced { files.max(lines) } else { lines }
     }
 
     /// Every measured line with its file.

@@ -52,7 +52,13 @@ pub(super) fn conclude(
         Err(_) => None,
     };
     match document.as_deref().map(parse) {
-        Some(Ok(parsed)) => Ok(conclusion.into_profile(parsed, *ran, workspace)),
+        Some(Ok(mut parsed)) => {
+            let filtered = conclusion.keep_wanted(&mut parsed, workspace);
+            if filtered && parsed.files.is_empty() {
+                return Err(conclusion.filtered_out(ran));
+            }
+            Ok(conclusion.into_profile(parsed, *ran, workspace))
+        }
         Some(Err(ParseError::Empty)) => Err(conclusion.nothing(ran, true)),
         None => Err(conclusion.nothing(ran, false)),
         // A killed writer leaves half a document: the kill is the reason, not the half.
@@ -135,10 +141,43 @@ impl Conclusion {
         }
         let measure = &self.request.measure;
         if !measure.profile_only.is_empty() || !measure.profile_exclude.is_empty() {
-            let (only, exclude) = (measure.profile_only.clone(), measure.profile_exclude.clone());
-            return RecordError::FilteredOut { only, exclude, ran };
+            return self.filtered_out(ran);
         }
         RecordError::NothingSampled { root: self.place.root.clone(), ran }
+    }
+
+    fn filtered_out(&self, ran: Box<Ran>) -> RecordError {
+        let measure = &self.request.measure;
+        let (only, exclude) = (measure.profile_only.clone(), measure.profile_exclude.clone());
+        RecordError::FilteredOut { only, exclude, ran }
+    }
+
+    /// Gives files their real paths and drops those that are not wanted: Scalene applies its
+    /// patterns to time, not to memory. True when the caller's patterns dropped any.
+    fn keep_wanted(&self, parsed: &mut Parsed, workspace: &Workspace) -> bool {
+        let launcher = real_path(&workspace.launcher().to_string_lossy());
+        let names = parsed.files.iter_mut().map(|file| &mut file.path);
+        let frames = parsed.call_paths.iter_mut().flat_map(|path| &mut path.frames);
+        for name in names.chain(frames.map(|frame| &mut frame.file)) {
+            *name = real_path(name);
+        }
+        parsed.files.retain(|file| file.path != launcher);
+        if let Some(footprint) = &mut parsed.footprint {
+            let at = footprint.peak_at.take().map(|(file, line)| (real_path(&file), line));
+            footprint.peak_at = at.filter(|(file, _)| *file != launcher);
+        }
+        let before = parsed.files.len();
+        let matches = |path: &str, list: &str| {
+            let mut patterns = list.split(',').map(str::trim).filter(|pattern| !pattern.is_empty());
+            patterns.any(|pattern| path.contains(pattern))
+        };
+        let measure = &self.request.measure;
+        let all = measure.profile_only.trim().is_empty();
+        parsed.files.retain(|file| {
+            (all || matches(&file.path, &measure.profile_only))
+                && !matches(&file.path, &measure.profile_exclude)
+        });
+        parsed.files.len() < before
     }
 
     fn into_profile(self, mut parsed: Parsed, ran: Ran, workspace: &Workspace) -> Profile {
@@ -160,6 +199,9 @@ impl Conclusion {
                 memory: parsed.memory,
                 gpu: parsed.gpu.filter(|_| measure.gpu),
                 peaks_per_visit: self.ready.adapter == Adapter::V2Stacks,
+                virtual_time: measure.use_virtual_time,
+                sampling_interval: Seconds::from_secs(measure.cpu_sampling_rate)
+                    .unwrap_or_default(),
             },
             reporting: Reporting {
                 cpu_percent_threshold: measure.cpu_percent_threshold,
@@ -289,6 +331,12 @@ impl Conclusion {
             });
         }
     }
+}
+
+/// The path with `..` and symlinks resolved, where the file exists.
+fn real_path(path: &str) -> String {
+    let real = std::path::Path::new(path).canonicalize();
+    real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned())
 }
 
 fn output(captured: &Captured, workspace: &Workspace) -> Output {

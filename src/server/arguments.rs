@@ -31,10 +31,24 @@ pub(super) fn read<T: DeserializeOwned>(
         let place = error.path().to_string();
         let place = if place == "." { String::new() } else { format!(" `{place}`:") };
         ToolError::invalid_argument(
-            format!("{tool}:{place} {}", error.inner()),
+            format!("{tool}:{place} {}", in_json_terms(&error.inner().to_string())),
             format!("correct it and call again; parameters: {}", listed(properties)),
         )
     })
+}
+
+/// The reader knows JSON, not Rust.
+fn in_json_terms(message: &str) -> String {
+    [
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list, such as [\"--n\", \"5\"]"),
+        ("expected a map", "expected an object"),
+        ("expected a boolean", "expected true or false"),
+    ]
+    .iter()
+    .fold(message.to_owned(), |text, (rust, json)| text.replace(rust, json))
 }
 
 /// Clients whose language has one kind of number send 10 as 10.0.
@@ -54,7 +68,11 @@ fn whole(value: Value) -> Value {
 fn unknown_parameter(tool: &str, name: &str, properties: &JsonObject) -> ToolError {
     let near = properties
         .keys()
-        .map(|known| (strsim::jaro_winkler(known, name), known))
+        .map(|known| {
+            // `path` means `script_path` rather than `python`.
+            let part = name.len() >= 3 && known.split('_').any(|word| word == name);
+            (strsim::jaro_winkler(known, name) + if part { 1.0 } else { 0.0 }, known)
+        })
         .filter(|(likeness, _)| *likeness > 0.75)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     let meant = near.map_or_else(String::new, |(_, known)| format!("; did you mean `{known}`?"));

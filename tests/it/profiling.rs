@@ -240,3 +240,57 @@ async fn the_projects_own_scalene_of_every_generation_is_used() {
         session.close().await;
     }
 }
+
+#[tokio::test]
+async fn virtual_time_counts_cpu_seconds_not_waiting() {
+    let place = Place::new();
+    place.write("naps.py", &format!("import time\ntime.sleep(1.2)\n{}", busy(0.5)));
+    let session = Session::open(&place.path()).await;
+    let arguments = json!({"script_path": "naps.py", "memory": false, "use_virtual_time": true});
+    let answer = session.call("profile_script", arguments).await;
+    let cpu = &answer.structured["cpu_profile"];
+    let total: f64 = ["total_python_time_sec", "total_c_time_sec", "total_system_time_sec"]
+        .iter()
+        .map(|key| f(&cpu[*key]))
+        .sum();
+    let wall = f(&answer.structured["summary"]["elapsed_time_sec"]);
+    assert!(wall > 1.7, "{wall}");
+    assert!((0.2..1.2).contains(&total), "half a second of CPU time, {total} s: {}", answer.text);
+    assert!(cpu["basis"].as_str().unwrap().contains("CPU time of the process"), "{}", answer.text);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn files_go_by_their_real_paths_and_patterns_hold_for_memory_too() {
+    let place = Place::new();
+    let library = "def keep(n):\n    return [bytearray(1 << 20) for _ in range(n)]\n";
+    place.write("lib/store.py", library);
+    let script = format!(
+        "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))\n\
+         import store\nkept = store.keep(40)\n{}",
+        busy(0.6)
+    );
+    place.write("bin/main.py", &script);
+    let session = Session::open(&place.path()).await;
+    let all = session.call("profile_script", json!({"script_path": "bin/main.py"})).await;
+    let lines = all.structured["memory_profile"]["lines"].as_object().unwrap();
+    let place_of = lines.keys().find(|key| key.contains("store.py")).unwrap();
+    assert!(place_of.ends_with("lib/store.py:2") && !place_of.contains(".."), "{place_of}");
+    let wanted = place.path().join("lib/store.py");
+    let details = json!({"profile_id": "latest", "file_path": wanted});
+    let file = session.call("get_file_details", details).await;
+    assert_eq!(file.structured["summary"]["source_lines"], 2);
+
+    let only = json!({"script_path": "bin/main.py", "profile_only": "bin/main"});
+    let answer = session.call("profile_script", only).await;
+    for lines in ["cpu_profile", "memory_profile"].map(|kind| &answer.structured[kind]["lines"]) {
+        assert!(
+            lines.as_object().unwrap().keys().all(|key| key.starts_with("bin/main.py:")),
+            "{lines}"
+        );
+    }
+    let none = json!({"script_path": "bin/main.py", "profile_only": "no-such-file"});
+    let failure = session.failure("profile_script", none).await;
+    assert!(failure.starts_with("filtered_out: "), "{failure}");
+    session.close().await;
+}

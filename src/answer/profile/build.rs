@@ -64,7 +64,7 @@ impl ProfileAnswer {
 
     fn with_lines(profile: &Profile, lines: usize) -> Self {
         let mut warnings = profile.run.warnings.clone();
-        warnings.extend(doubt(profile));
+        warnings.extend(doubts(profile));
         Self {
             profile_id: profile.id.to_string(),
             status: match profile.run.status {
@@ -90,11 +90,17 @@ impl ProfileAnswer {
     }
 }
 
-fn doubt(profile: &Profile) -> Option<String> {
-    match analysis::confidence(profile) {
-        Confidence::TooFew(samples) if profile.measured.cpu => Some(analysis::too_few(samples)),
-        _ => None,
+/// What makes the figures as a whole less than certain.
+fn doubts(profile: &Profile) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if profile.measured.cpu {
+        match analysis::confidence(profile) {
+            Confidence::TooFew(samples) => doubts.push(analysis::too_few(samples)),
+            Confidence::Enough(_) | Confidence::Unknown => doubts.extend(analysis::sparse(profile)),
+        }
     }
+    doubts.extend(analysis::unexplained_peak(profile));
+    doubts
 }
 
 pub(in crate::answer) fn program(profile: &Profile) -> String {
@@ -166,7 +172,7 @@ fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
     let seconds = |share| profile.seconds(share).map(Seconds::rounded);
     let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
     let total = spots.len();
-    let whole: Percent = spots.iter().map(|spot| spot.share).sum();
+    let whole = profile.sampled_share();
     let listed: Vec<_> = spots
         .into_iter()
         .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
@@ -180,7 +186,13 @@ fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
             (key, LineMetrics::new(profile, spot.file, spot.line))
         })
         .collect();
+    let basis = if profile.measured.virtual_time {
+        "seconds = share of sampled time × CPU time of the process; waiting is not measured"
+    } else {
+        "seconds = share of sampled time × wall time"
+    };
     CpuMetrics {
+        basis: basis.to_owned(),
         total_python_time_sec: seconds(totals.python),
         total_c_time_sec: seconds(totals.native),
         total_system_time_sec: seconds(totals.system),

@@ -95,6 +95,8 @@ impl<T: JsonSchema> JsonSchema for Ranked<T> {
 /// Time by line.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CpuMetrics {
+    /// What seconds are computed from.
+    pub basis: String,
     /// Seconds in the interpreter: sum over all lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_python_time_sec: Option<f64>,

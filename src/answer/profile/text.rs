@@ -61,10 +61,11 @@ impl ProfileAnswer {
         let Some(cpu) = &self.cpu_profile else { return String::new() };
         let seconds = |value| format!("{} s", amount_or_dash(value));
         let mut text = format!(
-            "Python {}, native {}, system/waiting {} (seconds = share of sampled time × wall time)\n",
+            "Python {}, native {}, system/waiting {} ({})\n",
             seconds(cpu.total_python_time_sec),
             seconds(cpu.total_c_time_sec),
-            seconds(cpu.total_system_time_sec)
+            seconds(cpu.total_system_time_sec),
+            cpu.basis
         );
         if cpu.total == 0 {
             return text;

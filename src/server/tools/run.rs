@@ -96,7 +96,9 @@ pub(super) async fn wait(
             let tick = if let Phase::Running(tick) = unfinished { tick } else { None };
             let elapsed = tick.map(|tick| tick.elapsed.as_secs_f64());
             let resident = tick.and_then(|tick| tick.resident_bytes);
-            Ok(running(job.id.as_str(), &job.label, &unfinished.describe(), elapsed, resident))
+            let doing =
+                if elapsed.is_some() { "running".to_owned() } else { unfinished.describe() };
+            Ok(running(job.id.as_str(), &job.label, &doing, elapsed, resident))
         }
     }
 }

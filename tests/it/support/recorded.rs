@@ -4,7 +4,7 @@ use std::path::Path;
 
 use scalene_mcp::profile::{
     Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting,
-    RunInfo, Status,
+    RunInfo, Seconds, Status,
 };
 use scalene_mcp::scalene::{Parsed, parse};
 
@@ -57,6 +57,8 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
             memory: parsed.memory,
             gpu: parsed.gpu,
             peaks_per_visit: scalene_version >= "2.3",
+            virtual_time: false,
+            sampling_interval: Seconds::from_secs(0.01).unwrap(),
         },
         reporting: Reporting { cpu_percent_threshold: 1.0, malloc_threshold: 100, reduced: false },
         elapsed: parsed.elapsed,
