@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_marker_at_home_is_ignored_below_and_kept_there() {
-        let dir = tree(&["home/.git", "home/work/x.py"]);
+        let dir = tree(&["home/.git", "home/code/x.py"]);
         let home = dir.path().join("home");
         let near = home.join("work");
         assert_eq!(project_root(&near, &near, Some(&home)), near);
