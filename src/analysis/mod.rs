@@ -13,6 +13,6 @@ pub use functions::{FunctionMetrics, functions};
 pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
 pub use memory::{COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, copy_rate, memory_hotspots};
 pub use summary::{
-    Confidence, RANKING_SAMPLES, SPARSE_PART, Summary, confidence, sparse, summary, too_few,
+    Confidence, RANKING_SAMPLES, SPARSE_PART, Summary, confidence, sparse, summary,
     unexplained_peak,
 };

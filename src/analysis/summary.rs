@@ -17,7 +17,7 @@ pub struct Summary {
     pub peak: Option<Mebibytes>,
     /// Time-weighted mean footprint; absent when memory was off or hardly sampled.
     pub average: Option<Mebibytes>,
-    /// Volume allocated: sum over lines.
+    /// Volume allocated: sum over lines; absent when memory was off or nothing was sampled.
     pub allocated: Option<Mebibytes>,
     /// Lines on which something was sampled.
     pub lines: usize,
@@ -35,7 +35,7 @@ pub fn summary(profile: &Profile) -> Summary {
         system: profile.sum(|line| line.cpu.system),
         peak: footprint.and_then(crate::profile::Footprint::known_peak),
         average: footprint.and_then(crate::profile::Footprint::average),
-        allocated: footprint.map(|_| {
+        allocated: footprint.and_then(crate::profile::Footprint::known_peak).map(|_| {
             profile.lines().filter_map(|(_, line)| Some(line.memory.as_ref()?.allocated)).sum()
         }),
         lines: profile.lines().count(),
@@ -72,41 +72,23 @@ pub const SPARSE_PART: f64 = 0.3;
 /// Scalene keeps at most this many samples of a line, so that a sum with one such is no count.
 const KEPT_PER_LINE: u32 = 500;
 
-/// What to say when far fewer samples were taken than were due, if so.
+/// Samples taken and samples that were due, when far fewer were taken.
 ///
 /// Python runs the sampling timer's handler between bytecodes only: a long native call takes one
 /// sample, whatever it lasts, and is charged to whatever runs next.
-pub fn sparse(profile: &Profile) -> Option<String> {
+pub fn sparse(profile: &Profile) -> Option<(u64, f64)> {
     let samples = profile.cpu_samples()?;
     let full = profile.lines().any(|(_, line)| line.cpu.samples >= KEPT_PER_LINE);
     let due = profile.elapsed?.get() / profile.measured.sampling_interval.get();
     #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
     let sparse = !full && due >= 100.0 && (samples as f64) < SPARSE_PART * due;
-    sparse.then(|| {
-        format!(
-            "only {samples} samples where about {due:.0} were due: long native calls or waits delay them, and \
-             their time may show on a neighbouring line"
-        )
-    })
+    sparse.then_some((samples, due))
 }
 
-/// What to say when the lines do not account for the footprint, if so.
-pub fn unexplained_peak(profile: &Profile) -> Option<String> {
-    let peak = profile.footprint.as_ref()?.known_peak()?;
-    let allocated = summary(profile).allocated?;
-    (peak.get() > 1.05 * allocated.get() && peak.get() - allocated.get() >= 1.0).then(|| {
-        format!(
-            "the lines account for {allocated} of {peak} MiB at the peak: Scalene did not see all allocations, \
-             volumes by line are lower bounds"
-        )
-    })
-}
-
-/// What to say of a profile with too few samples.
-pub fn too_few(samples: u64) -> String {
-    let samples =
-        if samples == 1 { "1 sample is".to_owned() } else { format!("{samples} samples are") };
-    format!(
-        "{samples} too few to rank lines (below {RANKING_SAMPLES}): profile more work; a second gives about 100"
-    )
+/// Volume of all lines and the highest footprint, when the lines do not account for it.
+pub fn unexplained_peak(profile: &Profile) -> Option<(Mebibytes, Mebibytes)> {
+    let totals = summary(profile);
+    let (peak, allocated) = (totals.peak?, totals.allocated?);
+    let gap = peak.get() - allocated.get();
+    (peak.get() > 1.05 * allocated.get() && gap >= 1.0).then_some((allocated, peak))
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::next::{self, NextCall};
 use super::text::{amount, amount_or_dash, source, table};
-use super::{Answer, budget};
-use crate::analysis::{self, Confidence, CpuBasis, MemoryMetric};
+use super::{Answer, budget, doubts};
+use crate::analysis::{self, CpuBasis, MemoryMetric};
 use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Percent, Profile, Seconds};
 
 /// A line and its time.
@@ -81,7 +81,7 @@ impl CpuHotspotsAnswer {
                 percent_of_total: spot.share.rounded(),
             })
             .collect();
-        let mut warnings = few_samples(profile);
+        let mut warnings = doubts::of_times(profile);
         if spots.is_empty() {
             warnings.push("no line of the profiled code used CPU time".to_owned());
         }
@@ -112,13 +112,6 @@ const DEFAULT_LIMIT: usize = 10;
 
 fn cap(limit: usize) -> usize {
     if limit <= DEFAULT_LIMIT { budget::DEFAULT_CAP } else { budget::HARD_CAP }
-}
-
-fn few_samples(profile: &Profile) -> Vec<String> {
-    match analysis::confidence(profile) {
-        Confidence::TooFew(samples) => vec![analysis::too_few(samples)],
-        Confidence::Enough(_) | Confidence::Unknown => Vec::new(),
-    }
 }
 
 fn next_of(profile: &Profile, first: Option<(&str, u32)>) -> Vec<NextCall> {

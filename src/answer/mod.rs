@@ -5,6 +5,7 @@
 //! shortened, numbers rounded, lists capped here, and nowhere before.
 
 mod budget;
+mod doubts;
 mod environment;
 mod file;
 mod functions;

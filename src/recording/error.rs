@@ -261,7 +261,7 @@ impl RecordError {
                 "fix the failure shown below; `args`, `cwd`, `env` and `stdin` set up the run"
             }
             Self::Crashed(_) => {
-                "call again with memory=false (Scalene's allocator is then left out); if it still crashes, run the program without profiling"
+                "if memory was profiled, call again with memory=false (Scalene's allocator is then left out); if it still crashes, run the program without profiling"
             }
             Self::Timeout { .. } => "raise `timeout`, or profile smaller input",
             Self::TooShort(_) => {

@@ -6,13 +6,13 @@ use super::{
     CallPathInfo, CpuMetrics, GpuMetrics, LineGpuMetrics, LineMemoryMetrics, MemoryMetrics,
     OutcomeInfo, ProfileAnswer, Ranked, StatusInfo, SummaryMetrics, TopLine,
 };
-use crate::analysis::{self, Confidence, CpuBasis, MemoryMetric};
-use crate::answer::budget;
+use crate::analysis::{self, CpuBasis, MemoryMetric};
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::line::{LineMetrics, kind};
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{one_line, source};
+use crate::answer::{budget, doubts};
 use crate::profile::{
     CallPath, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, ProgramKind, Seconds,
     Status, round_for_display, signal_name,
@@ -64,7 +64,10 @@ impl ProfileAnswer {
 
     fn with_lines(profile: &Profile, lines: usize) -> Self {
         let mut warnings = profile.run.warnings.clone();
-        warnings.extend(doubts(profile));
+        if profile.measured.cpu {
+            warnings.extend(doubts::of_times(profile));
+        }
+        warnings.extend(doubts::of_memory(profile));
         Self {
             profile_id: profile.id.to_string(),
             status: match profile.run.status {
@@ -88,19 +91,6 @@ impl ProfileAnswer {
             next: next_calls(profile),
         }
     }
-}
-
-/// What makes the figures as a whole less than certain.
-fn doubts(profile: &Profile) -> Vec<String> {
-    let mut doubts = Vec::new();
-    if profile.measured.cpu {
-        match analysis::confidence(profile) {
-            Confidence::TooFew(samples) => doubts.push(analysis::too_few(samples)),
-            Confidence::Enough(_) | Confidence::Unknown => doubts.extend(analysis::sparse(profile)),
-        }
-    }
-    doubts.extend(analysis::unexplained_peak(profile));
-    doubts
 }
 
 pub(in crate::answer) fn program(profile: &Profile) -> String {
@@ -169,9 +159,10 @@ fn top_lines(profile: &Profile) -> Vec<TopLine> {
 
 fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
     let totals = analysis::summary(profile);
-    let seconds = |share| profile.seconds(share).map(Seconds::rounded);
     let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
     let total = spots.len();
+    // Where no line has time, nothing is known of its kinds: absent, not 0 s.
+    let seconds = |share| profile.seconds(share).filter(|_| total > 0).map(Seconds::rounded);
     let whole = profile.sampled_share();
     let listed: Vec<_> = spots
         .into_iter()
@@ -234,7 +225,7 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
         peak_mb: totals.peak.map(Mebibytes::rounded),
         peak_at: footprint.peak_at.as_ref().map(|(file, line)| location(profile, file, *line)),
         average_mb: totals.average.map(Mebibytes::rounded),
-        allocated_mb: totals.allocated.unwrap_or_default().rounded(),
+        allocated_mb: totals.allocated.map(Mebibytes::rounded),
         num_allocations: None,
         num_deallocations: None,
         memory_samples: footprint.records,

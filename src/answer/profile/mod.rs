@@ -150,8 +150,9 @@ pub struct MemoryMetrics {
     /// Time-weighted mean footprint, MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub average_mb: Option<f64>,
-    /// Volume allocated by all lines, freed or not, MiB.
-    pub allocated_mb: f64,
+    /// Volume allocated by all lines, freed or not, MiB. Absent when nothing was sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocated_mb: Option<f64>,
     /// Number of allocations. Scalene samples volume and counts none: always absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_allocations: Option<u64>,

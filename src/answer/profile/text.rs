@@ -110,7 +110,7 @@ impl ProfileAnswer {
         let mut text = format!(
             "Memory: footprint grew by up to {} MiB{at}; {} MiB allocated in all ({records} sampled records)\n",
             amount(peak),
-            amount(memory.allocated_mb),
+            amount_or_dash(memory.allocated_mb),
         );
         if memory.lines.0.is_empty() {
             return text;
