@@ -46,22 +46,25 @@ const SMALLEST_MIB: f64 = 1.0;
 
 /// The line numbers worth showing, in order: measured lines, heaviest first, with a little
 /// context, until `limit` is reached.
-pub fn lines_that_matter(file: &FileProfile, limit: usize) -> BTreeSet<LineNo> {
+pub fn lines_that_matter(profile: &Profile, file: &FileProfile, limit: usize) -> BTreeSet<LineNo> {
+    let reduced = profile.reporting.reduced;
+    let context = if reduced { 0 } else { CONTEXT };
     let mut measured: Vec<_> = file
         .lines
         .iter()
+        .filter(|line| !reduced || profile.reporting.is_significant(line))
         .map(|line| {
             let mib = line.memory.as_ref().map_or(0.0, |memory| memory.allocated.get());
             (line.cpu.total(), mib, line.number)
         })
-        .filter(|(share, mib, _)| share.get() >= SMALLEST_SHARE || *mib >= SMALLEST_MIB)
+        .filter(|(share, mib, _)| reduced || share.get() >= SMALLEST_SHARE || *mib >= SMALLEST_MIB)
         .collect();
     measured.sort_by(|a, b| b.0.get().total_cmp(&a.0.get()).then(b.1.total_cmp(&a.1)));
     let last = u32::try_from(file.source.line_count()).unwrap_or(u32::MAX);
     let mut shown = BTreeSet::new();
     for (_, _, number) in measured {
         let around =
-            number.get().saturating_sub(CONTEXT).max(1)..=(number.get() + CONTEXT).min(last);
+            number.get().saturating_sub(context).max(1)..=(number.get() + context).min(last);
         let fresh: Vec<_> = around.filter_map(LineNo::new).filter(|n| !shown.contains(n)).collect();
         if shown.len() + fresh.len() > limit {
             break;

@@ -19,7 +19,7 @@ pub struct FunctionMetrics<'a> {
     pub of_cpu: Option<Percent>,
     /// Largest per-line peak; lines do not peak together, so their sum would mean nothing.
     pub peak: Option<Mebibytes>,
-    /// Largest per-line average.
+    /// Largest per-line average; absent where Scalene counted no visit.
     pub average: Option<Mebibytes>,
     /// Volume allocated: sum of its lines.
     pub allocated: Option<Mebibytes>,
@@ -35,7 +35,7 @@ pub fn functions(profile: &Profile) -> Vec<FunctionMetrics<'_>> {
         .into_iter()
         .filter_map(|((file, function), lines)| {
             let file = profile.files.get(file)?;
-            let span = function.and_then(|index| file.functions.get(index));
+            let span = function.and_then(|index| file.functions().get(index));
             Some(metrics(file, span, &lines, total))
         })
         .collect();
@@ -72,7 +72,7 @@ fn metrics<'a>(
         system: sum(|line| line.cpu.system),
         of_cpu: Percent::of_whole(on_cpu.get(), total.get()),
         peak: largest(|memory| memory.peak),
-        average: largest(|memory| memory.average),
+        average: memory().filter_map(|memory| memory.average).reduce(Mebibytes::max),
         allocated: measured.then(|| memory().map(|memory| memory.allocated).sum()),
         lines: lines.len(),
     }

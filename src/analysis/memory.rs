@@ -33,18 +33,20 @@ pub struct MemoryHotspot<'a> {
     pub line: &'a Line,
     /// Its memory.
     pub memory: &'a LineMemory,
+    /// The metric.
+    pub value: Mebibytes,
     /// The metric as a share: of the volume allocated by all lines for `Allocation`, of the
     /// highest footprint otherwise.
     pub share: Option<Percent>,
 }
 
 impl MemoryMetric {
-    /// The value of a line.
-    pub fn of(self, memory: &LineMemory) -> Mebibytes {
+    /// The value of a line; absent where it was not measured.
+    pub fn of(self, memory: &LineMemory) -> Option<Mebibytes> {
         match self {
-            Self::Peak => memory.peak,
+            Self::Peak => Some(memory.peak),
             Self::Average => memory.average,
-            Self::Allocation => memory.allocated,
+            Self::Allocation => Some(memory.allocated),
         }
     }
 }
@@ -58,14 +60,17 @@ pub fn memory_hotspots(profile: &Profile, metric: MemoryMetric) -> Vec<MemoryHot
         _ => profile.footprint.as_ref().map_or(0.0, |footprint| footprint.peak.get()),
     };
     let mut spots: Vec<_> = sampled()
-        .filter(|(_, _, memory)| metric.of(memory) > Mebibytes::ZERO)
-        .map(|(file, line, memory)| MemoryHotspot {
-            file,
-            line,
-            memory,
-            share: Percent::of_whole(metric.of(memory).get(), whole),
+        .filter_map(|(file, line, memory)| {
+            let value = metric.of(memory).filter(|value| *value > Mebibytes::ZERO)?;
+            Some(MemoryHotspot {
+                file,
+                line,
+                memory,
+                value,
+                share: Percent::of_whole(value.get(), whole),
+            })
         })
         .collect();
-    spots.sort_by(|a, b| metric.of(b.memory).get().total_cmp(&metric.of(a.memory).get()));
+    spots.sort_by(|a, b| b.value.get().total_cmp(&a.value.get()));
     spots
 }

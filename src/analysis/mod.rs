@@ -6,6 +6,7 @@ mod file;
 mod functions;
 mod hotspots;
 mod memory;
+pub mod stats;
 mod summary;
 
 pub use file::{FileLookup, find_file, lines_that_matter};

@@ -17,8 +17,6 @@ use crate::profile::{FileProfile, LineNo, Mebibytes, Percent, Profile, Seconds};
 const DEFAULT_LINES: usize = 40;
 /// Largest text when no range is asked for, in bytes.
 const DEFAULT_CAP: usize = 6 * 1024;
-/// Most lines of one answer.
-const MOST_LINES: usize = 150;
 
 /// Which lines to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +25,13 @@ pub struct FileQuery {
     pub start: Option<u32>,
     /// Last line.
     pub end: Option<u32>,
+    /// Most lines of one answer; by default 40 that matter, or 150 of a range.
+    pub limit: Option<usize>,
+}
+
+impl FileQuery {
+    /// Most lines of one answer.
+    pub const MOST_LINES: usize = 150;
 }
 
 /// Figures of a whole file.
@@ -67,8 +72,11 @@ pub struct FileAnswer {
     pub shown: usize,
     /// Lines of the file.
     pub total: usize,
-    /// Share of the file's time, in percent, that the lines shown hold.
-    pub coverage_percent: f64,
+    /// Share of the file's time, in percent, that the lines shown hold; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage_percent: Option<f64>,
+    /// Lines with less than the profile's thresholds are left out (`reduced_profile`).
+    pub reduced: bool,
     /// Calls worth making next.
     pub next: Vec<NextCall>,
 }
@@ -78,8 +86,10 @@ impl FileAnswer {
     pub fn new(profile: &Profile, file: &FileProfile, query: FileQuery) -> Self {
         let (rows, cap) = match (query.start, query.end) {
             (None, None) => (DEFAULT_LINES, DEFAULT_CAP),
-            _ => (MOST_LINES, budget::HARD_CAP),
+            _ => (FileQuery::MOST_LINES, budget::HARD_CAP),
         };
+        let rows = query.limit.unwrap_or(rows).min(FileQuery::MOST_LINES);
+        let cap = if rows > DEFAULT_LINES { budget::HARD_CAP } else { cap };
         budget::fit(rows, cap, |rows| Self::with_rows(profile, file, query, rows))
     }
 
@@ -87,10 +97,15 @@ impl FileAnswer {
         let total = file.source.line_count();
         let last = u32::try_from(total).unwrap_or(u32::MAX);
         let wanted: BTreeSet<LineNo> = match (query.start, query.end) {
-            (None, None) => analysis::lines_that_matter(file, rows),
+            (None, None) => analysis::lines_that_matter(profile, file, rows),
             (start, end) => {
                 let range = start.unwrap_or(1).max(1)..=end.unwrap_or(last).min(last);
-                range.filter_map(LineNo::new).take(rows + 1).collect()
+                let reported = |number: &LineNo| {
+                    let line = file.line(*number);
+                    !profile.reporting.reduced
+                        || line.is_some_and(|line| profile.reporting.is_significant(line))
+                };
+                range.filter_map(LineNo::new).filter(reported).take(rows + 1).collect()
             }
         };
         let rest = wanted.iter().nth(rows).copied();
@@ -133,8 +148,8 @@ impl FileAnswer {
             lines,
             total,
             coverage_percent: Percent::of_whole(shown_share.get(), whole.get())
-                .unwrap_or_default()
-                .rounded(),
+                .map(Percent::rounded),
+            reduced: profile.reporting.reduced,
             next: next.into_iter().collect(),
         }
     }
@@ -161,7 +176,7 @@ impl Answer for FileAnswer {
         let summary = &self.summary;
         let mut text = format!(
             "{}  {}: {} % of the sampled time (Python {} s, native {} s, system {} s){}\n\
-             {} of {} lines shown ({} with samples), {} % of the file's time; … marks lines left out, start_line/end_line show them\n",
+             {} of {} lines shown ({} with samples), {} % of the file's time; … marks lines left out{}\n",
             self.profile_id,
             self.file,
             amount(summary.percent_of_total),
@@ -174,7 +189,12 @@ impl Answer for FileAnswer {
             self.shown,
             self.total,
             summary.sampled_lines,
-            amount(self.coverage_percent),
+            amount_or_dash(self.coverage_percent),
+            if self.reduced {
+                " (reduced_profile: only lines above the thresholds)"
+            } else {
+                ", start_line/end_line show them"
+            },
         );
         text.push_str(
             " share  total s  Python s  native s  system s   MiB  peak  copied/s  line\n",

@@ -3,15 +3,19 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::listing;
 use super::text::{amount_or_dash, one_line_indented, source};
-use crate::analysis::copy_rate;
-use crate::profile::{FileProfile, Line, LineNo, MebibytesPerSec, Profile, Seconds};
+use crate::analysis::{Hotspot, copy_rate};
+use crate::profile::{FileProfile, Line, LineCpu, LineNo, MebibytesPerSec, Profile, Seconds};
 
 /// A line and what was measured on it. Figures that nobody measured are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct LineMetrics {
     /// Line number, from 1.
     pub line_number: u32,
+    /// Last line of a stretch that Scalene could not tell apart; the times are of all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u32>,
     /// Source text.
     pub content: String,
     /// Function it belongs to; `<module>` outside functions.
@@ -23,6 +27,9 @@ pub struct LineMetrics {
     /// Share of all sampled time in percent (Python, native and system).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent_of_total: Option<f64>,
+    /// 95 % interval of that share (Wilson); absent when the number of samples is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_percent: Option<[f64; 2]>,
     /// Seconds in all: share of sampled time × elapsed time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_time_sec: Option<f64>,
@@ -53,6 +60,15 @@ pub struct LineMetrics {
 }
 
 impl LineMetrics {
+    /// A place as it is ranked: a line, or a stretch with the time of all its lines.
+    pub(super) fn of_place(profile: &Profile, spot: &Hotspot<'_>) -> Self {
+        let end_line = (spot.end != spot.line.number).then_some(spot.end.get());
+        let content = listing::content(spot.file, spot.lines());
+        let interval_percent = listing::interval(spot);
+        let line = Line { cpu: spot.cpu, ..spot.line.clone() };
+        Self { end_line, content, interval_percent, ..Self::new(profile, spot.file, &line) }
+    }
+
     /// A measured line.
     pub(super) fn new(profile: &Profile, file: &FileProfile, line: &Line) -> Self {
         let seconds = |share| profile.seconds(share).map(Seconds::rounded);
@@ -61,9 +77,11 @@ impl LineMetrics {
         let memory = line.memory.as_ref().filter(|memory| memory.is_sampled());
         Self {
             line_number: line.number.get(),
+            end_line: None,
+            interval_percent: None,
             content: source(file.text(line.number)),
             function_name: Some(file.function_name(line).to_owned()),
-            mostly: cpu.and_then(|_| kind(line)).map(str::to_owned),
+            mostly: cpu.and_then(kind).map(str::to_owned),
             percent_of_total: cpu.map(|cpu| cpu.total().rounded()),
             total_time_sec: cpu.and_then(|cpu| seconds(cpu.total())),
             python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
@@ -81,6 +99,8 @@ impl LineMetrics {
     pub(super) fn bare(file: &FileProfile, number: LineNo) -> Self {
         Self {
             line_number: number.get(),
+            end_line: None,
+            interval_percent: None,
             content: one_line_indented(file.text(number)),
             function_name: None,
             mostly: None,
@@ -116,8 +136,10 @@ impl LineMetrics {
 
     /// The time columns of a table row.
     pub(super) fn time_cells(&self) -> Vec<String> {
-        let share =
-            self.percent_of_total.map_or_else(|| "-".into(), |p| format!("{} %", super::amount(p)));
+        let share = self.percent_of_total.map_or_else(
+            || "-".into(),
+            |percent| listing::share(percent, self.interval_percent, false),
+        );
         let mut cells = vec![share];
         cells.extend(
             [self.total_time_sec, self.python_time_sec, self.c_time_sec, self.system_time_sec]
@@ -132,16 +154,16 @@ impl LineMetrics {
 ///
 /// Scalene 2.2 and later show a quarter to a half of pure Python loops as native, so only
 /// a clear majority counts.
-pub(super) fn kind(line: &Line) -> Option<&'static str> {
-    let (cpu, total) = (line.cpu.on_cpu().get(), line.cpu.total().get());
+pub(super) fn kind(time: &LineCpu) -> Option<&'static str> {
+    let (cpu, total) = (time.on_cpu().get(), time.total().get());
     if total == 0.0 {
         return None;
     }
-    Some(if line.cpu.system.get() > 0.5 * total {
+    Some(if time.system.get() > 0.5 * total {
         "waiting"
-    } else if line.cpu.native.get() > 0.8 * cpu {
+    } else if time.native.get() > 0.8 * cpu {
         "native"
-    } else if line.cpu.native.get() <= 0.5 * cpu {
+    } else if time.native.get() <= 0.5 * cpu {
         "Python"
     } else {
         "mixed"

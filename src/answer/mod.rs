@@ -5,13 +5,15 @@
 //! shortened, numbers rounded, lists capped here, and nowhere before.
 
 mod budget;
+mod cpu_hotspots;
 mod doubts;
 mod environment;
 mod file;
 mod functions;
-mod hotspots;
 mod line;
 mod list;
+mod listing;
+mod memory_hotspots;
 mod next;
 mod output;
 mod profile;
@@ -21,11 +23,12 @@ mod text;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use cpu_hotspots::{CpuHotspot, CpuHotspotsAnswer};
 pub use environment::EnvironmentInfo;
 pub use file::{FileAnswer, FileQuery};
 pub use functions::FunctionsAnswer;
-pub use hotspots::{CpuHotspotsAnswer, MemoryHotspotsAnswer};
 pub use list::{ProfileMetadata, ProfilesAnswer};
+pub use memory_hotspots::{MemoryHotspot, MemoryHotspotsAnswer};
 pub use next::NextCall;
 pub use output::OutputInfo;
 pub use profile::{ProfileAnswer, StatusInfo};

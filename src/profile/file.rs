@@ -1,9 +1,10 @@
 //! One profiled file: its source and what was measured on its lines.
 
+use super::derived::Derived;
 use super::ids::LineNo;
 use super::model::LeakReport;
-use super::outline::FunctionSpan;
-use super::units::{Fraction, Mebibytes, MebibytesPerSec, Percent};
+use super::outline::{FunctionSpan, Outline};
+use super::units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds};
 
 /// Source text with quick access by line.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -70,6 +71,18 @@ impl LineCpu {
         self.python + self.native
     }
 
+    /// The time of two lines that share their samples.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            python: self.python + other.python,
+            native: self.native + other.native,
+            system: self.system + other.system,
+            samples: self.samples.max(other.samples),
+            core_utilization: self.core_utilization,
+        }
+    }
+
     /// Python, native and system time.
     pub fn total(&self) -> Percent {
         self.python + self.native + self.system
@@ -84,8 +97,9 @@ pub struct LineMemory {
     /// Highest footprint growth seen between visits of the line. From Scalene 2.3 on this
     /// starts anew with each visit, before it covered the whole run. Scalene: `n_peak_mb`.
     pub peak: Mebibytes,
-    /// Mean of that growth over visits. Scalene: `n_avg_mb`.
-    pub average: Mebibytes,
+    /// Mean of that growth over visits; absent where no visit was counted. Scalene: `n_avg_mb`
+    /// over `n_mallocs`.
+    pub average: Option<Mebibytes>,
     /// Times execution left the line after an allocation was sampled there. Not a number
     /// of allocations. Scalene: `n_mallocs`.
     pub sampled_visits: u64,
@@ -93,6 +107,20 @@ pub struct LineMemory {
     pub python_fraction: Option<Fraction>,
     /// Bytes copied per second of the whole run. Scalene: `n_copy_mb_s`.
     pub copy_rate: MebibytesPerSec,
+    /// When this line allocated or freed, as far as it was sampled.
+    pub activity: Option<Activity>,
+}
+
+/// The stretch of the run in which a line allocated, with the footprint of the whole program at
+/// both ends. Scalene: first and last of `memory_samples`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Activity {
+    /// Sampled moments; Scalene keeps at most 100.
+    pub moments: u32,
+    /// First of them: time since start, footprint.
+    pub first: (Seconds, Mebibytes),
+    /// Last of them.
+    pub last: (Seconds, Mebibytes),
 }
 
 impl LineMemory {
@@ -129,8 +157,10 @@ pub struct Line {
     pub awaiting: Option<Percent>,
     /// Enclosing loop or function, first and last line. Scalene: `start_region_line`, …
     pub region: Option<(LineNo, LineNo)>,
-    /// Index into [`FileProfile::functions`]; absent for module-level code.
-    pub function: Option<usize>,
+    /// First and last line of a stretch whose time Scalene spread evenly: from 2.2 on it cannot
+    /// tell the lines of a loop without calls apart and gives each the same share. The stretch as
+    /// a whole was measured, its lines were not.
+    pub spread: Option<(LineNo, LineNo)>,
 }
 
 /// A profiled file.
@@ -142,15 +172,38 @@ pub struct FileProfile {
     pub source: Source,
     /// Lines on which something was measured, in order.
     pub lines: Vec<Line>,
-    /// Functions and methods of the source, in order of their first line.
-    pub functions: Vec<FunctionSpan>,
     /// Share of all sampled time. Scalene: `percent_cpu_time`.
     pub cpu_share: Percent,
     /// What the profiler's own leak detector accuses.
     pub leaks: Vec<LeakReport>,
+    /// Functions of the source, found when first asked for.
+    pub(super) outline: Derived<Outline>,
 }
 
 impl FileProfile {
+    /// A file from its parts; `lines` in order of their numbers.
+    pub fn new(path: String, source: Source, lines: Vec<Line>, cpu_share: Percent) -> Self {
+        let (leaks, outline) = (Vec::new(), Derived::default());
+        Self { path, source, lines, cpu_share, leaks, outline }
+    }
+
+    fn outline(&self) -> &Outline {
+        self.outline.get(|| Outline::new(self.source.text(), self.source.line_count()))
+    }
+
+    /// Functions and methods of the source, in order of their first line.
+    ///
+    /// The first call reads the source; later ones are free.
+    pub fn functions(&self) -> &[FunctionSpan] {
+        &self.outline().functions
+    }
+
+    /// Index into [`FileProfile::functions`] of the innermost function that holds a line; `None`
+    /// for module-level code.
+    pub fn function_index(&self, line: LineNo) -> Option<usize> {
+        self.outline().owner(line)
+    }
+
     /// What was measured on one line.
     pub fn line(&self, number: LineNo) -> Option<&Line> {
         let index = self.lines.binary_search_by_key(&number, |line| line.number).ok()?;
@@ -166,8 +219,8 @@ impl FileProfile {
 
     /// Name of the function a line belongs to; `<module>` outside functions.
     pub fn function_name(&self, line: &Line) -> &str {
-        line.function
-            .and_then(|index| self.functions.get(index))
+        self.function_index(line.number)
+            .and_then(|index| self.functions().get(index))
             .map_or(FunctionSpan::MODULE, |function| function.name.as_str())
     }
 

@@ -4,6 +4,7 @@
 //! outline of Python source (which function a line belongs to). No I/O, no Scalene names,
 //! no rendering. A [`Profile`] never changes after it was built.
 
+mod derived;
 mod file;
 mod ids;
 mod model;
@@ -11,12 +12,12 @@ mod outline;
 mod run;
 mod units;
 
-pub use file::{FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
+pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
 pub use ids::{LineNo, ProfileId};
 pub use model::{
-    CallPath, Footprint, Frame, LeakReport, Measured, Profile, Program, ProgramKind, Reporting,
+    AllocationPath, CallPath, Footprint, Frame, LeakReport, Measured, Profile, Program,
+    ProgramKind, Reporting,
 };
-pub(crate) use outline::innermost;
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

@@ -55,8 +55,19 @@ pub struct Reporting {
     pub cpu_percent_threshold: f64,
     /// Smallest allocated volume, in bytes, of a line listed by memory.
     pub malloc_threshold: u64,
-    /// Lines below both thresholds are left out of every answer.
+    /// Listings of a file leave out lines below both thresholds.
     pub reduced: bool,
+}
+
+impl Reporting {
+    /// Whether a line reaches a threshold: its share of sampled time, or the volume it allocated.
+    pub fn is_significant(&self, line: &Line) -> bool {
+        let smallest = Mebibytes::from_bytes(self.malloc_threshold);
+        let allocated = line.memory.as_ref().map(|memory| memory.allocated);
+        line.cpu.total().get() >= self.cpu_percent_threshold
+            || allocated
+                .is_some_and(|allocated| allocated >= smallest && allocated > Mebibytes::ZERO)
+    }
 }
 
 /// The program's memory over time, as growth since its start (not resident size).
@@ -70,6 +81,9 @@ pub struct Footprint {
     pub python_fraction: Option<Fraction>,
     /// Time since start and footprint, in order; at most 100 points. Scalene: `samples`.
     pub timeline: Vec<(Seconds, Mebibytes)>,
+    /// Where memory was allocated, by call path, largest first; freed or not. Scalene 2.3+:
+    /// `memory_stacks`.
+    pub allocation_paths: Vec<AllocationPath>,
     /// Memory records read, allocations and frees together. Scalene: `alloc_samples`.
     pub records: Option<u64>,
     /// Net growth over allocated volume in percent; negative when more was freed.
@@ -123,6 +137,15 @@ pub struct Frame {
     pub line: LineNo,
 }
 
+/// A call path with the volume allocated at its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AllocationPath {
+    /// Outermost first.
+    pub frames: Vec<Frame>,
+    /// Volume allocated, freed or not.
+    pub allocated: Mebibytes,
+}
+
 /// A call path with the time sampled at its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CallPath {
@@ -174,13 +197,6 @@ impl Profile {
         Some(share.of(whole?))
     }
 
-    /// Share of all sampled time that the profiled files hold, lines left out of reports included.
-    pub fn sampled_share(&self) -> Percent {
-        let lines = self.sum(|line| line.cpu.total());
-        let files: Percent = self.files.iter().map(|file| file.cpu_share).sum();
-        if self.reporting.reduced { files.max(lines) } else { lines }
-    }
-
     /// Every measured line with its file.
     pub fn lines(&self) -> impl Iterator<Item = (&FileProfile, &Line)> {
         self.files.iter().flat_map(|file| file.lines.iter().map(move |line| (file, line)))
@@ -194,7 +210,8 @@ impl Profile {
     /// Samples behind the CPU figures, or `None` when the profiler does not say.
     ///
     /// Scalene lists samples of the main thread only: where a tenth of the time or more
-    /// lies on lines without any listed sample (worker threads), the number is unknown.
+    /// lies on lines without any listed sample (worker threads), the number is unknown. Lines of
+    /// one spread stretch list the same samples, which count once.
     pub fn cpu_samples(&self) -> Option<u64> {
         let (mut listed, mut unlisted, mut samples) = (0.0, 0.0, 0_u64);
         for (_, line) in self.lines() {
@@ -204,7 +221,9 @@ impl Profile {
             } else {
                 listed += share;
             }
-            samples += u64::from(line.cpu.samples);
+            if line.spread.is_none_or(|(first, _)| first == line.number) {
+                samples += u64::from(line.cpu.samples);
+            }
         }
         (unlisted < 0.1 * (listed + unlisted)).then_some(samples)
     }
@@ -218,7 +237,6 @@ impl Profile {
                 file.source.text().len()
                     + file.source.line_count() * size_of::<usize>()
                     + file.lines.len() * size_of::<Line>()
-                    + file.functions.iter().map(|f| size_of_val(f) + f.name.len()).sum::<usize>()
             })
             .sum();
         let paths: usize = self.call_paths.iter().map(|path| path.frames.len() * 120).sum();
@@ -230,7 +248,7 @@ impl Profile {
         let mut groups: BTreeMap<_, Vec<&Line>> = BTreeMap::new();
         for (index, file) in self.files.iter().enumerate() {
             for line in &file.lines {
-                groups.entry((index, line.function)).or_default().push(line);
+                groups.entry((index, file.function_index(line.number))).or_default().push(line);
             }
         }
         groups
@@ -249,6 +267,7 @@ mod tests {
             peak_at: None,
             python_fraction: None,
             timeline,
+            allocation_paths: Vec::new(),
             records: None,
             growth_rate_percent: None,
         };

@@ -55,10 +55,32 @@ pub fn outline(source: &str) -> Vec<FunctionSpan> {
     spans
 }
 
-/// Index of the innermost span that holds a line; spans must be in order of first line.
-pub(crate) fn innermost(spans: &[FunctionSpan], line: LineNo) -> Option<usize> {
-    let after = spans.partition_point(|span| span.start <= line);
-    spans.iter().take(after).rposition(|span| span.contains(line))
+/// The functions of a source and the owner of each line.
+#[derive(Debug, Clone)]
+pub(super) struct Outline {
+    pub(super) functions: Vec<FunctionSpan>,
+    /// By line, from the first: index of the innermost function plus one, 0 for the module.
+    owners: Vec<u32>,
+}
+
+impl Outline {
+    pub(super) fn new(source: &str, lines: usize) -> Self {
+        let functions = outline(source);
+        let mut owners = vec![0; lines];
+        // Inner functions begin after outer ones, so that the last to claim a line is innermost.
+        for (index, span) in functions.iter().enumerate() {
+            let range =
+                (span.start.get() as usize).saturating_sub(1)..lines.min(span.end.get() as usize);
+            let owner = u32::try_from(index + 1).unwrap_or(0);
+            owners.get_mut(range).into_iter().for_each(|lines| lines.fill(owner));
+        }
+        Self { functions, owners }
+    }
+
+    pub(super) fn owner(&self, line: LineNo) -> Option<usize> {
+        let owner = *self.owners.get(line.get() as usize - 1)?;
+        (owner as usize).checked_sub(1)
+    }
 }
 
 /// Depth-first without recursion: a hostile source may nest thousands of levels deep.
@@ -74,7 +96,7 @@ fn walk(cursor: &mut TreeCursor<'_>, source: &str, spans: &mut Vec<FunctionSpan>
             spans.push(span);
             prefixes.push((cursor.depth(), inner));
         }
-        if cursor.goto_first_child() {
+        if holds_statements(cursor.node()) && cursor.goto_first_child() {
             continue;
         }
         while !cursor.goto_next_sibling() {
@@ -83,6 +105,15 @@ fn walk(cursor: &mut TreeCursor<'_>, source: &str, spans: &mut Vec<FunctionSpan>
             }
         }
     }
+}
+
+/// Whether definitions can be below a node. They cannot be inside expressions.
+fn holds_statements(node: Node<'_>) -> bool {
+    let kind = node.kind();
+    matches!(kind, "module" | "block" | "ERROR")
+        || kind.ends_with("_definition")
+        || kind.ends_with("_clause")
+        || (kind.ends_with("_statement") && kind != "expression_statement")
 }
 
 /// The span of a definition node, and the prefix of names inside it.
@@ -167,8 +198,11 @@ def last(): pass
     #[test]
     fn a_line_belongs_to_the_innermost_function() {
         let source = "def f():\n    def g():\n        pass\n    return g\nf()\n";
-        let spans = outline(source);
-        let owner = |line| innermost(&spans, LineNo::new(line).unwrap()).map(|i| &*spans[i].name);
+        let outline = Outline::new(source, 5);
+        let owner = |line| {
+            let index = outline.owner(LineNo::new(line).unwrap());
+            index.map(|index| &*outline.functions[index].name)
+        };
         assert_eq!(
             [owner(1), owner(3), owner(4), owner(5)],
             [Some("f"), Some("f.<locals>.g"), Some("f"), None]

@@ -9,8 +9,8 @@ use super::setup::Ready;
 use super::workspace::{SNIPPET, Workspace};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
-    Environment, FileProfile, Measured, Mebibytes, Outcome, Output, Profile, ProfileId, Program,
-    ProgramKind, Reporting, RunInfo, Seconds, Status, signal_name,
+    Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting,
+    RunInfo, Seconds, Status, signal_name,
 };
 use crate::scalene::{Adapter, LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
@@ -188,10 +188,10 @@ impl Conclusion {
         if let Target::Snippet(_) = self.request.target {
             rename_snippet(&mut parsed, workspace);
         }
-        for file in &mut parsed.files {
-            self.trim(file);
-        }
         let measure = &self.request.measure;
+        if !measure.memory_leak_detector {
+            parsed.files.iter_mut().for_each(|file| file.leaks.clear());
+        }
         Profile {
             program: self.program(),
             measured: Measured {
@@ -298,7 +298,7 @@ impl Conclusion {
             );
         }
         let is_async =
-            parsed.files.iter().flat_map(|file| &file.functions).any(|function| function.is_async);
+            parsed.files.iter().flat_map(|file| file.functions()).any(|function| function.is_async);
         if is_async && self.ready.adapter.knows_async() && !self.options.async_profile {
             warnings.push(
                 "the program uses async def; time in await is not told apart (profiling it makes generators \
@@ -315,21 +315,6 @@ impl Conclusion {
             warnings.push(format!("Scalene reported a failure: {}", error.message));
         }
         warnings
-    }
-
-    /// Leaves out what the caller does not want reported.
-    fn trim(&self, file: &mut FileProfile) {
-        let measure = &self.request.measure;
-        if !measure.memory_leak_detector {
-            file.leaks.clear();
-        }
-        if measure.reduced_profile {
-            let smallest = Mebibytes::from_bytes(measure.malloc_threshold);
-            file.lines.retain(|line| {
-                line.cpu.total().get() >= measure.cpu_percent_threshold
-                    || line.memory.as_ref().is_some_and(|memory| memory.allocated > smallest)
-            });
-        }
     }
 }
 

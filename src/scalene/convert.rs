@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::json::{Num, RawFile, RawLine, RawProfile, RawStack};
+use super::json::{Ends, Num, RawFile, RawFrame, RawLine, RawProfile, RawStack};
+use super::spread;
 use crate::profile::{
-    CallPath, FileProfile, Footprint, Fraction, Frame, LeakReport, Line, LineCpu, LineGpu,
-    LineMemory, LineNo, Mebibytes, MebibytesPerSec, Percent, Seconds, Source, innermost, outline,
+    Activity, AllocationPath, CallPath, FileProfile, Footprint, Fraction, Frame, LeakReport, Line,
+    LineCpu, LineGpu, LineMemory, LineNo, Mebibytes, MebibytesPerSec, Percent, Seconds, Source,
 };
 
 /// Lines above this are not believed: no source file is that long.
@@ -35,9 +36,16 @@ pub struct Parsed {
     pub footprint: Option<Footprint>,
     /// Call paths, heaviest first.
     pub call_paths: Vec<CallPath>,
+    /// A line's memory peak covers one visit, not the whole run: written by Scalene 2.3 or later.
+    pub peaks_per_visit: bool,
+    /// When the run started, seconds since 1970, when the document says.
+    pub started_at: Option<f64>,
     /// What could not be read.
     pub warnings: Vec<String>,
 }
+
+/// Allocation call paths kept, largest first.
+const ALLOCATION_PATHS: usize = 50;
 
 /// Collects what is wrong with numbers: one line per field, not one per occurrence.
 #[derive(Default)]
@@ -95,6 +103,9 @@ pub(super) fn convert(raw: RawProfile<'_>, mut warnings: Vec<String>) -> Parsed 
         Some(elapsed)
     });
     let call_paths = call_paths(&raw.stacks, &mut doubts);
+    let peaks_per_visit = raw.memory_stacks.is_some();
+    let started_at =
+        doubts.read(raw.start_time_absolute, "start_time_absolute", "the top level", any);
     let files = raw
         .files
         .unwrap_or_default()
@@ -111,6 +122,8 @@ pub(super) fn convert(raw: RawProfile<'_>, mut warnings: Vec<String>) -> Parsed 
         files,
         footprint,
         call_paths,
+        peaks_per_visit,
+        started_at,
         warnings,
     }
 }
@@ -142,10 +155,8 @@ fn count(value: f64) -> Option<u64> {
 fn elapsed_from_samples(raw: &RawProfile<'_>) -> Option<Seconds> {
     let Num::Value(start) = raw.start_time_perf else { return None };
     let moments = raw.files.iter().flat_map(BTreeMap::values).flat_map(|file| &file.lines);
-    let last = moments
-        .flat_map(|line| &line.cpu_samples_list)
-        .filter_map(|num| if let Num::Value(at) = num { Some(*at) } else { None })
-        .fold(f64::NEG_INFINITY, f64::max);
+    let last =
+        moments.filter_map(|line| line.cpu_samples_list.latest).fold(f64::NEG_INFINITY, f64::max);
     Seconds::from_secs(last - start)
 }
 
@@ -169,6 +180,17 @@ fn footprint(raw: &RawProfile<'_>, doubts: &mut Doubts) -> Footprint {
         .collect();
     timeline.sort_by(|a, b| a.0.get().total_cmp(&b.0.get()));
     let peak = doubts.read(raw.max_footprint_mb, "max_footprint_mb", top, Mebibytes::from_mib);
+    let paths = raw.memory_stacks.iter().flatten().enumerate();
+    let mut allocation_paths: Vec<AllocationPath> = paths
+        .filter_map(|(index, (frames, mib))| {
+            let at = format!("memory_stacks[{index}]");
+            let allocated = doubts.read(*mib, "memory_stacks", &at, Mebibytes::from_mib)?;
+            let frames: Vec<_> = frames.iter().filter_map(allocation_frame).collect();
+            (!frames.is_empty()).then_some(AllocationPath { frames, allocated })
+        })
+        .collect();
+    allocation_paths.sort_by(|a, b| b.allocated.get().total_cmp(&a.allocated.get()));
+    allocation_paths.truncate(ALLOCATION_PATHS);
     let sampled_peak = timeline.iter().map(|(_, mib)| *mib).fold(Mebibytes::ZERO, Mebibytes::max);
     let peak_line = match raw.max_footprint_lineno {
         Num::Value(value) => line_no(value),
@@ -184,6 +206,7 @@ fn footprint(raw: &RawProfile<'_>, doubts: &mut Doubts) -> Footprint {
             Fraction::from_fraction,
         ),
         timeline,
+        allocation_paths,
         records: doubts.read(raw.alloc_samples, "alloc_samples", top, count),
         growth_rate_percent: doubts.read(raw.growth_rate, "growth_rate", top, any),
     }
@@ -220,6 +243,15 @@ fn frame(text: &str) -> Option<Frame> {
     Some(Frame { file: file.to_owned(), function: function.to_owned(), line })
 }
 
+fn allocation_frame(raw: &RawFrame<'_>) -> Option<Frame> {
+    let Num::Value(line) = raw.line else { return None };
+    Some(Frame {
+        file: raw.filename_or_module.as_deref()?.to_owned(),
+        function: raw.display_name.as_deref().unwrap_or("?").to_owned(),
+        line: line_no(line)?,
+    })
+}
+
 fn convert_file(
     path: &str,
     raw: &RawFile<'_>,
@@ -244,11 +276,8 @@ fn convert_file(
     }
     lines.sort_by_key(|line| line.number);
     lines.dedup_by_key(|line| line.number);
+    spread::mark(&mut lines);
     let source = assemble(&texts);
-    let functions = outline(source.text());
-    for line in &mut lines {
-        line.function = innermost(&functions, line.number);
-    }
     let leaks = raw.leaks.iter().filter_map(|(line, leak)| {
         let at = format!("files[{path:?}].leaks[{line:?}]");
         Some(LeakReport {
@@ -261,7 +290,9 @@ fn convert_file(
     let cpu_share =
         doubts.read(raw.percent_cpu_time, "percent_cpu_time", &at, Percent::from_percent);
     let cpu_share = cpu_share.unwrap_or_else(|| lines.iter().map(|line| line.cpu.total()).sum());
-    FileProfile { path: path.to_owned(), source, lines, functions, cpu_share, leaks }
+    let mut file = FileProfile::new(path.to_owned(), source, lines, cpu_share);
+    file.leaks = leaks;
+    file
 }
 
 /// The measured part of a line; `None` when nothing was measured there.
@@ -279,7 +310,7 @@ fn convert_line(
         python: percent(raw.n_cpu_percent_python, "n_cpu_percent_python"),
         native: percent(raw.n_cpu_percent_c, "n_cpu_percent_c"),
         system: percent(raw.n_sys_percent, "n_sys_percent"),
-        samples: u32::try_from(raw.cpu_samples_list.len()).unwrap_or(u32::MAX),
+        samples: raw.cpu_samples_list.count,
         core_utilization: None,
     };
     let awaiting = percent(raw.n_async_await_percent, "n_async_await_percent");
@@ -307,22 +338,37 @@ fn convert_line(
     let core_utilization = fraction(raw.n_core_utilization, "n_core_utilization", doubts);
     let python_fraction = fraction(raw.n_python_fraction, "n_python_fraction", doubts);
     let sampled_visits = doubts.read(raw.n_mallocs, "n_mallocs", at, count).unwrap_or(0);
+    let activity = activity(&raw.memory_samples, at, doubts);
     Some(Line {
         number,
         cpu: LineCpu { core_utilization, ..cpu },
         memory: memory.then(|| LineMemory {
             allocated,
             peak,
-            average,
+            average: (sampled_visits > 0).then_some(average),
             sampled_visits,
             python_fraction: python_fraction.filter(|_| allocated > Mebibytes::ZERO),
             copy_rate,
+            activity,
         }),
         gpu: gpu.then_some(line_gpu),
         awaiting: (raw.n_async_await_percent != Num::Absent).then_some(awaiting),
         region: region(raw),
-        function: None,
+        spread: None,
     })
+}
+
+fn activity(raw: &Ends, at: &str, doubts: &mut Doubts) -> Option<Activity> {
+    let mut moment = |(nanos, mib): (Num, Num)| {
+        let nanos = doubts.read(nanos, "memory_samples", at, |ns| Seconds::from_secs(ns / 1e9))?;
+        let mib =
+            doubts.read(mib, "memory_samples", at, |mib| Mebibytes::from_mib(mib.max(0.0)))?;
+        Some((nanos, mib))
+    };
+    if raw.count == 0 {
+        return None;
+    }
+    Some(Activity { moments: raw.count, first: moment(raw.first)?, last: moment(raw.last)? })
 }
 
 fn region(raw: &RawLine<'_>) -> Option<(LineNo, LineNo)> {

@@ -110,9 +110,94 @@ pub(super) struct RawProfile<'a> {
     /// Call paths: frames as `file function:line;`, outermost first, and their weight.
     #[serde(borrow, default)]
     pub(super) stacks: Vec<(Vec<Cow<'a, str>>, RawStack)>,
+    /// Allocated MiB by call path, outermost frame first; 2.3 and later.
+    #[serde(borrow, default)]
+    pub(super) memory_stacks: Option<Vec<(Vec<RawFrame<'a>>, Num)>>,
+    /// Seconds since 1970 at the start; 1.5.55 and later.
+    #[serde(default)]
+    pub(super) start_time_absolute: Num,
     /// Absent only in the empty document.
     #[serde(borrow, default)]
     pub(super) files: Option<BTreeMap<Cow<'a, str>, RawFile<'a>>>,
+}
+
+/// A frame of `memory_stacks`.
+#[derive(Debug, Deserialize)]
+pub(super) struct RawFrame<'a> {
+    #[serde(borrow, default)]
+    pub(super) display_name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) filename_or_module: Option<Cow<'a, str>>,
+    #[serde(default)]
+    pub(super) line: Num,
+}
+
+/// A list of moments, of which only the number and the latest matter: lists are long and many.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Moments {
+    pub(super) count: u32,
+    pub(super) latest: Option<f64>,
+}
+
+impl<'de> Deserialize<'de> for Moments {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MomentsVisitor;
+
+        impl<'de> Visitor<'de> for MomentsVisitor {
+            type Value = Moments;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of moments")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Moments, A::Error> {
+                let mut moments = Moments::default();
+                while let Some(moment) = seq.next_element::<Num>()? {
+                    moments.count += 1;
+                    if let Num::Value(at) = moment {
+                        moments.latest = Some(moments.latest.map_or(at, |latest| latest.max(at)));
+                    }
+                }
+                Ok(moments)
+            }
+        }
+
+        deserializer.deserialize_seq(MomentsVisitor)
+    }
+}
+
+/// A list of pairs (nanoseconds since start, MiB), of which the ends and the number matter.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Ends {
+    pub(super) count: u32,
+    pub(super) first: (Num, Num),
+    pub(super) last: (Num, Num),
+}
+
+impl<'de> Deserialize<'de> for Ends {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EndsVisitor;
+
+        impl<'de> Visitor<'de> for EndsVisitor {
+            type Value = Ends;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of pairs")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Ends, A::Error> {
+                let mut ends = Ends::default();
+                while let Some(pair) = seq.next_element::<(Num, Num)>()? {
+                    if ends.count == 0 {
+                        ends.first = pair;
+                    }
+                    ends.last = pair;
+                    ends.count += 1;
+                }
+                Ok(ends)
+            }
+        }
+
+        deserializer.deserialize_seq(EndsVisitor)
+    }
 }
 
 /// Weight of a call path; times are fractions of all sampled time.
@@ -164,11 +249,14 @@ pub(super) struct RawLine<'a> {
     pub(super) n_core_utilization: Num,
     /// Moments of samples; 1.5.55 and later, main thread only.
     #[serde(default)]
-    pub(super) cpu_samples_list: Vec<Num>,
+    pub(super) cpu_samples_list: Moments,
     #[serde(default)]
     pub(super) n_malloc_mb: Num,
     #[serde(default)]
     pub(super) n_mallocs: Num,
+    /// Footprint of the whole program at the moments at which this line allocated or freed.
+    #[serde(default)]
+    pub(super) memory_samples: Ends,
     #[serde(default)]
     pub(super) n_avg_mb: Num,
     #[serde(default)]

@@ -14,6 +14,7 @@ mod options;
 mod parse;
 mod repair;
 mod scope;
+mod spread;
 mod version;
 
 pub use convert::Parsed;

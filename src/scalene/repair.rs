@@ -24,10 +24,13 @@ const TOP: &[(&str, Kind)] = &[
     ("gpu_device", Kind::Text),
     ("samples", Kind::List),
     ("stacks", Kind::List),
+    ("memory_stacks", Kind::List),
     ("files", Kind::Object),
 ];
 const FILE: &[(&str, Kind)] = &[("lines", Kind::List), ("leaks", Kind::Object)];
-const LINE: &[(&str, Kind)] = &[("line", Kind::Text), ("cpu_samples_list", Kind::List)];
+const LINE: &[(&str, Kind)] =
+    &[("line", Kind::Text), ("cpu_samples_list", Kind::List), ("memory_samples", Kind::List)];
+const FRAME: &[(&str, Kind)] = &[("display_name", Kind::Text), ("filename_or_module", Kind::Text)];
 
 impl Kind {
     fn fits(self, value: &Value) -> bool {
@@ -84,6 +87,12 @@ pub(super) fn drop_misfits(document: &mut Value) -> Vec<String> {
     if let Some(stacks) = top.get_mut("stacks") {
         keep(stacks, "stacks", &mut dropped, is_stack);
     }
+    if let Some(paths) = top.get_mut("memory_stacks") {
+        keep(paths, "memory_stacks", &mut dropped, is_allocation_path);
+        for frame in paths.as_array_mut().into_iter().flatten().flat_map(frames_of) {
+            check(frame, FRAME, "memory_stacks: ", &mut dropped);
+        }
+    }
     let Some(files) = top.get_mut("files").and_then(Value::as_object_mut) else { return dropped };
     keep_entries(files, "files", &mut dropped);
     for (path, file) in files.iter_mut() {
@@ -96,8 +105,11 @@ pub(super) fn drop_misfits(document: &mut Value) -> Vec<String> {
         let Some(lines) = file.get_mut("lines") else { continue };
         keep(lines, &format!("{at}lines"), &mut dropped, Value::is_object);
         for (index, line) in lines.as_array_mut().into_iter().flatten().enumerate() {
-            if let Some(line) = line.as_object_mut() {
-                check(line, LINE, &format!("{at}lines[{index}]."), &mut dropped);
+            let Some(line) = line.as_object_mut() else { continue };
+            let at = format!("{at}lines[{index}].");
+            check(line, LINE, &at, &mut dropped);
+            if let Some(samples) = line.get_mut("memory_samples") {
+                keep(samples, &format!("{at}memory_samples"), &mut dropped, is_pair);
             }
         }
     }
@@ -147,6 +159,21 @@ fn is_stack(value: &Value) -> bool {
         return false;
     };
     frames.iter().all(Value::is_string)
+}
+
+fn is_pair(value: &Value) -> bool {
+    value.as_array().is_some_and(|pair| pair.len() == 2)
+}
+
+fn is_allocation_path(value: &Value) -> bool {
+    let Some([Value::Array(frames), _]) = value.as_array().map(Vec::as_slice) else { return false };
+    frames.iter().all(Value::is_object)
+}
+
+fn frames_of(path: &mut Value) -> impl Iterator<Item = &mut Map<String, Value>> {
+    let frames =
+        path.as_array_mut().and_then(|path| path.first_mut()).and_then(Value::as_array_mut);
+    frames.into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
 #[cfg(test)]

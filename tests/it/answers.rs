@@ -198,7 +198,7 @@ proptest! {
         let most = [
             CpuHotspotsAnswer::new(&profile, 100, CpuBasis::OnCpu).text(),
             FunctionsAnswer::new(&profile, 100).text(),
-            FileAnswer::new(&profile, file, FileQuery { start: Some(1), end: Some(u32::MAX) }).text(),
+            FileAnswer::new(&profile, file, FileQuery { start: Some(1), end: Some(u32::MAX), limit: None }).text(),
         ];
         for text in most {
             prop_assert!(text.len() <= 24 * 1024, "{} bytes", text.len());

@@ -12,7 +12,7 @@ use crate::answer::line::{LineMetrics, kind};
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{one_line, source};
-use crate::answer::{budget, doubts};
+use crate::answer::{budget, doubts, listing};
 use crate::profile::{
     CallPath, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, ProgramKind, Seconds,
     Status, round_for_display, signal_name,
@@ -147,12 +147,12 @@ fn top_lines(profile: &Profile) -> Vec<TopLine> {
         .take(TOP_LINES)
         .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
         .map(|spot| TopLine {
-            location: location(profile, &spot.file.path, spot.line.number),
+            location: listing::location(profile, spot.file, spot.lines()),
             function_name: spot.file.function_name(spot.line).to_owned(),
-            content: source(spot.file.text(spot.line.number)),
+            content: listing::content(spot.file, spot.lines()),
             percent_of_total: spot.share.rounded(),
             time_sec: profile.seconds(spot.share).map(Seconds::rounded),
-            kind: kind(spot.line).unwrap_or_default().to_owned(),
+            kind: kind(&spot.cpu).unwrap_or_default().to_owned(),
         })
         .collect()
 }
@@ -163,7 +163,7 @@ fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
     let total = spots.len();
     // Where no line has time, nothing is known of its kinds: absent, not 0 s.
     let seconds = |share| profile.seconds(share).filter(|_| total > 0).map(Seconds::rounded);
-    let whole = profile.sampled_share();
+    let whole: Percent = spots.iter().map(|spot| spot.share).sum();
     let listed: Vec<_> = spots
         .into_iter()
         .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
@@ -173,8 +173,8 @@ fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
     let lines: Vec<_> = listed
         .iter()
         .map(|spot| {
-            let key = location(profile, &spot.file.path, spot.line.number);
-            (key, LineMetrics::new(profile, spot.file, spot.line))
+            let key = listing::location(profile, spot.file, spot.lines());
+            (key, LineMetrics::of_place(profile, spot))
         })
         .collect();
     let basis = if profile.measured.virtual_time {
@@ -190,9 +190,7 @@ fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
         shown: lines.len(),
         lines: Ranked(lines),
         total,
-        coverage_percent: Percent::of_whole(covered.get(), whole.get())
-            .unwrap_or_default()
-            .rounded(),
+        coverage_percent: Percent::of_whole(covered.get(), whole.get()).map(Percent::rounded),
     }
 }
 
@@ -214,7 +212,7 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
                 content: source(spot.file.text(spot.line.number)),
                 allocated_mb: memory.allocated.rounded(),
                 peak_mb: memory.peak.rounded(),
-                average_mb: memory.average.rounded(),
+                average_mb: memory.average.map(Mebibytes::rounded),
                 python_percent: memory.python_fraction.map(|part| (part.get() * 100.0).round()),
                 copy_mb_per_sec: analysis::copy_rate(profile, memory).map(MebibytesPerSec::rounded),
             };
@@ -294,7 +292,7 @@ fn next_calls(profile: &Profile) -> Vec<NextCall> {
     if let Some(spot) = spots.first() {
         let (start, end) = spot.line.region.map_or_else(
             || (spot.line.number.get().saturating_sub(5).max(1), spot.line.number.get() + 5),
-            |(start, end)| (start.get(), end.get().max(start.get() + 5)),
+            |(start, end)| (start.get().saturating_sub(2).max(1), end.get().max(start.get() + 5)),
         );
         calls.push(NextCall::new(
             "get_file_details",

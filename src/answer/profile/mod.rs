@@ -58,7 +58,7 @@ pub struct SummaryMetrics {
     pub num_lines: usize,
     /// Functions with samples, `<module>` of each file included.
     pub num_functions: usize,
-    /// Smallest share of time, in percent, of the lines listed by time.
+    /// Smallest share of time, in percent, of a line listed by time.
     pub cpu_percent_threshold: f64,
     /// CPU samples behind the shares. Absent when Scalene does not tell (worker threads).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,14 +106,16 @@ pub struct CpuMetrics {
     /// Seconds waiting, in the kernel or descheduled: sum over all lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_system_time_sec: Option<f64>,
-    /// The heaviest lines, keyed `file:line`, highest first.
+    /// The heaviest lines, keyed `file:line`, highest first; a loop without calls, whose time
+    /// Scalene 2.2 and later spreads over its lines, is one entry `file:first-last`.
     pub lines: Ranked<LineMetrics>,
-    /// Lines listed.
+    /// Entries listed.
     pub shown: usize,
     /// Lines with time.
     pub total: usize,
-    /// Share of sampled time, in percent, that the listed lines hold.
-    pub coverage_percent: f64,
+    /// Share of sampled time, in percent, that the listed lines hold; absent without any time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage_percent: Option<f64>,
 }
 
 /// Memory of a line.
@@ -127,8 +129,9 @@ pub struct LineMemoryMetrics {
     pub allocated_mb: f64,
     /// Highest footprint growth between visits of the line, MiB; from Scalene 2.3 on per visit.
     pub peak_mb: f64,
-    /// Mean of that growth over visits, MiB.
-    pub average_mb: f64,
+    /// Mean of that growth over visits, MiB; absent where Scalene counted no visit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub average_mb: Option<f64>,
     /// Share of the volume, in percent, that Python's own allocator handed out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python_percent: Option<f64>,

@@ -75,7 +75,7 @@ impl ProfileAnswer {
             "Where the time goes ({} of {} lines, {} % of the sampled time; lines below {} % not listed)\n",
             cpu.shown,
             cpu.total,
-            amount(cpu.coverage_percent),
+            amount_or_dash(cpu.coverage_percent),
             amount(threshold)
         ));
         let rows: Vec<_> = cpu
@@ -126,8 +126,8 @@ impl ProfileAnswer {
             .0
             .iter()
             .map(|(key, line)| {
-                let figures = [line.allocated_mb, line.peak_mb, line.average_mb].map(amount);
-                let mut cells: Vec<_> = figures.into();
+                let mut cells = vec![amount(line.allocated_mb), amount(line.peak_mb)];
+                cells.push(amount_or_dash(line.average_mb));
                 cells.push(amount_or_dash(line.python_percent));
                 cells.push(amount_or_dash(line.copy_mb_per_sec));
                 cells.push(format!("{key}  {}", line.content));

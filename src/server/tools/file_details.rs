@@ -26,6 +26,9 @@ pub(super) struct Params {
     /// Last line to show.
     #[schemars(range(min = 1))]
     end_line: Option<u32>,
+    /// Most lines to return, 1 to 150; `next` holds the call for the rest of a range.
+    #[schemars(range(min = 1, max = 150))]
+    limit: Option<u32>,
 }
 
 impl ToolSpec for FileDetails {
@@ -40,7 +43,9 @@ impl ToolSpec for FileDetails {
 
     async fn call(server: &Server, params: Params, _: Call) -> Result<FileAnswer, ToolError> {
         let profile = stored(server, &params.profile_id)?;
-        let query = FileQuery { start: params.start_line, end: params.end_line };
+        let limit =
+            params.limit.map(|limit| super::rows(limit, FileQuery::MOST_LINES)).transpose()?;
+        let query = FileQuery { start: params.start_line, end: params.end_line, limit };
         check(query)?;
         match find_file(&profile, &params.file_path) {
             FileLookup::Found(file) => {

@@ -174,10 +174,14 @@ fn stored(server: &Server, profile_id: &str) -> Result<Arc<Profile>, ToolError> 
 
 /// Checks the number of rows asked for.
 fn limit(limit: u32) -> Result<usize, ToolError> {
-    match limit {
-        1..=100 => Ok(limit as usize),
+    rows(limit, 100)
+}
+
+fn rows(limit: u32, most: usize) -> Result<usize, ToolError> {
+    match limit as usize {
+        rows if (1..=most).contains(&rows) => Ok(rows),
         _ => Err(ToolError::invalid_argument(
-            format!("limit: {limit} is outside 1 to 100"),
+            format!("limit: {limit} is outside 1 to {most}"),
             "correct it and call again",
         )),
     }

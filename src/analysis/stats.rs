@@ -1,0 +1,85 @@
+//! How far a share of samples can be believed.
+//!
+//! Scalene draws the time between two samples from an exponential distribution and charges each
+//! sample with the time that passed since the one before. A share is therefore a mean with
+//! exponential weights, and `n` samples carry as much as `n / 2` of equal weight (Kish's effective
+//! sample size, (Σw)² / Σw², for exponential w).
+
+use crate::profile::Percent;
+
+/// Quantile of the normal distribution for a two-sided interval of 95 %.
+pub const Z_95: f64 = 1.96;
+/// Samples of equal weight that one of Scalene's samples stands for.
+pub const WEIGHT_OF_A_SAMPLE: f64 = 0.5;
+
+/// Effective number of samples.
+#[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+pub fn effective(samples: u64) -> f64 {
+    samples as f64 * WEIGHT_OF_A_SAMPLE
+}
+
+/// 95 % interval of a share that `samples` samples support: Wilson's score interval, which stays
+/// within 0 to 100 % and holds for small numbers too (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
+pub fn wilson(share: Percent, samples: u64) -> Option<(Percent, Percent)> {
+    let n = effective(samples);
+    if n <= 0.0 {
+        return None;
+    }
+    let p = (share.get() / 100.0).min(1.0);
+    let z2 = Z_95 * Z_95;
+    let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z_95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let bound = |value: f64| Percent::from_percent(100.0 * value.clamp(0.0, 1.0));
+    // At 0 and 1 the exact bound is the share itself; rounding must not leave it outside.
+    Some((bound((centre - half).min(p))?, bound((centre + half).max(p))?))
+}
+
+/// Whether the samples tell two shares of one profile apart, at 95 %.
+///
+/// For two categories of one multinomial sample: Var(p₁ − p₂) = (p₁ + p₂ − (p₁ − p₂)²) / n.
+pub fn told_apart(one: Percent, other: Percent, samples: u64) -> bool {
+    let (p, q) = (one.get() / 100.0, other.get() / 100.0);
+    let difference = (p - q).abs();
+    let variance =
+        (p + q - difference * difference).max(0.0) / effective(samples).max(f64::MIN_POSITIVE);
+    difference > Z_95 * variance.sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn percent(value: f64) -> Percent {
+        Percent::from_percent(value).unwrap()
+    }
+
+    #[test]
+    fn wilsons_interval_is_as_published() {
+        // 100 samples of equal weight, 50 %: 40.4 to 59.6; 10 samples, 0 %: 0 to 27.8.
+        let (low, high) = wilson(percent(50.0), 200).unwrap();
+        assert!(
+            (low.get() - 40.4).abs() < 0.05 && (high.get() - 59.6).abs() < 0.05,
+            "{low} {high}"
+        );
+        let (low, high) = wilson(percent(0.0), 20).unwrap();
+        assert!(low.get() == 0.0 && (high.get() - 27.8).abs() < 0.05, "{low} {high}");
+        assert_eq!(wilson(percent(10.0), 0), None);
+    }
+
+    #[test]
+    fn close_shares_need_many_samples() {
+        let apart = |samples| told_apart(percent(52.0), percent(40.0), samples);
+        assert!(!apart(100) && apart(1_000));
+    }
+
+    proptest! {
+        #[test]
+        fn an_interval_holds_its_share(share in 0.0..150.0, samples in 1_u64..1_000_000) {
+            let (low, high) = wilson(percent(share), samples).unwrap();
+            let share = share.min(100.0);
+            prop_assert!(low.get() <= share + 1e-9 && share <= high.get() + 1e-9, "{low} {share} {high}");
+            prop_assert!(low.get() >= 0.0 && high.get() <= 100.0);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Places ranked by time.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::listing::{self, Listing};
+use super::next::NextCall;
+use super::text::{amount, amount_or_dash, count};
+use super::{Answer, budget, doubts};
+use crate::analysis::{self, CpuBasis, Hotspot};
+use crate::profile::{Percent, Profile, Seconds};
+
+/// A line and its time; or a stretch of lines that Scalene could not tell apart.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct CpuHotspot {
+    /// File, relative to the project root.
+    pub file: String,
+    /// Line number, from 1; of a stretch the first.
+    pub line: u32,
+    /// Last line of a stretch: a loop without calls, whose time Scalene 2.2 and later spreads
+    /// evenly over its lines. The figures are of the whole stretch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_line: Option<u32>,
+    /// Source text.
+    pub content: String,
+    /// Function it belongs to.
+    pub function_name: String,
+    /// Seconds in the interpreter: share of sampled time × elapsed time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python_time_sec: Option<f64>,
+    /// Seconds in native code, on the same basis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub c_time_sec: Option<f64>,
+    /// Seconds waiting, in the kernel or descheduled, on the same basis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_time_sec: Option<f64>,
+    /// Share of all sampled time in percent: Python and native, and system if it was asked for.
+    pub percent_of_total: f64,
+    /// 95 % interval of that share (Wilson); absent when the number of samples is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval_percent: Option<[f64; 2]>,
+    /// The samples do not tell it from the place ranked next.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tied_with_next: bool,
+}
+
+/// Places ranked by time.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct CpuHotspotsAnswer {
+    /// The profile they are from.
+    pub profile_id: String,
+    /// Highest first.
+    pub hotspots: Vec<CpuHotspot>,
+    /// Places listed.
+    pub shown: usize,
+    /// Places with time.
+    pub total: usize,
+    /// Places not listed because they are below the profile's `cpu_percent_threshold`.
+    pub below_threshold: usize,
+    /// Share of the ranked time, in percent, that the listed places hold; absent without any time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage_percent: Option<f64>,
+    /// CPU samples behind the shares, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_samples: Option<u64>,
+    /// What to know before believing the figures.
+    pub warnings: Vec<String>,
+    /// Calls worth making next.
+    pub next: Vec<NextCall>,
+}
+
+impl CpuHotspot {
+    pub(super) fn new(profile: &Profile, spot: &Hotspot<'_>) -> Self {
+        let seconds = |share| profile.seconds(share).map(Seconds::rounded);
+        Self {
+            file: profile.display_path(&spot.file.path).into_owned(),
+            line: spot.line.number.get(),
+            end_line: (spot.end != spot.line.number).then_some(spot.end.get()),
+            content: listing::content(spot.file, spot.lines()),
+            function_name: spot.file.function_name(spot.line).to_owned(),
+            python_time_sec: seconds(spot.cpu.python),
+            c_time_sec: seconds(spot.cpu.native),
+            system_time_sec: seconds(spot.cpu.system),
+            percent_of_total: spot.share.rounded(),
+            interval_percent: listing::interval(spot),
+            tied_with_next: spot.told_apart == Some(false),
+        }
+    }
+}
+
+impl CpuHotspotsAnswer {
+    /// Ranks the places of a profile.
+    pub fn new(profile: &Profile, limit: usize, basis: CpuBasis) -> Self {
+        let spots = analysis::cpu_hotspots(profile, basis);
+        budget::fit(limit, listing::cap(limit), |limit| {
+            Self::with_rows(profile, &spots, limit, basis)
+        })
+    }
+
+    fn with_rows(profile: &Profile, spots: &[Hotspot<'_>], limit: usize, basis: CpuBasis) -> Self {
+        let threshold = profile.reporting.cpu_percent_threshold;
+        let above = spots.partition_point(|spot| spot.share.get() >= threshold);
+        let listed = || spots.iter().take(limit.min(above));
+        let whole: Percent = spots.iter().map(|spot| spot.share).sum();
+        let covered: Percent = listed().map(|spot| spot.share).sum();
+        let hotspots: Vec<_> = listed().map(|spot| CpuHotspot::new(profile, spot)).collect();
+        let first = hotspots
+            .first()
+            .map(|spot| (spot.file.as_str(), spot.line, spot.end_line.unwrap_or(spot.line)));
+        Self {
+            profile_id: profile.id.to_string(),
+            shown: hotspots.len(),
+            next: listing::details_of(profile, first),
+            hotspots,
+            total: spots.len(),
+            below_threshold: spots.len() - above,
+            coverage_percent: Percent::of_whole(covered.get(), whole.get()).map(Percent::rounded),
+            cpu_samples: profile.cpu_samples(),
+            warnings: warnings(profile, spots, whole, basis),
+        }
+    }
+}
+
+fn warnings(
+    profile: &Profile,
+    spots: &[Hotspot<'_>],
+    whole: Percent,
+    basis: CpuBasis,
+) -> Vec<String> {
+    let mut warnings = doubts::of_times(profile);
+    if spots.is_empty() {
+        warnings.push("no line of the profiled code used CPU time".to_owned());
+    }
+    let system = profile.sum(|line| line.cpu.system).get();
+    if basis == CpuBasis::OnCpu && system > whole.get() {
+        warnings.push(format!(
+            "{} % of the sampled time is waiting or system time: include_system=true ranks it too",
+            amount(system)
+        ));
+    }
+    warnings
+}
+
+impl Answer for CpuHotspotsAnswer {
+    fn text(&self) -> String {
+        let samples = self
+            .cpu_samples
+            .map_or_else(|| "unknown number of samples".to_owned(), |n| count(n, "sample"));
+        let row = |spot: &CpuHotspot| {
+            let mut cells = vec![listing::share(
+                spot.percent_of_total,
+                spot.interval_percent,
+                spot.tied_with_next,
+            )];
+            cells.extend(
+                [spot.python_time_sec, spot.c_time_sec, spot.system_time_sec].map(amount_or_dash),
+            );
+            let place = listing::place(&spot.file, spot.line, spot.end_line);
+            cells.push(format!("{place} {}  {}", spot.function_name, spot.content));
+            cells
+        };
+        let below = match self.below_threshold {
+            0 => String::new(),
+            below => format!(", {below} below the threshold"),
+        };
+        Listing {
+            headline: format!(
+                "{}  lines by CPU time: {} of {} shown{below}, {} % of the ranked time, {samples}\n",
+                self.profile_id,
+                self.shown,
+                self.total,
+                amount_or_dash(self.coverage_percent)
+            ),
+            header: &["share of run", "Python s", "native s", "system s", "line"],
+            rows: self.hotspots.iter().map(row).collect(),
+            legend: listing::legend(
+                self.hotspots.iter().any(|spot| spot.interval_percent.is_some()),
+                self.hotspots.iter().any(|spot| spot.tied_with_next),
+            ),
+            warnings: &self.warnings,
+            next: &self.next,
+        }
+        .text()
+    }
+}
