@@ -4,13 +4,16 @@
 
 mod file;
 mod functions;
+mod gpu;
 mod hotspots;
+pub mod leaks;
 mod memory;
 pub mod stats;
 mod summary;
 
 pub use file::{FileLookup, find_file, lines_that_matter};
 pub use functions::{FunctionMetrics, functions};
+pub use gpu::{GpuHotspot, gpu_hotspots};
 pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
 pub use memory::{COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, copy_rate, memory_hotspots};
 pub use summary::{

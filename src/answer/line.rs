@@ -42,7 +42,7 @@ pub struct LineMetrics {
     /// Seconds waiting, in the kernel or descheduled, on the same basis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_time_sec: Option<f64>,
-    /// Highest footprint growth between visits of the line, MiB; from Scalene 2.3 on per visit.
+    /// Highest footprint growth while the line ran, MiB: per visit or over the whole run, see `peak_basis`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_mb: Option<f64>,
     /// Volume allocated, freed or not, MiB.
@@ -54,7 +54,7 @@ pub struct LineMetrics {
     /// Copy volume, MiB per second of the run; absent below 100 MiB in all, which may be noise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copy_mb_per_sec: Option<f64>,
-    /// Seconds under GPU load, on the same basis.
+    /// Seconds of GPU work while the line ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu_time_sec: Option<f64>,
 }
@@ -91,7 +91,9 @@ impl LineMetrics {
             allocated_mb: memory.map(|memory| memory.allocated.rounded()),
             allocations: None,
             copy_mb_per_sec: copied.map(MebibytesPerSec::rounded),
-            gpu_time_sec: line.gpu.and_then(|gpu| seconds(gpu.share)),
+            gpu_time_sec: line
+                .gpu
+                .and_then(|gpu| Some(gpu.share.of(profile.elapsed?).rounded())),
         }
     }
 

@@ -21,7 +21,7 @@ pub struct MemoryHotspot {
     pub content: String,
     /// Function it belongs to.
     pub function_name: String,
-    /// Highest footprint growth between visits of the line, MiB; from Scalene 2.3 on per visit.
+    /// Highest footprint growth while the line ran, MiB: per visit or over the whole run, see `peak_basis`.
     pub peak_mb: f64,
     /// Mean of that growth over visits, MiB; absent where Scalene counted no visit.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -94,8 +94,9 @@ impl LineCpu {
 pub struct LineMemory {
     /// Volume allocated, including what was freed again. Scalene: `n_malloc_mb`.
     pub allocated: Mebibytes,
-    /// Highest footprint growth seen between visits of the line. From Scalene 2.3 on this
-    /// starts anew with each visit, before it covered the whole run. Scalene: `n_peak_mb`.
+    /// Highest footprint growth seen while the line ran. It starts anew each time Scalene notices
+    /// that the line was left ([`LineMemory::sampled_visits`]); where it never does (1.5.55 to 2.2,
+    /// mostly), it covers the whole run. Scalene: `n_peak_mb`.
     pub peak: Mebibytes,
     /// Mean of that growth over visits; absent where no visit was counted. Scalene: `n_avg_mb`
     /// over `n_mallocs`.
@@ -134,8 +135,13 @@ impl LineMemory {
 /// GPU load while a line ran.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LineGpu {
-    /// Share of time under GPU load. Scalene: `n_gpu_percent`.
+    /// Share of the run's time in which the GPU worked while this line ran: the line's own share
+    /// times [`LineGpu::load`], or the share that PyTorch's profiler reports for a line that no
+    /// sample hit (Scalene 2.2+).
     pub share: Percent,
+    /// Mean load of the GPU while the line ran, 0 to 100; absent for lines that no sample hit.
+    /// Scalene: `n_gpu_percent`, which is a load and no share of the run.
+    pub load: Option<Percent>,
     /// Mean GPU memory in use. Scalene: `n_gpu_avg_memory_mb`.
     pub average_memory: Mebibytes,
     /// Highest GPU memory in use. Scalene: `n_gpu_peak_memory_mb`.

@@ -40,7 +40,8 @@ pub struct Measured {
     pub memory: bool,
     /// Name of the kind of accelerator, when one was sampled.
     pub gpu: Option<String>,
-    /// A line's memory peak covers one visit (Scalene 2.3 and later), not the whole run.
+    /// A line's memory peak covers one visit, not the whole run: so where Scalene noticed that the
+    /// line was left (`n_mallocs` above 0: 2.3 and later, and up to 1.5.54).
     pub peaks_per_visit: bool,
     /// Time is CPU time of the process; waiting was not measured.
     pub virtual_time: bool,
@@ -187,6 +188,14 @@ impl Profile {
         match Path::new(path).strip_prefix(&self.run.project_root) {
             Ok(below) if !below.as_os_str().is_empty() => below.to_string_lossy(),
             _ => Cow::Borrowed(path),
+        }
+    }
+
+    /// The program as a profiling call takes it.
+    pub fn script_argument(&self) -> String {
+        match self.program.kind {
+            ProgramKind::Module => format!("-m {}", self.program.name),
+            _ => self.program.name.clone(),
         }
     }
 

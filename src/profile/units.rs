@@ -115,6 +115,12 @@ impl Percent {
         Seconds(self.0 / 100.0 * whole.0)
     }
 
+    /// This share of another share.
+    #[must_use]
+    pub fn part_of(self, whole: Self) -> Self {
+        Self(self.0 / 100.0 * whole.0)
+    }
+
     /// What `part` is of `whole`; `None` when the whole is nothing.
     pub fn of_whole(part: f64, whole: f64) -> Option<Self> {
         (whole > 0.0).then(|| Self::from_percent(100.0 * part / whole)).flatten()

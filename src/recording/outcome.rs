@@ -12,7 +12,7 @@ use crate::profile::{
     Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting,
     RunInfo, Seconds, Status, signal_name,
 };
-use crate::scalene::{Adapter, LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
+use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
@@ -198,7 +198,7 @@ impl Conclusion {
                 cpu: measure.cpu,
                 memory: parsed.memory,
                 gpu: parsed.gpu.filter(|_| measure.gpu),
-                peaks_per_visit: self.ready.adapter == Adapter::V2Stacks,
+                peaks_per_visit: parsed.peaks_per_visit,
                 virtual_time: measure.use_virtual_time,
                 sampling_interval: Seconds::from_secs(measure.cpu_sampling_rate)
                     .unwrap_or_default(),

@@ -36,7 +36,7 @@ pub struct Parsed {
     pub footprint: Option<Footprint>,
     /// Call paths, heaviest first.
     pub call_paths: Vec<CallPath>,
-    /// A line's memory peak covers one visit, not the whole run: written by Scalene 2.3 or later.
+    /// Memory peaks of lines start anew with each visit: Scalene noticed the line being left.
     pub peaks_per_visit: bool,
     /// When the run started, seconds since 1970, when the document says.
     pub started_at: Option<f64>,
@@ -103,16 +103,17 @@ pub(super) fn convert(raw: RawProfile<'_>, mut warnings: Vec<String>) -> Parsed 
         Some(elapsed)
     });
     let call_paths = call_paths(&raw.stacks, &mut doubts);
-    let peaks_per_visit = raw.memory_stacks.is_some();
     let started_at =
         doubts.read(raw.start_time_absolute, "start_time_absolute", "the top level", any);
-    let files = raw
+    let files: Vec<_> = raw
         .files
         .unwrap_or_default()
         .into_iter()
         .map(|(path, file)| convert_file(&path, &file, memory, gpu.is_some(), &mut doubts))
         .collect();
     warnings.extend(doubts.into_warnings());
+    let memories = files.iter().flat_map(|file| &file.lines).filter_map(|line| line.memory.as_ref());
+    let peaks_per_visit = { memories }.any(|memory| memory.sampled_visits > 0);
     Parsed {
         program: raw.program.map(Cow::into_owned),
         args: raw.args.map(|args| args.into_iter().skip(1).map(Cow::into_owned).collect()),
@@ -314,13 +315,14 @@ fn convert_line(
         core_utilization: None,
     };
     let awaiting = percent(raw.n_async_await_percent, "n_async_await_percent");
-    let gpu_share = percent(raw.n_gpu_percent, "n_gpu_percent");
+    let gpu_percent = percent(raw.n_gpu_percent, "n_gpu_percent");
     let mut mib = |num, field| doubts.read(num, field, at, Mebibytes::from_mib).unwrap_or_default();
     let allocated = mib(raw.n_malloc_mb, "n_malloc_mb");
     let peak = mib(raw.n_peak_mb, "n_peak_mb");
     let average = mib(raw.n_avg_mb, "n_avg_mb");
     let line_gpu = LineGpu {
-        share: gpu_share,
+        share: if cpu.samples > 0 { gpu_percent.part_of(cpu.total()) } else { gpu_percent },
+        load: (cpu.samples > 0).then_some(gpu_percent),
         average_memory: mib(raw.n_gpu_avg_memory_mb, "n_gpu_avg_memory_mb"),
         peak_memory: mib(raw.n_gpu_peak_memory_mb, "n_gpu_peak_memory_mb"),
     };
@@ -328,7 +330,8 @@ fn convert_line(
         .read(raw.n_copy_mb_s, "n_copy_mb_s", at, MebibytesPerSec::from_mib_per_sec)
         .unwrap_or_default();
     let has_memory = allocated.get() + peak.get() + average.get() + copy_rate.get() > 0.0;
-    let has_gpu = gpu && (line_gpu != LineGpu::default());
+    let worked = line_gpu.share > Percent::ZERO || line_gpu.peak_memory > Mebibytes::ZERO;
+    let has_gpu = gpu && worked;
     let idle = cpu.total() == Percent::ZERO && cpu.samples == 0 && awaiting == Percent::ZERO;
     if idle && !(memory && has_memory) && !has_gpu {
         return None;

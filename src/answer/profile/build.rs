@@ -9,13 +9,14 @@ use super::{
 use crate::analysis::{self, CpuBasis, MemoryMetric};
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::line::{LineMetrics, kind};
+use crate::answer::memory_hotspots::peak_basis;
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
-    CallPath, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, ProgramKind, Seconds,
-    Status, round_for_display, signal_name,
+    CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, ProgramKind, Seconds,
+    Status, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
@@ -224,6 +225,8 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
         peak_at: footprint.peak_at.as_ref().map(|(file, line)| location(profile, file, *line)),
         average_mb: totals.average.map(Mebibytes::rounded),
         allocated_mb: totals.allocated.map(Mebibytes::rounded),
+        footprint_timeline: timeline(footprint),
+        peak_basis: peak_basis(profile).to_owned(),
         num_allocations: None,
         num_deallocations: None,
         memory_samples: footprint.records,
@@ -234,36 +237,46 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
     })
 }
 
+/// Points of the footprint shown.
+const TIMELINE_POINTS: usize = 10;
+
+/// Evenly chosen samples, the first and the last among them.
+fn timeline(footprint: &Footprint) -> Vec<[f64; 2]> {
+    let all = &footprint.timeline;
+    let steps = all.len().min(TIMELINE_POINTS);
+    let index = |step: usize| if steps > 1 { step * (all.len() - 1) / (steps - 1) } else { 0 };
+    (0..steps)
+        .filter_map(|step| all.get(index(step)))
+        .map(|(at, mib)| [at.rounded(), mib.rounded()])
+        .collect()
+}
+
 fn gpu(profile: &Profile, limit: usize) -> Option<GpuMetrics> {
     let device = profile.measured.gpu.clone()?;
-    let mut spots: Vec<_> = profile
-        .lines()
-        .filter_map(|(file, line)| Some((file, line, line.gpu?)))
-        .filter(|(_, _, gpu)| gpu.share > Percent::ZERO)
-        .collect();
-    spots.sort_by(|a, b| b.2.share.get().total_cmp(&a.2.share.get()));
-    let share: Percent = spots.iter().map(|(_, _, gpu)| gpu.share).sum();
-    let peak = spots.iter().map(|(_, _, gpu)| gpu.peak_memory.get()).fold(0.0, f64::max);
+    let spots = analysis::gpu_hotspots(profile);
+    let share: Percent = spots.iter().map(|spot| spot.gpu.share).sum();
+    let peak = spots.iter().map(|spot| spot.gpu.peak_memory).fold(Mebibytes::ZERO, Mebibytes::max);
     let total = spots.len();
-    let seconds = |share| profile.seconds(share).map(Seconds::rounded);
+    let seconds = |share: Percent| profile.elapsed.map(|elapsed| share.of(elapsed).rounded());
     let lines: Vec<_> = spots
         .into_iter()
         .take(limit)
-        .map(|(file, line, gpu)| {
+        .map(|spot| {
             let metrics = LineGpuMetrics {
-                line_number: line.number.get(),
-                content: source(file.text(line.number)),
-                gpu_time_sec: seconds(gpu.share),
-                gpu_percent: gpu.share.rounded(),
-                gpu_memory_mb: gpu.peak_memory.rounded(),
+                line_number: spot.line.number.get(),
+                content: source(spot.file.text(spot.line.number)),
+                gpu_time_sec: seconds(spot.gpu.share),
+                gpu_percent: spot.gpu.share.rounded(),
+                gpu_load_percent: spot.gpu.load.map(Percent::rounded),
+                gpu_memory_mb: spot.gpu.peak_memory.rounded(),
             };
-            (location(profile, &file.path, line.number), metrics)
+            (location(profile, &spot.file.path, spot.line.number), metrics)
         })
         .collect();
     Some(GpuMetrics {
         device,
         total_gpu_time_sec: seconds(share),
-        total_gpu_memory_mb: round_for_display(peak),
+        total_gpu_memory_mb: (total > 0).then_some(peak.rounded()),
         shown: lines.len(),
         lines: Ranked(lines),
         total,

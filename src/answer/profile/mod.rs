@@ -127,7 +127,7 @@ pub struct LineMemoryMetrics {
     pub content: String,
     /// Volume allocated, freed or not, MiB.
     pub allocated_mb: f64,
-    /// Highest footprint growth between visits of the line, MiB; from Scalene 2.3 on per visit.
+    /// Highest footprint growth while the line ran, MiB: per visit or over the whole run, see `peak_basis`.
     pub peak_mb: f64,
     /// Mean of that growth over visits, MiB; absent where Scalene counted no visit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,6 +162,10 @@ pub struct MemoryMetrics {
     /// Number of deallocations. Always absent, for the same reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub num_deallocations: Option<u64>,
+    /// Footprint over time: seconds since the start and MiB, a few points of Scalene's `samples`.
+    pub footprint_timeline: Vec<[f64; 2]>,
+    /// What a line's peak and mean are in this profile: it depends on the version of Scalene.
+    pub peak_basis: String,
     /// Sampled allocation and deallocation records behind these figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_samples: Option<u64>,
@@ -183,11 +187,15 @@ pub struct LineGpuMetrics {
     pub line_number: u32,
     /// Source text.
     pub content: String,
-    /// Seconds under GPU load: share × elapsed time.
+    /// Seconds of GPU work while the line ran: `gpu_percent` × elapsed time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gpu_time_sec: Option<f64>,
-    /// Share of time under GPU load, in percent.
+    /// Share of the run's time, in percent, in which the GPU worked while this line ran: the line's
+    /// share of the run × the GPU's load.
     pub gpu_percent: f64,
+    /// Mean load of the GPU while the line ran, percent (Scalene: `n_gpu_percent`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_load_percent: Option<f64>,
     /// Highest GPU memory in use, MiB.
     pub gpu_memory_mb: f64,
 }
@@ -197,11 +205,12 @@ pub struct LineGpuMetrics {
 pub struct GpuMetrics {
     /// Kind of accelerator.
     pub device: String,
-    /// Seconds under GPU load: sum over all lines.
+    /// Seconds of GPU work: sum over all lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_gpu_time_sec: Option<f64>,
     /// Highest GPU memory in use while any line ran, MiB.
-    pub total_gpu_memory_mb: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_gpu_memory_mb: Option<f64>,
     /// The lines with most GPU time, keyed `file:line`, highest first.
     pub lines: Ranked<LineGpuMetrics>,
     /// Lines listed.

@@ -112,14 +112,21 @@ impl ProfileAnswer {
             amount(peak),
             amount_or_dash(memory.allocated_mb),
         );
+        if memory.footprint_timeline.len() > 1 {
+            let points = memory.footprint_timeline.iter();
+            let points: Vec<_> =
+                points.map(|[at, mib]| format!("{} s {}", amount(*at), amount(*mib))).collect();
+            text.push_str(&format!("Footprint, MiB (growth since the start): {}\n", points.join(", ")));
+        }
         if memory.lines.0.is_empty() {
             return text;
         }
         text.push_str(&format!(
-            "Where it is allocated ({} of {} lines, {} % of the volume; peak and mean are per visit from Scalene 2.3 on)\n",
+            "Where it is allocated ({} of {} lines, {} % of the volume; peak and mean are {})\n",
             memory.shown,
             memory.total,
-            amount_or_dash(memory.coverage_percent)
+            amount_or_dash(memory.coverage_percent),
+            memory.peak_basis
         ));
         let rows: Vec<_> = memory
             .lines
@@ -141,10 +148,10 @@ impl ProfileAnswer {
     fn gpu_text(&self) -> String {
         let Some(gpu) = &self.gpu_profile else { return String::new() };
         let mut text = format!(
-            "GPU ({}): {} s under load, up to {} MiB in use ({} of {} lines)\n",
+            "GPU ({}): {} s of work, up to {} MiB in use ({} of {} lines)\n",
             gpu.device,
             amount_or_dash(gpu.total_gpu_time_sec),
-            amount(gpu.total_gpu_memory_mb),
+            amount_or_dash(gpu.total_gpu_memory_mb),
             gpu.shown,
             gpu.total
         );
@@ -156,12 +163,13 @@ impl ProfileAnswer {
                 vec![
                     format!("{} %", amount(line.gpu_percent)),
                     amount_or_dash(line.gpu_time_sec),
+                    amount_or_dash(line.gpu_load_percent),
                     amount(line.gpu_memory_mb),
                     format!("{key}  {}", line.content),
                 ]
             })
             .collect();
-        text.push_str(&table(&["GPU", "s", "MiB", "line"], &rows));
+        text.push_str(&table(&["of the run", "GPU s", "load %", "MiB", "line"], &rows));
         text
     }
 

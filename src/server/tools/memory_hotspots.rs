@@ -45,7 +45,7 @@ impl ToolSpec for MemoryHotspots {
     const TITLE: &'static str = "Lines by memory";
     const DESCRIPTION: &'static str = "Ranks the lines of a profile by memory, in MiB, with source and copy volume. \
         metric=allocation finds churn and large allocations by volume; peak and average find growth while a line \
-        runs (per visit from Scalene 2.3 on). Needs a profile made with memory=true.";
+        runs (per visit or over the run: peak_basis says). Needs a profile made with memory=true.";
 
     type Params = Params;
     type Output = MemoryHotspotsAnswer;

@@ -4,8 +4,10 @@ mod cpu_hotspots;
 mod file_details;
 mod function_summary;
 mod get_profile;
+mod gpu_hotspots;
 mod list_profiles;
 mod memory_hotspots;
+mod memory_leaks;
 mod profile_code;
 mod profile_script;
 mod run;
@@ -78,8 +80,10 @@ impl Registry {
             entry::<file_details::FileDetails>(),
             entry::<function_summary::FunctionSummary>(),
             entry::<get_profile::GetProfile>(),
+            entry::<gpu_hotspots::GpuHotspots>(),
             entry::<list_profiles::ListProfiles>(),
             entry::<memory_hotspots::MemoryHotspots>(),
+            entry::<memory_leaks::MemoryLeaks>(),
             entry::<profile_code::ProfileCode>(),
             entry::<profile_script::ProfileScript>(),
         ];

@@ -56,7 +56,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
             cpu: true,
             memory: parsed.memory,
             gpu: parsed.gpu,
-            peaks_per_visit: scalene_version >= "2.3",
+            peaks_per_visit: parsed.peaks_per_visit,
             virtual_time: false,
             sampling_interval: Seconds::from_secs(0.01).unwrap(),
         },

@@ -1,0 +1,147 @@
+//! The shape of the footprint over time: does the program keep more and more?
+
+use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Seconds};
+
+/// Growth below this, in MiB, is not called a leak: Scalene samples changes of 1 MiB (2.3+) or
+/// 10 MiB, so that less than a few windows is noise.
+pub const SMALLEST_GROWTH_MIB: f64 = 10.0;
+/// Steady growth has at least this part of it in each third of the time; an even slope has 0.33.
+pub const STEADY_PART: f64 = 0.15;
+/// Samples of the footprint below which its shape says nothing.
+pub const FEWEST_POINTS: usize = 6;
+
+/// What a program keeps, as its footprint shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Growth {
+    /// What it kept at the first sample and never gave back.
+    pub start: Mebibytes,
+    /// What it kept at the end.
+    pub end: Mebibytes,
+    /// Time between the first and the last sample.
+    pub span: Seconds,
+    /// When the first sample was taken.
+    pub since: Seconds,
+    /// Whether each third of the time added its part.
+    pub steady: bool,
+}
+
+impl Growth {
+    /// Growth that stayed.
+    pub fn retained(&self) -> Mebibytes {
+        Mebibytes::from_mib(self.end.get() - self.start.get()).unwrap_or_default()
+    }
+
+    /// The same per second: retained growth over the time between first and last sample.
+    pub fn velocity(&self) -> Option<MebibytesPerSec> {
+        velocity(self.retained(), self.span)
+    }
+
+    /// A moment of the stretch by its part, 0 its beginning and 1 its end.
+    pub(super) fn moment(&self, part: f64) -> f64 {
+        self.since.get() + part * self.span.get()
+    }
+}
+
+/// Memory over time.
+pub(super) fn velocity(retained: Mebibytes, span: Seconds) -> Option<MebibytesPerSec> {
+    (span.get() > 0.0)
+        .then(|| MebibytesPerSec::from_mib_per_sec(retained.get() / span.get()))
+        .flatten()
+}
+
+/// Reads the growth from the footprint's samples; `None` when they are too few.
+///
+/// What counts is not the footprint but its floor, the lowest value at this or any later time:
+/// memory below it is never given back. Buffers that come and go do not raise it.
+pub fn growth(footprint: &Footprint) -> Option<Growth> {
+    let timeline = &footprint.timeline;
+    if timeline.len() < FEWEST_POINTS {
+        return None;
+    }
+    // The very last samples may catch a buffer in use: the lowest of the last tenth stands for them.
+    let tail = (timeline.len() / 10).max(2);
+    let mut floors: Vec<(f64, f64)> = Vec::with_capacity(timeline.len());
+    let lowest =
+        timeline.iter().rev().take(tail).min_by(|a, b| a.1.get().total_cmp(&b.1.get()))?;
+    let mut floor = lowest.1.get();
+    for (at, mib) in timeline.iter().rev() {
+        floor = floor.min(mib.get());
+        floors.push((at.get(), floor));
+    }
+    floors.reverse();
+    let (first, last) = (floors.first()?, floors.last()?);
+    let span = last.0 - first.0;
+    let total = last.1 - first.1;
+    let at = |part: f64| {
+        let moment = first.0 + part * span;
+        let after = floors.partition_point(|(at, _)| *at <= moment);
+        floors.get(after.saturating_sub(1)).map_or(first.1, |(_, floor)| *floor)
+    };
+    let marks = [first.1, at(1.0 / 3.0), at(2.0 / 3.0), last.1];
+    let even = marks.windows(2).all(|pair| match pair {
+        [before, after] => after - before >= STEADY_PART * total,
+        _ => false,
+    });
+    let steady = even && total >= SMALLEST_GROWTH_MIB;
+    // A slope goes on from the lowest sample of the tail to the end.
+    let until_lowest = lowest.0.get() - first.0;
+    let highest = timeline.iter().map(|(_, mib)| mib.get()).fold(0.0, f64::max);
+    let end = if steady && until_lowest > 0.0 {
+        (first.1 + total * span / until_lowest).min(highest)
+    } else {
+        last.1
+    };
+    Some(Growth {
+        start: Mebibytes::from_mib(first.1)?,
+        end: Mebibytes::from_mib(end)?,
+        span: Seconds::from_secs(span)?,
+        since: Seconds::from_secs(first.0)?,
+        steady,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(points: &[(f64, f64)]) -> Option<Growth> {
+        let timeline = points
+            .iter()
+            .map(|(at, mib)| {
+                (Seconds::from_secs(*at).unwrap(), Mebibytes::from_mib(*mib).unwrap())
+            })
+            .collect();
+        growth(&Footprint {
+            peak: Mebibytes::ZERO,
+            peak_at: None,
+            python_fraction: None,
+            timeline,
+            allocation_paths: Vec::new(),
+            records: None,
+            growth_rate_percent: None,
+        })
+    }
+
+    fn shape(value: impl Fn(f64) -> f64) -> Growth {
+        let points: Vec<_> = (0..50).map(|n| (f64::from(n) / 10.0, value(f64::from(n)))).collect();
+        of(&points).unwrap()
+    }
+
+    #[test]
+    fn a_slope_is_steady_even_under_buffers_that_come_and_go() {
+        let plain = shape(|n| 10.0 * n);
+        assert!(plain.steady && (plain.velocity().unwrap().get() - 96.0).abs() < 4.0, "{plain:?}");
+        let noisy = shape(|n| 10.0 * n + if n % 2.0 == 0.0 { 200.0 } else { 0.0 });
+        assert!(noisy.steady && (noisy.retained().get() - 480.0).abs() < 45.0, "{noisy:?}");
+    }
+
+    #[test]
+    fn other_shapes_are_not_steady() {
+        assert!(!shape(|_| 400.0).steady, "kept from the start");
+        assert!(!shape(|n| if n < 10.0 { 40.0 * n } else { 400.0 }).steady, "loads, then works");
+        assert!(!shape(|n| if n % 2.0 == 0.0 { 300.0 } else { 10.0 }).steady, "churns");
+        assert!(!shape(|n| 40.0 * (25.0 - (n - 25.0).abs())).steady, "gives everything back");
+        assert!(!shape(|n| 0.1 * n).steady, "too little");
+        assert_eq!(of(&[(0.0, 1.0), (1.0, 500.0)]), None, "too few samples");
+    }
+}

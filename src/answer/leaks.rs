@@ -1,0 +1,374 @@
+//! Lines that may leak memory, with what speaks for and against each.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use super::listing;
+use super::next::{self, NextCall};
+use super::text::{amount, amount_or_dash, source};
+use super::{Answer, budget};
+use crate::analysis::leaks::{
+    Cleared, Growth, Leak, LeakConfidence, LeakFindings, Retention, leaks,
+};
+use crate::profile::{Mebibytes, MebibytesPerSec, Percent, Profile, ProgramKind, Seconds};
+
+/// Rows of one answer.
+const MOST_ROWS: usize = 20;
+
+/// A line that may leak.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct MemoryLeak {
+    /// File, relative to the project root.
+    pub file: String,
+    /// Line number, from 1.
+    pub line: u32,
+    /// Source text.
+    pub content: String,
+    /// Function it belongs to.
+    pub function_name: String,
+    /// Retained growth per second, MiB/s: `total_leaked_mb` over the time in which the footprint
+    /// was sampled. (Not Scalene's field of that name, which is an average size.)
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub velocity_mb_per_sec: Option<f64>,
+    /// What it keeps at most, MiB: the smaller of what it allocated and the program's growth.
+    pub total_leaked_mb: f64,
+    /// `high`, `medium` or `low`.
+    pub confidence: String,
+    /// What to change, and on what condition.
+    pub recommendation: String,
+    /// What speaks for it and against it.
+    pub evidence: Vec<String>,
+    /// Score of Scalene's own detector for this line, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scalene_likelihood: Option<f64>,
+}
+
+/// A line that figures alone would accuse.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ClearedLine {
+    /// `file:line`.
+    pub location: String,
+    /// Source text.
+    pub content: String,
+    /// Why it is not accused.
+    pub reason: String,
+}
+
+/// What the whole program keeps.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct GrowthInfo {
+    /// Kept at the first sample and never given back, MiB.
+    pub start_mb: f64,
+    /// Kept at the end, MiB.
+    pub end_mb: f64,
+    /// Growth that stayed, MiB.
+    pub retained_mb: f64,
+    /// That over the time between first and last sample, MiB/s; absent unless it is steady.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub velocity_mb_per_sec: Option<f64>,
+    /// Time between first and last sample, seconds.
+    pub over_sec: f64,
+    /// Whether each third of that time added its part: the shape of a leak.
+    pub steady: bool,
+}
+
+/// Lines that may leak.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct LeaksAnswer {
+    /// The profile they are from.
+    pub profile_id: String,
+    /// The finding in one sentence.
+    pub verdict: String,
+    /// The least confidence that was asked for.
+    pub confidence: String,
+    /// Surest first; absent when memory was not profiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leaks: Option<Vec<MemoryLeak>>,
+    /// Lines listed.
+    pub shown: usize,
+    /// Lines of any confidence.
+    pub total: usize,
+    /// Share of the program's growth, in percent, that the volume of the listed lines accounts for;
+    /// absent without growth or volume.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coverage_percent: Option<f64>,
+    /// What the whole program keeps; absent when its footprint was hardly sampled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub growth: Option<GrowthInfo>,
+    /// Lines that figures alone would accuse, and why they are not.
+    pub cleared: Vec<ClearedLine>,
+    /// What one profile cannot tell, and what would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub how_to_tell: Option<String>,
+    /// Calls worth making next.
+    pub next: Vec<NextCall>,
+}
+
+impl LeaksAnswer {
+    /// Looks for leaks of at least this confidence.
+    pub fn new(profile: &Profile, least: LeakConfidence) -> Self {
+        let found = leaks(profile);
+        budget::fit(MOST_ROWS, budget::DEFAULT_CAP, |rows| {
+            Self::with_rows(profile, found.as_ref(), least, rows)
+        })
+    }
+
+    fn with_rows(
+        profile: &Profile,
+        found: Option<&LeakFindings<'_>>,
+        least: LeakConfidence,
+        rows: usize,
+    ) -> Self {
+        let all = found.map_or(&[][..], |found| &found.leaks);
+        let listed = || all.iter().filter(|leak| leak.confidence >= least).take(rows);
+        let growth = found.and_then(|found| found.growth);
+        let retained = growth.map(|growth| growth.retained());
+        let volume: Mebibytes =
+            listed().filter(|leak| leak.allocated.is_some()).map(|leak| leak.retained).sum();
+        let coverage = retained
+            .filter(|_| volume > Mebibytes::ZERO)
+            .and_then(|whole| Percent::of_whole(volume.get().min(whole.get()), whole.get()));
+        let cleared = found.map_or(&[][..], |found| &found.cleared);
+        let leaks: Vec<_> = listed().map(|leak| MemoryLeak::new(profile, leak, growth)).collect();
+        let first = leaks.first().map(|leak| (leak.file.as_str(), leak.line, leak.line));
+        let suspicious = !all.is_empty() || growth.is_some_and(|growth| growth.steady);
+        let mut next = listing::details_of(profile, first);
+        next.extend(suspicious.then(|| longer_run(profile)).flatten());
+        Self {
+            profile_id: profile.id.to_string(),
+            verdict: verdict(found, least, leaks.len()),
+            confidence: name(least).to_owned(),
+            shown: leaks.len(),
+            leaks: found.map(|_| leaks),
+            total: all.len(),
+            coverage_percent: coverage.map(Percent::rounded),
+            growth: growth.map(GrowthInfo::new),
+            cleared: cleared.iter().take(rows).map(|line| ClearedLine::new(profile, line)).collect(),
+            how_to_tell: suspicious.then(|| {
+                "one profile cannot tell a leak from a result that is meant to grow: profile again with about \
+                 twice the work; a leak's growth doubles with it, a bounded cache's or a start-up's does not"
+                    .to_owned()
+            }),
+            next,
+        }
+    }
+}
+
+impl MemoryLeak {
+    fn new(profile: &Profile, leak: &Leak<'_>, growth: Option<Growth>) -> Self {
+        let text = leak.file.line(leak.line);
+        let function = text.map_or("<module>", |line| leak.file.function_name(line));
+        let function = leak
+            .file
+            .function_index(leak.line)
+            .and_then(|index| leak.file.functions().get(index))
+            .map_or(function, |span| span.name.as_str());
+        Self {
+            file: profile.display_path(&leak.file.path).into_owned(),
+            line: leak.line.get(),
+            content: source(leak.file.text(leak.line)),
+            function_name: function.to_owned(),
+            velocity_mb_per_sec: leak.velocity.map(MebibytesPerSec::rounded),
+            total_leaked_mb: leak.retained.rounded(),
+            confidence: name(leak.confidence).to_owned(),
+            recommendation: recommendation(leak),
+            evidence: evidence(profile, leak, growth),
+            scalene_likelihood: leak.likelihood.map(crate::profile::Fraction::rounded),
+        }
+    }
+}
+
+impl ClearedLine {
+    fn new(profile: &Profile, line: &Cleared<'_>) -> Self {
+        let accused = line.likelihood.map_or_else(
+            || format!("Scalene charges {} MiB to it", line.allocated),
+            |score| format!("Scalene's detector accuses it ({score}) with {} MiB", line.allocated),
+        );
+        Self {
+            location: listing::location(profile, line.file, (line.line, line.line)),
+            content: source(line.file.text(line.line)),
+            reason: format!(
+                "{accused}, but what it allocates is dropped by the code, or the footprint does not grow"
+            ),
+        }
+    }
+}
+
+impl GrowthInfo {
+    fn new(growth: Growth) -> Self {
+        Self {
+            start_mb: growth.start.rounded(),
+            end_mb: growth.end.rounded(),
+            retained_mb: growth.retained().rounded(),
+            velocity_mb_per_sec: growth
+                .velocity()
+                .filter(|_| growth.steady)
+                .map(MebibytesPerSec::rounded),
+            over_sec: Seconds::rounded(growth.span),
+            steady: growth.steady,
+        }
+    }
+}
+
+fn name(confidence: LeakConfidence) -> &'static str {
+    match confidence {
+        LeakConfidence::Low => "low",
+        LeakConfidence::Medium => "medium",
+        LeakConfidence::High => "high",
+    }
+}
+
+fn verdict(found: Option<&LeakFindings<'_>>, least: LeakConfidence, shown: usize) -> String {
+    let Some(found) = found else {
+        return "memory was not profiled, so nothing is known of leaks: profile again with memory=true".to_owned();
+    };
+    let Some(growth) = found.growth else {
+        return "no sign of a leak: the footprint changed too little to be sampled".to_owned();
+    };
+    let (retained, span) = (growth.retained(), growth.span);
+    let rest = found.leaks.len() - shown;
+    let rest = if rest > 0 {
+        format!("; {rest} less sure: call with a lower confidence than {}", name(least))
+    } else {
+        String::new()
+    };
+    if !growth.steady {
+        return format!(
+            "no sign of a leak: of the footprint {retained} MiB stayed in {span} s, and not steadily{rest}"
+        );
+    }
+    let cause = match shown {
+        0 => "no line is sure enough to be named",
+        1 => "one line accounts for it or may keep it",
+        _ => "these lines account for it or may keep it",
+    };
+    format!("memory grows steadily: {retained} MiB stayed in {span} s; {cause}{rest}")
+}
+
+fn evidence(profile: &Profile, leak: &Leak<'_>, growth: Option<Growth>) -> Vec<String> {
+    let mut evidence = Vec::new();
+    let grown = growth.map(|growth| growth.retained());
+    match (leak.allocated, grown) {
+        (Some(allocated), Some(grown)) => evidence.push(format!(
+            "it allocated {allocated} MiB while the footprint grew by {grown} MiB to stay"
+        )),
+        (Some(allocated), None) => evidence.push(format!("it allocated {allocated} MiB")),
+        (None, _) => evidence.push(
+            "no allocation was sampled here; named because the lines that Scalene charges keep nothing and \
+             this one stores into something that only grows"
+                .to_owned(),
+        ),
+    }
+    match &leak.retention {
+        Retention::Kept(kept) => {
+            let life = if kept.outlives_call { "outlives the call" } else { "lives as long as this code runs" };
+            let shrinks =
+                if kept.shrinks { "objects are taken out of it elsewhere in the file" } else { "nothing in the file takes objects out of it" };
+            evidence.push(format!("the code stores into `{}`, which {life}; {shrinks}", kept.name));
+        }
+        Retention::Dropped => evidence.push("the code keeps none of it".to_owned()),
+        Retention::Unclear => {
+            evidence.push("who keeps the objects is not visible in this file".to_owned());
+        }
+    }
+    if let Some(path) = leak.path {
+        let frames: Vec<_> = path
+            .frames
+            .iter()
+            .rev()
+            .take(4)
+            .rev()
+            .map(|frame| format!("{} {}:{}", frame.function, profile.display_path(&frame.file), frame.line))
+            .collect();
+        evidence.push(format!("{} MiB allocated through {}", path.allocated, frames.join(" > ")));
+    }
+    if let Some(score) = leak.likelihood {
+        evidence.push(format!(
+            "Scalene's own detector accuses it ({score}); it is often wrong, so this alone counts little"
+        ));
+    }
+    evidence
+}
+
+fn recommendation(leak: &Leak<'_>) -> String {
+    match &leak.retention {
+        Retention::Kept(kept) => format!(
+            "if `{name}` is not meant to grow with the work, bound it (drop old entries, collections.deque with maxlen, \
+             functools.lru_cache with maxsize) or remove entries when they are done with",
+            name = kept.name
+        ),
+        _ => "find what still refers to the objects made here (a container, a cache, a callback, a reference cycle); \
+              tracemalloc or gc.get_referrers on one of them shows it"
+            .to_owned(),
+    }
+}
+
+/// The same program again; its arguments are for the caller to enlarge.
+fn longer_run(profile: &Profile) -> Option<NextCall> {
+    (profile.program.kind != ProgramKind::Snippet && !profile.program.name.is_empty()).then(|| {
+        NextCall::new(
+            "profile_script",
+            [
+                ("script_path", json!(profile.script_argument())),
+                ("args", json!(profile.program.args)),
+                ("memory", json!(true)),
+            ],
+        )
+    })
+}
+
+impl Answer for LeaksAnswer {
+    fn text(&self) -> String {
+        let mut text = format!("{}  {}\n", self.profile_id, self.verdict);
+        if let Some(growth) = &self.growth {
+            text.push_str(&format!(
+                "Footprint kept: {} -> {} MiB (+{} MiB{}) over {} s, {}\n",
+                amount(growth.start_mb),
+                amount(growth.end_mb),
+                amount(growth.retained_mb),
+                growth
+                    .velocity_mb_per_sec
+                    .map_or_else(String::new, |rate| format!(", {} MiB/s", amount(rate))),
+                amount(growth.over_sec),
+                if growth.steady { "steady" } else { "not steady" }
+            ));
+        }
+        if self.total > 0 {
+            let covered = self
+                .coverage_percent
+                .map_or_else(String::new, |share| format!(", {} % of the growth by volume", amount(share)));
+            text.push_str(&format!(
+                "{} of {} suspects shown, confidence {} and above{covered}\n",
+                self.shown, self.total, self.confidence
+            ));
+        }
+        for (index, leak) in self.leaks.iter().flatten().enumerate() {
+            let score = leak
+                .scalene_likelihood
+                .map_or_else(String::new, |score| format!(", Scalene {}", amount(score)));
+            text.push_str(&format!(
+                "{} [{}] {} {}  {}\n  keeps up to {} MiB, {} MiB/s{score}\n",
+                index + 1,
+                leak.confidence,
+                listing::place(&leak.file, leak.line, None),
+                leak.function_name,
+                leak.content,
+                amount(leak.total_leaked_mb),
+                amount_or_dash(leak.velocity_mb_per_sec),
+            ));
+            for evidence in &leak.evidence {
+                text.push_str(&format!("  Evidence: {evidence}\n"));
+            }
+            text.push_str(&format!("  Change: {}\n", leak.recommendation));
+        }
+        for line in &self.cleared {
+            text.push_str(&format!("Not accused: {}  {}: {}\n", line.location, line.content, line.reason));
+        }
+        if let Some(sentence) = &self.how_to_tell {
+            text.push_str(&format!("To be sure: {sentence}\n"));
+        }
+        text.push_str(&next::text(&self.next));
+        budget::cap(text)
+    }
+}

@@ -1,0 +1,48 @@
+//! `get_gpu_hotspots`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec, limit, stored};
+use crate::answer::GpuHotspotsAnswer;
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct GpuHotspots;
+
+/// Parameters of `get_gpu_hotspots`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    profile_id: String,
+    /// Lines to return, 1 to 100.
+    #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = 100))]
+    limit: u32,
+}
+
+const fn default_limit() -> u32 {
+    10
+}
+
+impl ToolSpec for GpuHotspots {
+    const NAME: &'static str = "get_gpu_hotspots";
+    const TITLE: &'static str = "Lines by GPU time";
+    const DESCRIPTION: &'static str = "Ranks the lines of a profile by GPU time, with the GPU's load and memory while \
+        each ran. Needs a profile made with gpu=true on a machine with an NVIDIA, Apple or Neuron device; otherwise it \
+        says that nothing is known of the GPU.";
+
+    type Params = Params;
+    type Output = GpuHotspotsAnswer;
+
+    async fn call(
+        server: &Server,
+        params: Params,
+        _: Call,
+    ) -> Result<GpuHotspotsAnswer, ToolError> {
+        let limit = limit(params.limit)?;
+        let profile = stored(server, &params.profile_id)?;
+        Ok(GpuHotspotsAnswer::new(&profile, limit))
+    }
+}
