@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no rendering. One question per file.
 
+pub mod compare;
 mod file;
 mod functions;
 mod gpu;

@@ -34,9 +34,10 @@ pub struct EnvironmentInfo {
 }
 
 impl EnvironmentInfo {
-    pub(super) fn new(run: &RunInfo) -> Self {
-        let environment = &run.environment;
-        Self {
+    /// Nothing for a profile that was recorded elsewhere.
+    pub(super) fn new(run: &RunInfo) -> Option<Self> {
+        let environment = run.environment.as_ref()?;
+        Some(Self {
             python: environment.python.display().to_string(),
             python_source: environment.python_source.clone(),
             python_version: environment.python_version.clone(),
@@ -47,7 +48,7 @@ impl EnvironmentInfo {
             load: environment.load.map(round_for_display),
             project_root: run.project_root.display().to_string(),
             cwd: run.cwd.display().to_string(),
-        }
+        })
     }
 
     pub(super) fn text(&self) -> String {

@@ -66,13 +66,17 @@ impl GpuHotspotsAnswer {
     }
 
     fn with_rows(profile: &Profile, spots: &[Spot<'_>], limit: usize) -> Self {
-        let sum = |count| spots.iter().take(count).map(|spot| spot.gpu.share).sum::<Percent>().get();
+        let sum =
+            |count| spots.iter().take(count).map(|spot| spot.gpu.share).sum::<Percent>().get();
         let row = |spot: &Spot<'_>| GpuHotspot {
             file: profile.display_path(&spot.file.path).into_owned(),
             line: spot.line.number.get(),
             content: source(spot.file.text(spot.line.number)),
             function_name: spot.file.function_name(spot.line).to_owned(),
-            gpu_time_sec: profile.elapsed.map(|elapsed| spot.gpu.share.of(elapsed)).map(Seconds::rounded),
+            gpu_time_sec: profile
+                .elapsed
+                .map(|elapsed| spot.gpu.share.of(elapsed))
+                .map(Seconds::rounded),
             gpu_percent: spot.gpu.share.rounded(),
             gpu_load_percent: spot.gpu.load.map(Percent::rounded),
             gpu_memory_mb: Mebibytes::rounded(spot.gpu.peak_memory),
@@ -125,7 +129,10 @@ impl Answer for GpuHotspotsAnswer {
                 self.total,
                 amount_or_dash(self.coverage_percent)
             ),
-            None => format!("{}  lines by GPU time: {} of {}\n", self.profile_id, self.shown, self.total),
+            None => format!(
+                "{}  lines by GPU time: {} of {}\n",
+                self.profile_id, self.shown, self.total
+            ),
         };
         Listing {
             headline,

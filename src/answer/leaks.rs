@@ -262,9 +262,16 @@ fn evidence(profile: &Profile, leak: &Leak<'_>, growth: Option<Growth>) -> Vec<S
     }
     match &leak.retention {
         Retention::Kept(kept) => {
-            let life = if kept.outlives_call { "outlives the call" } else { "lives as long as this code runs" };
-            let shrinks =
-                if kept.shrinks { "objects are taken out of it elsewhere in the file" } else { "nothing in the file takes objects out of it" };
+            let life = if kept.outlives_call {
+                "outlives the call"
+            } else {
+                "lives as long as this code runs"
+            };
+            let shrinks = if kept.shrinks {
+                "objects are taken out of it elsewhere in the file"
+            } else {
+                "nothing in the file takes objects out of it"
+            };
             evidence.push(format!("the code stores into `{}`, which {life}; {shrinks}", kept.name));
         }
         Retention::Dropped => evidence.push("the code keeps none of it".to_owned()),
@@ -279,7 +286,9 @@ fn evidence(profile: &Profile, leak: &Leak<'_>, growth: Option<Growth>) -> Vec<S
             .rev()
             .take(4)
             .rev()
-            .map(|frame| format!("{} {}:{}", frame.function, profile.display_path(&frame.file), frame.line))
+            .map(|frame| {
+                format!("{} {}:{}", frame.function, profile.display_path(&frame.file), frame.line)
+            })
             .collect();
         evidence.push(format!("{} MiB allocated through {}", path.allocated, frames.join(" > ")));
     }
@@ -335,9 +344,9 @@ impl Answer for LeaksAnswer {
             ));
         }
         if self.total > 0 {
-            let covered = self
-                .coverage_percent
-                .map_or_else(String::new, |share| format!(", {} % of the growth by volume", amount(share)));
+            let covered = self.coverage_percent.map_or_else(String::new, |share| {
+                format!(", {} % of the growth by volume", amount(share))
+            });
             text.push_str(&format!(
                 "{} of {} suspects shown, confidence {} and above{covered}\n",
                 self.shown, self.total, self.confidence
@@ -363,7 +372,10 @@ impl Answer for LeaksAnswer {
             text.push_str(&format!("  Change: {}\n", leak.recommendation));
         }
         for line in &self.cleared {
-            text.push_str(&format!("Not accused: {}  {}: {}\n", line.location, line.content, line.reason));
+            text.push_str(&format!(
+                "Not accused: {}  {}: {}\n",
+                line.location, line.content, line.reason
+            ));
         }
         if let Some(sentence) = &self.how_to_tell {
             text.push_str(&format!("To be sure: {sentence}\n"));

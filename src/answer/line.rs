@@ -91,9 +91,7 @@ impl LineMetrics {
             allocated_mb: memory.map(|memory| memory.allocated.rounded()),
             allocations: None,
             copy_mb_per_sec: copied.map(MebibytesPerSec::rounded),
-            gpu_time_sec: line
-                .gpu
-                .and_then(|gpu| Some(gpu.share.of(profile.elapsed?).rounded())),
+            gpu_time_sec: line.gpu.and_then(|gpu| Some(gpu.share.of(profile.elapsed?).rounded())),
         }
     }
 

@@ -17,7 +17,7 @@ pub struct ProfileMetadata {
     pub profile_id: String,
     /// The program and its arguments.
     pub script_name: String,
-    /// When the run started, RFC 3339 in UTC; absent before it has.
+    /// When the run started, RFC 3339 in UTC; absent when it has not or is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<String>,
     /// `complete`, `partial` or `running`.
@@ -48,7 +48,7 @@ impl ProfileMetadata {
         Self {
             profile_id: profile.id.to_string(),
             script_name: program(profile),
-            timestamp: Some(profile.run.started_at.clone()),
+            timestamp: profile.run.started_at.clone(),
             status: match profile.run.status {
                 Status::Complete => "complete",
                 Status::Partial => "partial",

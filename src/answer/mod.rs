@@ -5,6 +5,7 @@
 //! shortened, numbers rounded, lists capped here, and nowhere before.
 
 mod budget;
+mod comparison;
 mod cpu_hotspots;
 mod doubts;
 mod environment;
@@ -25,6 +26,7 @@ mod text;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use comparison::{Change, ComparisonAnswer, ComparisonSummary};
 pub use cpu_hotspots::{CpuHotspot, CpuHotspotsAnswer};
 pub use environment::EnvironmentInfo;
 pub use file::{FileAnswer, FileQuery};

@@ -61,6 +61,7 @@ pub fn running(
         warnings: Vec::new(),
         stdout: None,
         stderr: None,
+        loaded_from: None,
         environment: None,
         next: vec![NextCall::new("get_profile", [("profile_id", json!(profile_id))])],
     }

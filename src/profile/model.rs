@@ -45,8 +45,8 @@ pub struct Measured {
     pub peaks_per_visit: bool,
     /// Time is CPU time of the process; waiting was not measured.
     pub virtual_time: bool,
-    /// Mean time between two CPU samples that was asked for.
-    pub sampling_interval: Seconds,
+    /// Mean time between two CPU samples that was asked for, when known.
+    pub sampling_interval: Option<Seconds>,
 }
 
 /// Which of the measured lines answers report.

@@ -99,14 +99,16 @@ pub struct RunInfo {
     pub status: Status,
     /// How the program ended.
     pub outcome: Outcome,
-    /// When it started, RFC 3339 in UTC.
-    pub started_at: String,
+    /// When it started, RFC 3339 in UTC, when known.
+    pub started_at: Option<String>,
+    /// The file it was read from, when it was recorded elsewhere. Such a profile has no output.
+    pub imported_from: Option<PathBuf>,
     /// Working directory of the program.
     pub cwd: PathBuf,
     /// Directory below which code counts as the user's; paths are shown relative to it.
     pub project_root: PathBuf,
-    /// Where it ran.
-    pub environment: Environment,
+    /// Where it ran; unknown for a profile that was recorded elsewhere.
+    pub environment: Option<Environment>,
     /// What it wrote to stdout.
     pub stdout: Output,
     /// What it wrote to stderr.

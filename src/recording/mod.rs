@@ -2,9 +2,10 @@
 //!
 //! Entry point: [`Recorder::record`]. Reading order: `request` (what is asked for),
 //! `record` (the story), `workspace` (the run's private directory), `outcome` (what became
-//! of it), `error` (why there is no profile).
+//! of it), `error` (why there is no profile); `import` (profiles that were recorded elsewhere).
 
 mod error;
+mod import;
 mod outcome;
 mod record;
 mod request;
@@ -12,6 +13,7 @@ mod setup;
 mod workspace;
 
 pub use error::{Ran, RecordError};
+pub use import::{ImportError, import, import_file};
 pub use record::{Event, Recorder, Settings};
 pub use request::{Measure, RunRequest, Target};
 

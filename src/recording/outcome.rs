@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::error::{Ran, RecordError};
+use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
 use super::request::{RunRequest, Target};
 use super::setup::Ready;
@@ -17,8 +18,6 @@ use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
 const SHORT_SECONDS: f64 = 0.3;
-/// Documents above this are refused; the largest seen are a few MB.
-const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
 
 /// Everything known at the end of a run.
 pub(super) struct Conclusion {
@@ -200,8 +199,7 @@ impl Conclusion {
                 gpu: parsed.gpu.filter(|_| measure.gpu),
                 peaks_per_visit: parsed.peaks_per_visit,
                 virtual_time: measure.use_virtual_time,
-                sampling_interval: Seconds::from_secs(measure.cpu_sampling_rate)
-                    .unwrap_or_default(),
+                sampling_interval: Seconds::from_secs(measure.cpu_sampling_rate),
             },
             reporting: Reporting {
                 cpu_percent_threshold: measure.cpu_percent_threshold,
@@ -236,10 +234,11 @@ impl Conclusion {
         RunInfo {
             status: if partial { Status::Partial } else { Status::Complete },
             outcome: ran.outcome,
-            started_at: format!("{started:.0}"),
+            started_at: Some(format!("{started:.0}")),
+            imported_from: None,
             cwd: self.place.cwd.clone(),
             project_root: self.place.root.clone(),
-            environment: Environment {
+            environment: Some(Environment {
                 python: project.executable.clone(),
                 python_source: project.source.to_string(),
                 python_version: project.version.to_string(),
@@ -249,7 +248,7 @@ impl Conclusion {
                 platform: format!("{} {}", project.platform, project.machine),
                 cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
                 load: self.load,
-            },
+            }),
             errors: self.errors(&ran),
             stdout: ran.stdout,
             stderr: ran.stderr,

@@ -112,7 +112,8 @@ pub(super) fn convert(raw: RawProfile<'_>, mut warnings: Vec<String>) -> Parsed 
         .map(|(path, file)| convert_file(&path, &file, memory, gpu.is_some(), &mut doubts))
         .collect();
     warnings.extend(doubts.into_warnings());
-    let memories = files.iter().flat_map(|file| &file.lines).filter_map(|line| line.memory.as_ref());
+    let memories =
+        files.iter().flat_map(|file| &file.lines).filter_map(|line| line.memory.as_ref());
     let peaks_per_visit = { memories }.any(|memory| memory.sampled_visits > 0);
     Parsed {
         program: raw.program.map(Cow::into_owned),

@@ -1,7 +1,6 @@
 use super::*;
 use crate::profile::{
-    Environment, Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds,
-    Status,
+    Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds, Status,
 };
 
 fn profile(length: usize, output_bytes: usize) -> Profile {
@@ -12,10 +11,11 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         run: RunInfo {
             status: Status::Complete,
             outcome: Outcome::ExitCode(0),
-            started_at: String::new(),
+            started_at: None,
+            imported_from: None,
             cwd: "/p".into(),
             project_root: "/p".into(),
-            environment: Environment::default(),
+            environment: None,
             stdout,
             stderr: Output::default(),
             peak_resident_bytes: None,
@@ -29,7 +29,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
             gpu: None,
             peaks_per_visit: true,
             virtual_time: false,
-            sampling_interval: Seconds::from_secs(0.01).unwrap(),
+            sampling_interval: Seconds::from_secs(0.01),
         },
         reporting: Reporting { cpu_percent_threshold: 1.0, malloc_threshold: 100, reduced: false },
         elapsed: Seconds::from_secs(1.0),

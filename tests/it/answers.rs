@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use scalene_mcp::analysis::leaks::LeakConfidence;
 use scalene_mcp::analysis::{CpuBasis, MemoryMetric};
 use scalene_mcp::answer::{
-    Answer, CpuHotspotsAnswer, FileAnswer, FileQuery, FunctionsAnswer, LeaksAnswer, MemoryHotspotsAnswer,
-    ProfileAnswer,
+    Answer, CpuHotspotsAnswer, FileAnswer, FileQuery, FunctionsAnswer, LeaksAnswer,
+    MemoryHotspotsAnswer, ProfileAnswer,
 };
 use scalene_mcp::profile::Profile;
 use scalene_mcp::scalene::parse;
@@ -39,7 +39,8 @@ fn leaks_of_recorded_profiles() {
         let answer = LeaksAnswer::new(&profile, least);
         println!("{name}: {}", answer.text());
         let leaks = answer.leaks.clone().unwrap_or_default();
-        let lines = leaks.iter().map(|leak| (leak.line, leak.confidence.clone())).collect::<Vec<_>>();
+        let lines =
+            leaks.iter().map(|leak| (leak.line, leak.confidence.clone())).collect::<Vec<_>>();
         (lines, answer)
     };
     for version in ["1.5.51", "1.5.55", "2.0.1", "2.2.1", "2.4.0"] {
@@ -48,12 +49,22 @@ fn leaks_of_recorded_profiles() {
         let leak = &answer.leaks.as_ref().unwrap()[0];
         assert!((385.0..410.0).contains(&leak.total_leaked_mb), "{version}: {leak:?}");
         let velocity = leak.velocity_mb_per_sec.unwrap();
-        assert!((280.0..380.0).contains(&velocity), "{version}: {velocity} MiB/s, about 330 are true");
+        assert!(
+            (280.0..380.0).contains(&velocity),
+            "{version}: {velocity} MiB/s, about 330 are true"
+        );
     }
     let (lines, answer) = found("leak_masked--2.4.0", LeakConfidence::Medium);
     assert_eq!(lines, [(9, "medium".to_owned())], "line 14 is innocent");
     assert_eq!(answer.cleared[0].location, "leak_masked.py:14");
-    for name in ["no_leak_buffers--2.4.0", "alloc_churn--2.4.0", "copy_heavy--2.4.0", "copy_heavy--1.5.55", "copy_heavy--2.0.1", "numpy_vectorised--2.4.0"] {
+    for name in [
+        "no_leak_buffers--2.4.0",
+        "alloc_churn--2.4.0",
+        "copy_heavy--2.4.0",
+        "copy_heavy--1.5.55",
+        "copy_heavy--2.0.1",
+        "numpy_vectorised--2.4.0",
+    ] {
         let (lines, answer) = found(name, LeakConfidence::Low);
         assert_eq!(lines, [], "{name}: {}", answer.text());
     }

@@ -61,8 +61,7 @@ pub fn growth(footprint: &Footprint) -> Option<Growth> {
     // The very last samples may catch a buffer in use: the lowest of the last tenth stands for them.
     let tail = (timeline.len() / 10).max(2);
     let mut floors: Vec<(f64, f64)> = Vec::with_capacity(timeline.len());
-    let lowest =
-        timeline.iter().rev().take(tail).min_by(|a, b| a.1.get().total_cmp(&b.1.get()))?;
+    let lowest = timeline.iter().rev().take(tail).min_by(|a, b| a.1.get().total_cmp(&b.1.get()))?;
     let mut floor = lowest.1.get();
     for (at, mib) in timeline.iter().rev() {
         floor = floor.min(mib.get());
@@ -107,9 +106,7 @@ mod tests {
     fn of(points: &[(f64, f64)]) -> Option<Growth> {
         let timeline = points
             .iter()
-            .map(|(at, mib)| {
-                (Seconds::from_secs(*at).unwrap(), Mebibytes::from_mib(*mib).unwrap())
-            })
+            .map(|(at, mib)| (Seconds::from_secs(*at).unwrap(), Mebibytes::from_mib(*mib).unwrap()))
             .collect();
         growth(&Footprint {
             peak: Mebibytes::ZERO,

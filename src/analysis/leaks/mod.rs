@@ -214,8 +214,7 @@ fn eliminate<'a>(
     keepers.retain(|(file, line, _)| {
         !findings.leaks.iter().any(|leak| std::ptr::eq(leak.file, *file) && leak.line == *line)
     });
-    let confidence =
-        if keepers.len() == 1 { LeakConfidence::Medium } else { LeakConfidence::Low };
+    let confidence = if keepers.len() == 1 { LeakConfidence::Medium } else { LeakConfidence::Low };
     for (file, line, kept) in keepers.into_iter().take(MOST_KEEPERS) {
         findings.leaks.push(Leak {
             file,
@@ -235,14 +234,11 @@ fn eliminate<'a>(
 const MOST_KEEPERS: usize = 10;
 
 /// Lines that only Scalene's detector accuses: without growth that stays, a weak sign.
-fn accused_only<'a>(
-    profile: &'a Profile,
-    codes: &mut Codes<'a>,
-    findings: &mut LeakFindings<'a>,
-) {
+fn accused_only<'a>(profile: &'a Profile, codes: &mut Codes<'a>, findings: &mut LeakFindings<'a>) {
     for file in &profile.files {
         for report in &file.leaks {
-            let known = |other: &FileProfile, line| std::ptr::eq(other, file) && line == report.line;
+            let known =
+                |other: &FileProfile, line| std::ptr::eq(other, file) && line == report.line;
             let listed = findings.leaks.iter().any(|leak| known(leak.file, leak.line))
                 || findings.cleared.iter().any(|cleared| known(cleared.file, cleared.line));
             let memory = file.line(report.line).and_then(|line: &Line| line.memory.as_ref());

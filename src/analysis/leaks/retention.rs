@@ -19,8 +19,23 @@ const SHRINKS: &[&str] =
 const MOST_KEEPERS: usize = 200;
 /// Functions that keep no reference to their arguments.
 const LOOKS_ONLY: &[&str] = &[
-    "len", "sum", "min", "max", "any", "all", "print", "repr", "str", "int", "float", "bool", "id",
-    "hash", "isinstance", "type", "range",
+    "len",
+    "sum",
+    "min",
+    "max",
+    "any",
+    "all",
+    "print",
+    "repr",
+    "str",
+    "int",
+    "float",
+    "bool",
+    "id",
+    "hash",
+    "isinstance",
+    "type",
+    "range",
 ];
 /// Definitions looked up when a value is followed from function to function.
 const MOST_STEPS: usize = 4;
@@ -131,7 +146,9 @@ impl<'a> Code<'a> {
         let Some(inner) = statement.named_child(0) else { return Retention::Unclear };
         match inner.kind() {
             "assignment" => {
-                let Some(left) = inner.child_by_field_name("left") else { return Retention::Unclear };
+                let Some(left) = inner.child_by_field_name("left") else {
+                    return Retention::Unclear;
+                };
                 let function = function_of(statement);
                 match (left.kind(), function) {
                     ("identifier", Some(function)) => {
@@ -170,7 +187,9 @@ impl<'a> Code<'a> {
             if function_of(node).map(|f| f.id()) != Some(function.id()) {
                 return Retention::Unclear;
             }
-            let Some(statement) = ancestors(node).find(|node| is_statement(*node)) else { continue };
+            let Some(statement) = ancestors(node).find(|node| is_statement(*node)) else {
+                continue;
+            };
             if is_plain_use(node, |node| self.text(node)) {
                 continue;
             }
@@ -189,14 +208,16 @@ impl<'a> Code<'a> {
         let name = function.and_then(|function| function.child_by_field_name("name"));
         let Some((function, name)) = function.zip(name) else { return Retention::Unclear };
         let is_method = ancestors(function).any(|node| node.kind() == "class_definition");
-        let is_wrapped = function.parent().is_some_and(|node| node.kind() == "decorated_definition");
+        let is_wrapped =
+            function.parent().is_some_and(|node| node.kind() == "decorated_definition");
         if is_wrapped || is_method {
             return Retention::Unclear;
         }
         let name_text = self.text(name);
         let mut outcome = None;
         for node in nodes(self.tree.root_node()) {
-            if node.kind() != "identifier" || self.text(node) != name_text || node.id() == name.id() {
+            if node.kind() != "identifier" || self.text(node) != name_text || node.id() == name.id()
+            {
                 continue;
             }
             let call = node.parent().filter(|parent| {
@@ -232,7 +253,8 @@ impl<'a> Code<'a> {
         let inner = statement.named_child(0)?;
         let target = match inner.kind() {
             "call" => {
-                let method = inner.child_by_field_name("function").filter(|f| f.kind() == "attribute")?;
+                let method =
+                    inner.child_by_field_name("function").filter(|f| f.kind() == "attribute")?;
                 let name = self.text(method.child_by_field_name("attribute")?);
                 STORES.contains(&name).then(|| method.child_by_field_name("object"))??
             }
@@ -285,15 +307,18 @@ impl<'a> Code<'a> {
                 if self.text(named.unwrap_or(parameter)) == name {
                     // A mutable default lives as long as the function does.
                     let default = parameter.child_by_field_name("value");
-                    let mutable = default
-                        .is_some_and(|value| matches!(value.kind(), "list" | "dictionary" | "set" | "call"));
+                    let mutable = default.is_some_and(|value| {
+                        matches!(value.kind(), "list" | "dictionary" | "set" | "call")
+                    });
                     return if mutable { Binding::Outside } else { Binding::Parameter };
                 }
             }
         }
         let assigned = nodes(function).any(|node| {
             let target = match node.kind() {
-                "assignment" | "for_statement" | "for_in_clause" => node.child_by_field_name("left"),
+                "assignment" | "for_statement" | "for_in_clause" => {
+                    node.child_by_field_name("left")
+                }
                 "named_expression" => node.child_by_field_name("name"),
                 "as_pattern_target" => Some(node),
                 _ => None,
@@ -301,7 +326,8 @@ impl<'a> Code<'a> {
             target.is_some_and(|target| {
                 target.kind() != "subscript"
                     && target.kind() != "attribute"
-                    && nodes(target).any(|part| part.kind() == "identifier" && self.text(part) == name)
+                    && nodes(target)
+                        .any(|part| part.kind() == "identifier" && self.text(part) == name)
             })
         });
         if assigned { Binding::Local } else { Binding::Outside }
@@ -313,7 +339,8 @@ fn shrunk<'a>(node: Node<'_>, source: &'a str) -> Option<&'a str> {
     let text = |node: Node<'_>| source.get(node.byte_range());
     match node.kind() {
         "call" => {
-            let method = node.child_by_field_name("function").filter(|f| f.kind() == "attribute")?;
+            let method =
+                node.child_by_field_name("function").filter(|f| f.kind() == "attribute")?;
             let name = text(method.child_by_field_name("attribute")?)?;
             SHRINKS.contains(&name).then(|| method.child_by_field_name("object").and_then(text))?
         }
@@ -355,9 +382,17 @@ fn is_loop(node: Node<'_>) -> bool {
 fn is_plain_use<'s>(node: Node<'_>, text: impl Fn(Node<'_>) -> &'s str) -> bool {
     let Some(parent) = node.parent() else { return false };
     match parent.kind() {
-        "subscript" => parent.child_by_field_name("value").is_some_and(|value| value.id() == node.id()),
-        "binary_operator" | "comparison_operator" | "boolean_operator" | "not_operator"
-        | "unary_operator" | "if_statement" | "while_statement" | "assert_statement" => true,
+        "subscript" => {
+            parent.child_by_field_name("value").is_some_and(|value| value.id() == node.id())
+        }
+        "binary_operator"
+        | "comparison_operator"
+        | "boolean_operator"
+        | "not_operator"
+        | "unary_operator"
+        | "if_statement"
+        | "while_statement"
+        | "assert_statement" => true,
         // `len(x)` and the like; other calls may keep their arguments.
         "argument_list" => parent
             .parent()
@@ -377,7 +412,8 @@ fn ancestors(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 }
 
 fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    (0..node.named_child_count()).filter_map(move |index| node.named_child(u32::try_from(index).ok()?))
+    (0..node.named_child_count())
+        .filter_map(move |index| node.named_child(u32::try_from(index).ok()?))
 }
 
 /// A node and everything below it, without recursion.
@@ -424,11 +460,17 @@ mod tests {
         for (source, name) in [
             ("C = []\ndef f(x):\n    C.append(bytes(x))  # here\n", "C"),
             ("C = {}\ndef f(x):\n    C[x] = bytes(x)  # here\n", "C"),
-            ("class A:\n    def f(self, x):\n        self.seen.add(bytes(x))  # here\n", "self.seen"),
+            (
+                "class A:\n    def f(self, x):\n        self.seen.add(bytes(x))  # here\n",
+                "self.seen",
+            ),
             ("def f(x, seen=[]):\n    seen.append(bytes(x))  # here\n", "seen"),
             ("N = []\ndef f(x):\n    global N\n    N += [bytes(x)]  # here\n", "N"),
             ("C = []\ndef f(x):\n    item = bytes(x)  # here\n    C.append(item)\n", "C"),
-            ("C = []\ndef make(x):\n    return bytes(x)  # here\ndef f(x):\n    C.append(1)\n    y = make(x)\n    C.append(y)\n", "C"),
+            (
+                "C = []\ndef make(x):\n    return bytes(x)  # here\ndef f(x):\n    C.append(1)\n    y = make(x)\n    C.append(y)\n",
+                "C",
+            ),
         ] {
             assert_eq!(kept(source), (name.to_owned(), true, false), "{source}");
         }
@@ -436,7 +478,8 @@ mod tests {
 
     #[test]
     fn containers_that_give_back_or_end_with_the_call() {
-        let popped = "C = []\ndef f(x):\n    C.append(bytes(x))  # here\n    if len(C) > 9: C.pop()\n";
+        let popped =
+            "C = []\ndef f(x):\n    C.append(bytes(x))  # here\n    if len(C) > 9: C.pop()\n";
         let deleted = "C = {}\ndef f(x):\n    C[x] = bytes(x)  # here\ndef g(x):\n    del C[x]\n";
         let bounded = "C = deque(maxlen=9)\ndef f(x):\n    C.append(bytes(x))  # here\n";
         let emptied = "class A:\n    def f(self, x):\n        self.a.append(bytes(x))  # here\n    def flush(self):\n        self.a = []\n";
@@ -476,7 +519,8 @@ mod tests {
     fn keepers_are_those_that_only_grow() {
         let source = "A = []\nB = {}\ndef f(x):\n    A.append(x)\n    B[x] = 1\n    y = []\n    y.append(x)\ndef g():\n    A.clear()\n";
         let keepers = Code::new(source).unwrap().keepers();
-        let lines: Vec<_> = keepers.iter().map(|(line, kept)| (line.get(), kept.name.as_str())).collect();
+        let lines: Vec<_> =
+            keepers.iter().map(|(line, kept)| (line.get(), kept.name.as_str())).collect();
         assert_eq!(lines, [(5, "B")]);
     }
 

@@ -15,8 +15,8 @@ use crate::answer::output::OutputInfo;
 use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
-    CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, ProgramKind, Seconds,
-    Status, signal_name,
+    CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile,
+    ProgramKind, RunInfo, Seconds, Status, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
@@ -46,8 +46,8 @@ impl ProfileAnswer {
         let build = |(lines, output_part): (usize, f64)| {
             let output = |output| OutputInfo::within(output, output_part);
             Self {
-                stdout: Some(output(&profile.run.stdout)),
-                stderr: Some(output(&profile.run.stderr)),
+                stdout: known(profile).map(|run| output(&run.stdout)),
+                stderr: known(profile).map(|run| output(&run.stderr)),
                 ..Self::with_lines(profile, lines)
             }
         };
@@ -57,8 +57,8 @@ impl ProfileAnswer {
     /// The same with every line listed.
     pub fn whole(profile: &Profile) -> Self {
         Self {
-            stdout: Some(OutputInfo::whole(&profile.run.stdout)),
-            stderr: Some(OutputInfo::whole(&profile.run.stderr)),
+            stdout: known(profile).map(|run| OutputInfo::whole(&run.stdout)),
+            stderr: known(profile).map(|run| OutputInfo::whole(&run.stderr)),
             ..Self::with_lines(profile, usize::MAX)
         }
     }
@@ -88,10 +88,16 @@ impl ProfileAnswer {
             warnings,
             stdout: None,
             stderr: None,
-            environment: Some(EnvironmentInfo::new(&profile.run)),
+            environment: EnvironmentInfo::new(&profile.run),
+            loaded_from: profile.run.imported_from.as_ref().map(|path| path.display().to_string()),
             next: next_calls(profile),
         }
     }
+}
+
+/// The run, unless it happened elsewhere and its output is not known.
+fn known(profile: &Profile) -> Option<&RunInfo> {
+    profile.run.environment.is_some().then_some(&profile.run)
 }
 
 pub(in crate::answer) fn program(profile: &Profile) -> String {

@@ -291,6 +291,9 @@ pub struct ProfileAnswer {
     /// What the program wrote to stderr.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stderr: Option<OutputInfo>,
+    /// The file it was read from, when it was recorded elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded_from: Option<String>,
     /// Where it ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<EnvironmentInfo>,

@@ -15,6 +15,11 @@ impl Answer for ProfileAnswer {
         text.push_str(&self.memory_text());
         text.push_str(&self.gpu_text());
         text.push_str(&self.call_paths_text());
+        if let Some(path) = &self.loaded_from {
+            text.push_str(&format!(
+                "Loaded from {path}: interpreter, output and end are not recorded there\n"
+            ));
+        }
         for error in &self.errors {
             text.push_str(&format!("Error: {error}\n"));
         }
@@ -116,7 +121,10 @@ impl ProfileAnswer {
             let points = memory.footprint_timeline.iter();
             let points: Vec<_> =
                 points.map(|[at, mib]| format!("{} s {}", amount(*at), amount(*mib))).collect();
-            text.push_str(&format!("Footprint, MiB (growth since the start): {}\n", points.join(", ")));
+            text.push_str(&format!(
+                "Footprint, MiB (growth since the start): {}\n",
+                points.join(", ")
+            ));
         }
         if memory.lines.0.is_empty() {
             return text;

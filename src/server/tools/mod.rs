@@ -1,11 +1,13 @@
 //! The tools: one file each, listed here, looked up by name.
 
+mod compare_profiles;
 mod cpu_hotspots;
 mod file_details;
 mod function_summary;
 mod get_profile;
 mod gpu_hotspots;
 mod list_profiles;
+mod load_profile;
 mod memory_hotspots;
 mod memory_leaks;
 mod profile_code;
@@ -76,12 +78,14 @@ pub(super) struct Registry {
 impl Registry {
     pub(super) fn new() -> Self {
         let mut entries = vec![
+            entry::<compare_profiles::CompareProfiles>(),
             entry::<cpu_hotspots::CpuHotspots>(),
             entry::<file_details::FileDetails>(),
             entry::<function_summary::FunctionSummary>(),
             entry::<get_profile::GetProfile>(),
             entry::<gpu_hotspots::GpuHotspots>(),
             entry::<list_profiles::ListProfiles>(),
+            entry::<load_profile::LoadProfile>(),
             entry::<memory_hotspots::MemoryHotspots>(),
             entry::<memory_leaks::MemoryLeaks>(),
             entry::<profile_code::ProfileCode>(),

@@ -32,10 +32,11 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         run: RunInfo {
             status: Status::Complete,
             outcome: Outcome::ExitCode(0),
-            started_at: "2026-11-22T10:00:00Z".into(),
+            started_at: Some("2026-11-22T10:00:00Z".into()),
+            imported_from: None,
             cwd: "/tmp/demo".into(),
             project_root: "/tmp/demo".into(),
-            environment: Environment {
+            environment: Some(Environment {
                 python: "/usr/bin/python3".into(),
                 python_source: "PATH".into(),
                 python_version: "3.11.7".into(),
@@ -44,7 +45,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
                 platform: "linux x86_64".into(),
                 cores: Some(2),
                 load: Some(0.5),
-            },
+            }),
             stdout: Output { head: "done\n".into(), total_bytes: 5, ..Output::default() },
             stderr: Output::default(),
             peak_resident_bytes: None,
@@ -58,7 +59,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
             gpu: parsed.gpu,
             peaks_per_visit: parsed.peaks_per_visit,
             virtual_time: false,
-            sampling_interval: Seconds::from_secs(0.01).unwrap(),
+            sampling_interval: Seconds::from_secs(0.01),
         },
         reporting: Reporting { cpu_percent_threshold: 1.0, malloc_threshold: 100, reduced: false },
         elapsed: parsed.elapsed,

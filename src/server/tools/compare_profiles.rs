@@ -1,0 +1,52 @@
+//! `compare_profiles`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec, stored};
+use crate::answer::ComparisonAnswer;
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct CompareProfiles;
+
+/// Parameters of `compare_profiles`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Baseline: id of a profile, a unique beginning of it, `latest` or `previous`.
+    profile_id1: String,
+    /// Candidate, named in the same way.
+    profile_id2: String,
+    /// Relative change that is let pass, 0 to 10: 0.05 is 5 %.
+    #[serde(default = "default_tolerance")]
+    #[schemars(range(min = 0.0, max = 10.0))]
+    tolerance: f64,
+}
+
+const fn default_tolerance() -> f64 {
+    0.05
+}
+
+impl ToolSpec for CompareProfiles {
+    const NAME: &'static str = "compare_profiles";
+    const TITLE: &'static str = "Compare two profiles";
+    const DESCRIPTION: &'static str = "Says what got slower and what got faster from one profile to another: wall \
+        time, peak memory, functions matched by name and their lines by a diff of the sources. A change counts beyond \
+        the tolerance and beyond the sampling error of both. Each profile is one run, so repeat runs for small changes.";
+
+    type Params = Params;
+    type Output = ComparisonAnswer;
+
+    async fn call(server: &Server, params: Params, _: Call) -> Result<ComparisonAnswer, ToolError> {
+        if !(0.0..=10.0).contains(&params.tolerance) {
+            return Err(ToolError::invalid_argument(
+                format!("tolerance: {} is outside 0 to 10", params.tolerance),
+                "pass a part, such as 0.05 for 5 %",
+            ));
+        }
+        let baseline = stored(server, &params.profile_id1)?;
+        let candidate = stored(server, &params.profile_id2)?;
+        Ok(ComparisonAnswer::new(&baseline, &candidate, params.tolerance))
+    }
+}

@@ -1,0 +1,48 @@
+//! `load_profile`.
+
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec};
+use crate::answer::ProfileAnswer;
+use crate::recording::{ImportError, import_file};
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct LoadProfile;
+
+/// Parameters of `load_profile`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Path of a JSON file that Scalene wrote (any version from 1.5 to 2.4); relative to the server's folder.
+    path: String,
+}
+
+impl ToolSpec for LoadProfile {
+    const NAME: &'static str = "load_profile";
+    const TITLE: &'static str = "Load a recorded profile";
+    const DESCRIPTION: &'static str = "Reads a JSON profile that Scalene wrote elsewhere, in CI or on a colleague's \
+        machine, and stores it, so that every analysis tool works on it and it can be compared with others. Nothing \
+        is run. The answer is the one of profile_script, without output and environment, which such a file does not hold.";
+
+    type Params = Params;
+    type Output = ProfileAnswer;
+
+    async fn call(server: &Server, params: Params, _: Call) -> Result<ProfileAnswer, ToolError> {
+        let id = server.store.draw_id(|id| server.jobs.get(id).is_some());
+        // Up to 256 MiB to read: not on a thread that serves others.
+        let read = tokio::task::spawn_blocking(move || import_file(Path::new(&params.path), id));
+        let profile = read.await.map_err(|_| ToolError::internal(Self::NAME))??;
+        let profile = server.store.insert(profile);
+        Ok(ProfileAnswer::new(&profile))
+    }
+}
+
+impl From<ImportError> for ToolError {
+    fn from(error: ImportError) -> Self {
+        Self::new(error.code(), error.to_string(), error.hint())
+    }
+}
