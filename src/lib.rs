@@ -1,7 +1,17 @@
 //! Profiles Python programs with Scalene and answers questions about the profiles.
 //!
 //! The binary `scalene-mcp` is an MCP server on standard input and output, and a command
-//! line. This library is everything below its `main`; it can be used without the server.
+//! line. This library is everything below its `main`; it can be used without the server:
+//!
+//! ```
+//! use scalene_mcp::{ProfileAnalyzer, ProfileParser};
+//!
+//! let profile = ProfileParser::new().parse_file("fixtures/profiles/shop_main--2.4.0.json")?;
+//! for function in ProfileAnalyzer::new().functions(&profile).iter().take(3) {
+//!     println!("{} {}", function.name, profile.seconds(function.on_cpu).unwrap());
+//! }
+//! # Ok::<(), scalene_mcp::Error>(())
+//! ```
 //!
 //! # Layers
 //!
@@ -9,7 +19,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | entrances | [`cli`], [`server`] |
+//! | entrances | [`cli`], [`server`], [`library`] |
 //! | use cases | [`doctor`], [`recording`], [`answer`] |
 //! | domain | [`analysis`], [`store`], [`scalene`], [`python`] |
 //! | ground | [`process`], [`profile`] |
@@ -24,6 +34,7 @@ pub mod analysis;
 pub mod answer;
 pub mod cli;
 pub mod doctor;
+pub mod library;
 pub mod process;
 pub mod profile;
 pub mod python;
@@ -31,3 +42,8 @@ pub mod recording;
 pub mod scalene;
 pub mod server;
 pub mod store;
+
+pub use library::{
+    Error, ErrorKind, ProfileAnalyzer, ProfileComparator, ProfileParser, ScaleneProfiler,
+    configure_logging,
+};

@@ -5,7 +5,6 @@ use std::process::exit;
 
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use etcetera::BaseStrategy;
 
 use crate::recording::Settings;
 
@@ -176,7 +175,7 @@ pub(super) fn parse() -> Invocation {
     let python_name = if from_env("python") { "SCALENE_MCP_PYTHON" } else { "--python" };
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let common = arguments.common;
-    let Some(cache_dir) = common.cache_dir.or_else(default_cache_dir) else {
+    let Some(cache_dir) = common.cache_dir.or_else(crate::recording::user_cache_dir) else {
         Arguments::command()
             .error(
                 clap::error::ErrorKind::MissingRequiredArgument,
@@ -192,10 +191,6 @@ pub(super) fn parse() -> Invocation {
         allow_install: !common.no_install,
     };
     Invocation { arguments: arguments.command, settings, log_level: common.log_level }
-}
-
-fn default_cache_dir() -> Option<PathBuf> {
-    Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("scalene-mcp"))
 }
 
 #[cfg(test)]

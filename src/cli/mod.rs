@@ -20,7 +20,7 @@ const FAILURE: u8 = 1;
 /// Runs the program. Wrong usage prints help and ends the process with code 2.
 pub fn main() -> ExitCode {
     let Invocation { arguments, settings, log_level } = args::parse();
-    init_logs(&log_level);
+    crate::library::configure_logging(&log_level);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -50,18 +50,6 @@ async fn serve(settings: Settings) -> ExitCode {
             ExitCode::from(FAILURE)
         }
     }
-}
-
-fn init_logs(level: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_new(level)
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    // Standard output is the protocol.
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colours)
-        .init();
 }
 
 fn fail(error: &RecordError) -> ExitCode {

@@ -14,7 +14,7 @@ mod workspace;
 
 pub use error::{Ran, RecordError};
 pub use import::{ImportError, import, import_file};
-pub use record::{Event, Recorder, Settings};
+pub use record::{Event, Recorder, Settings, user_cache_dir};
 pub use request::{Measure, RunRequest, Target};
 
 use std::path::PathBuf;

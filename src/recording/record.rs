@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use etcetera::BaseStrategy;
+
 use super::error::RecordError;
 use super::outcome::{self, Conclusion};
 use super::request::{Measure, RunRequest, Script, Target, find_script};
@@ -26,6 +28,21 @@ pub struct Settings {
     pub cache_dir: PathBuf,
     /// Whether Scalene may be installed into an overlay.
     pub allow_install: bool,
+}
+
+impl Default for Settings {
+    /// Overlays in the user's cache folder (without a home folder, in the temporary one),
+    /// installing allowed.
+    fn default() -> Self {
+        let cache_dir =
+            user_cache_dir().unwrap_or_else(|| std::env::temp_dir().join("scalene-mcp"));
+        Self { python: None, cache_dir, allow_install: true }
+    }
+}
+
+/// Where overlays are kept unless told otherwise; `None` without a home folder.
+pub fn user_cache_dir() -> Option<PathBuf> {
+    Some(etcetera::choose_base_strategy().ok()?.cache_dir().join("scalene-mcp"))
 }
 
 /// A sign of life of a run.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["server"],
+    &["library"],
     &["doctor", "answer", "recording"],
     &["analysis", "store", "scalene", "python"],
     &["process", "profile"],
