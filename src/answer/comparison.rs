@@ -241,13 +241,18 @@ fn summary(comparison: &Comparison<'_>, counts: [usize; 3]) -> ComparisonSummary
         elapsed_after_sec: elapsed.after.map(round_for_display),
         elapsed_change_sec: known.then(|| round_for_display(elapsed.change())),
         elapsed_change_pct: elapsed.percent().filter(|_| known).map(round_for_display),
-        max_footprint_before_mb: peak.and_then(|peak| peak.before).map(round_for_display),
-        max_footprint_after_mb: peak.and_then(|peak| peak.after).map(round_for_display),
+        max_footprint_before_mb: peak.and_then(|peak| sampled(peak.before)),
+        max_footprint_after_mb: peak.and_then(|peak| sampled(peak.after)),
         regressions,
         improvements,
         unchanged,
         tolerance: comparison.tolerance,
     }
+}
+
+/// A peak of nothing was too small to be sampled: not known.
+fn sampled(peak: Option<f64>) -> Option<f64> {
+    peak.filter(|peak| *peak > 0.0).map(round_for_display)
 }
 
 fn place(file: &str, lines: Option<(LineNo, LineNo)>) -> String {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::listing;
 use super::next::{self, NextCall};
 use super::text::{amount, amount_or_dash, source};
-use super::{Answer, budget};
+use super::{Answer, budget, doubts};
 use crate::analysis::leaks::{
     Cleared, Growth, Leak, LeakConfidence, LeakFindings, Retention, leaks,
 };
@@ -98,6 +98,8 @@ pub struct LeaksAnswer {
     pub growth: Option<GrowthInfo>,
     /// Lines that figures alone would accuse, and why they are not.
     pub cleared: Vec<ClearedLine>,
+    /// What to know before believing the figures.
+    pub warnings: Vec<String>,
     /// What one profile cannot tell, and what would.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub how_to_tell: Option<String>,
@@ -145,6 +147,7 @@ impl LeaksAnswer {
             coverage_percent: coverage.map(Percent::rounded),
             growth: growth.map(GrowthInfo::new),
             cleared: cleared.iter().take(rows).map(|line| ClearedLine::new(profile, line)).collect(),
+            warnings: doubts::beyond_resident(profile).filter(|_| suspicious).into_iter().collect(),
             how_to_tell: suspicious.then(|| {
                 "one profile cannot tell a leak from a result that is meant to grow: profile again with about \
                  twice the work; a leak's growth doubles with it, a bounded cache's or a start-up's does not"
@@ -189,7 +192,12 @@ impl ClearedLine {
             location: listing::location(profile, line.file, (line.line, line.line)),
             content: source(line.file.text(line.line)),
             reason: format!(
-                "{accused}, but what it allocates is dropped by the code, or the footprint does not grow"
+                "{accused}, but {}",
+                if line.dropped {
+                    "the code keeps nothing of what it allocates"
+                } else {
+                    "the footprint does not grow to stay"
+                }
             ),
         }
     }
@@ -376,6 +384,9 @@ impl Answer for LeaksAnswer {
                 "Not accused: {}  {}: {}\n",
                 line.location, line.content, line.reason
             ));
+        }
+        for warning in &self.warnings {
+            text.push_str(&format!("Caution: {warning}\n"));
         }
         if let Some(sentence) = &self.how_to_tell {
             text.push_str(&format!("To be sure: {sentence}\n"));

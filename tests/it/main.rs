@@ -17,6 +17,8 @@ mod answers;
 mod arguments;
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
+/// Documents that are generated from the program.
+mod docs;
 /// Which module may know which.
 mod layers;
 /// How sessions and runs end, and that nothing is left of them.

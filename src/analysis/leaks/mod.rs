@@ -77,6 +77,8 @@ pub struct Cleared<'a> {
     pub allocated: Mebibytes,
     /// Score of Scalene's own detector for this line.
     pub likelihood: Option<Fraction>,
+    /// The code keeps nothing of what it allocates; else it is cleared because nothing grew.
+    pub dropped: bool,
 }
 
 /// What a profile says about leaks.
@@ -146,7 +148,7 @@ fn suspects<'a>(
         let likelihood = likelihood(file, line.number);
         if retention == Retention::Dropped {
             let (line, allocated) = (line.number, memory.allocated);
-            findings.cleared.push(Cleared { file, line, allocated, likelihood });
+            findings.cleared.push(Cleared { file, line, allocated, likelihood, dropped: true });
             continue;
         }
         let retained = if held < growth.retained() { held } else { growth.retained() };
@@ -246,9 +248,10 @@ fn accused_only<'a>(profile: &'a Profile, codes: &mut Codes<'a>, findings: &mut 
             let likelihood = Some(report.likelihood);
             let retention = codes.retention(file, report.line);
             let grown = findings.growth.map_or(Mebibytes::ZERO, |growth| growth.retained());
-            if retention == Retention::Dropped || grown.get() < SMALLEST_GROWTH_MIB {
+            let dropped = retention == Retention::Dropped;
+            if dropped || grown.get() < SMALLEST_GROWTH_MIB {
                 let (line, allocated) = (report.line, memory.allocated);
-                findings.cleared.push(Cleared { file, line, allocated, likelihood });
+                findings.cleared.push(Cleared { file, line, allocated, likelihood, dropped });
                 continue;
             }
             let held = held(memory);

@@ -228,6 +228,10 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
         .collect();
     Some(MemoryMetrics {
         peak_mb: totals.peak.map(Mebibytes::rounded),
+        peak_resident_mb: profile
+            .run
+            .peak_resident_bytes
+            .map(|bytes| Mebibytes::from_bytes(bytes).rounded()),
         peak_at: footprint.peak_at.as_ref().map(|(file, line)| location(profile, file, *line)),
         average_mb: totals.average.map(Mebibytes::rounded),
         allocated_mb: totals.allocated.map(Mebibytes::rounded),

@@ -147,6 +147,10 @@ pub struct MemoryMetrics {
     /// enough to be sampled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_mb: Option<f64>,
+    /// Highest resident size of the process, MiB, as the operating system counts it: interpreter and Scalene
+    /// included, memory that was never touched not. Absent when it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_resident_mb: Option<f64>,
     /// Line that ran at that moment, as `file:line`. It need not have allocated it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_at: Option<String>,

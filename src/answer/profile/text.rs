@@ -109,11 +109,16 @@ impl ProfileAnswer {
         let Some(memory) = &self.memory_profile else { return String::new() };
         let at = memory.peak_at.as_ref().map_or_else(String::new, |at| format!(" while {at} ran"));
         let records = memory.memory_samples.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let resident = memory.peak_resident_mb.map_or_else(String::new, |mib| {
+            format!("; resident size of the process up to {} MiB", amount(mib))
+        });
         let Some(peak) = memory.peak_mb else {
-            return "Memory: no change was large enough to be sampled (Scalene's window is 1 MiB or more)\n".to_owned();
+            return format!(
+                "Memory: no change was large enough to be sampled (Scalene's window is 1 MiB or more){resident}\n"
+            );
         };
         let mut text = format!(
-            "Memory: footprint grew by up to {} MiB{at}; {} MiB allocated in all ({records} sampled records)\n",
+            "Memory: footprint grew by up to {} MiB{at}; {} MiB allocated in all ({records} sampled records){resident}\n",
             amount(peak),
             amount_or_dash(memory.allocated_mb),
         );

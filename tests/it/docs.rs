@@ -1,0 +1,116 @@
+//! Documents that are generated: they must say what the program says.
+//!
+//! `UPDATE_DOCS=1 cargo test --test it docs::` writes them anew.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::support::client::server_command;
+use crate::support::place::Place;
+use crate::support::wire::Wire;
+
+/// Compares a document with its generated text, or writes it.
+pub(crate) fn check(name: &str, generated: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, generated).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        written, generated,
+        "docs/{name} is stale: `UPDATE_DOCS=1 cargo test --test it docs::` writes it anew"
+    );
+}
+
+const HEAD: &str = "\
+# Tools
+
+Written from the schemas by a test (`tests/it/docs.rs`); change the schema, not this page.
+
+Every answer comes as structured content, described below, and as text with the same facts. A field that nobody
+measured is absent, never zero. Numbers have three significant digits. `_mb` fields are MiB (2^20 bytes), `_sec`
+fields seconds under the profiler, `percent` fields hundredths of a whole. A failure is text only: a code, what failed,
+and the next step ([troubleshooting](troubleshooting.md)). How figures become findings: [analysis](analysis.md).
+";
+
+#[tokio::test]
+async fn the_tool_reference_is_up_to_date() {
+    let place = Place::new();
+    let mut wire = Wire::open(server_command(&place.path(), &[]), "2025-11-25").await;
+    let list = wire.result(1, "tools/list", json!({})).await;
+    let mut text = HEAD.to_owned();
+    for tool in list["tools"].as_array().unwrap() {
+        describe(tool, &mut text);
+    }
+    check("tools.md", &text);
+}
+
+fn describe(tool: &Value, out: &mut String) {
+    let word = |key: &str| tool[key].as_str().unwrap();
+    writeln!(out, "\n## {}\n\n{}. {}\n", word("name"), word("title"), word("description")).unwrap();
+    let input = &tool["inputSchema"];
+    let empty = Map::new();
+    let properties = input["properties"].as_object().unwrap_or(&empty);
+    if properties.is_empty() {
+        writeln!(out, "No parameters.").unwrap();
+    } else {
+        writeln!(out, "| parameter | type | default | |\n|---|---|---|---|").unwrap();
+        let required = input["required"].as_array().cloned().unwrap_or_default();
+        for (name, schema) in properties {
+            let default = match &schema["default"] {
+                _ if required.contains(&json!(name)) => "required".to_owned(),
+                Value::Null => String::new(),
+                value => format!("`{value}`"),
+            };
+            let about = cell(schema);
+            writeln!(out, "| `{name}` | {} | {default} | {about} |", kind(schema)).unwrap();
+        }
+    }
+    writeln!(out, "\n| result | type | |\n|---|---|---|").unwrap();
+    rows(&tool["outputSchema"], "", out);
+}
+
+fn cell(schema: &Value) -> String {
+    schema["description"].as_str().unwrap_or_default().replace('|', "\\|").replace('\n', " ")
+}
+
+fn kind(schema: &Value) -> String {
+    if let Some(words) = schema["enum"].as_array() {
+        return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    }
+    if let Some(branches) = schema["oneOf"].as_array() {
+        let words: Vec<_> = branches
+            .iter()
+            .filter_map(|branch| branch["const"].as_str().map(|word| format!("`\"{word}\"`")))
+            .collect();
+        return words.join(", ");
+    }
+    let name = schema["type"].as_str().unwrap_or("any");
+    let range = match (&schema["minimum"], &schema["maximum"]) {
+        (Value::Null, Value::Null) => String::new(),
+        (low, Value::Null) => format!(" ≥ {low}"),
+        (Value::Null, high) => format!(" ≤ {high}"),
+        (low, high) => format!(" {low} to {high}"),
+    };
+    match name {
+        "array" => format!("list of {}", kind(&schema["items"])),
+        _ => format!("{name}{range}"),
+    }
+}
+
+/// One row for each field, nested ones by their path.
+fn rows(schema: &Value, path: &str, out: &mut String) {
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        writeln!(out, "| `{path}` | {} | {} |", kind(field), cell(field)).unwrap();
+        rows(field, &path, out);
+        if field["items"].is_object() {
+            rows(&field["items"], &format!("{path}[]"), out);
+        }
+        if field["additionalProperties"].is_object() {
+            rows(&field["additionalProperties"], &format!("{path}[*]"), out);
+        }
+    }
+}
