@@ -236,7 +236,7 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
         average_mb: totals.average.map(Mebibytes::rounded),
         allocated_mb: totals.allocated.map(Mebibytes::rounded),
         footprint_timeline: timeline(footprint),
-        peak_basis: peak_basis(profile).to_owned(),
+        peak_basis: (total > 0).then(|| peak_basis(profile).to_owned()),
         num_allocations: None,
         num_deallocations: None,
         memory_samples: footprint.records,

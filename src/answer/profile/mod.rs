@@ -169,7 +169,8 @@ pub struct MemoryMetrics {
     /// Footprint over time: seconds since the start and MiB, a few points of Scalene's `samples`.
     pub footprint_timeline: Vec<[f64; 2]>,
     /// What a line's peak and mean are in this profile: it depends on the version of Scalene.
-    pub peak_basis: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_basis: Option<String>,
     /// Sampled allocation and deallocation records behind these figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_samples: Option<u64>,

@@ -139,7 +139,7 @@ impl ProfileAnswer {
             memory.shown,
             memory.total,
             amount_or_dash(memory.coverage_percent),
-            memory.peak_basis
+            memory.peak_basis.as_deref().unwrap_or_default()
         ));
         let rows: Vec<_> = memory
             .lines
