@@ -2,17 +2,22 @@
 //!
 //! No I/O, no clock, no rendering. One question per file.
 
+mod code;
 mod file;
 mod functions;
 mod hotspots;
 mod memory;
+mod rules;
 mod summary;
+pub mod thresholds;
 
 pub use file::{FileLookup, find_file, lines_that_matter};
 pub use functions::{FunctionMetrics, functions};
 pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
 pub use memory::{COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, copy_rate, memory_hotspots};
+pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, findings, rules};
 pub use summary::{
     Confidence, RANKING_SAMPLES, SPARSE_PART, Summary, confidence, sparse, summary,
     unexplained_peak,
 };
+pub use thresholds::{THRESHOLDS, Threshold};

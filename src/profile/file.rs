@@ -1,6 +1,7 @@
 //! One profiled file: its source and what was measured on its lines.
 
 use super::ids::LineNo;
+use super::memo::Memo;
 use super::model::LeakReport;
 use super::outline::FunctionSpan;
 use super::units::{Fraction, Mebibytes, MebibytesPerSec, Percent};
@@ -148,6 +149,8 @@ pub struct FileProfile {
     pub cpu_share: Percent,
     /// What the profiler's own leak detector accuses.
     pub leaks: Vec<LeakReport>,
+    /// Kept by whoever analyses the file; no part of the measurement.
+    pub memo: Memo,
 }
 
 impl FileProfile {

@@ -6,6 +6,7 @@
 
 mod file;
 mod ids;
+mod memo;
 mod model;
 mod outline;
 mod run;
@@ -13,6 +14,7 @@ mod units;
 
 pub use file::{FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
 pub use ids::{LineNo, ProfileId};
+pub use memo::Memo;
 pub use model::{
     CallPath, Footprint, Frame, LeakReport, Measured, Profile, Program, ProgramKind, Reporting,
 };

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use super::json::{Num, RawFile, RawLine, RawProfile, RawStack};
 use crate::profile::{
     CallPath, FileProfile, Footprint, Fraction, Frame, LeakReport, Line, LineCpu, LineGpu,
-    LineMemory, LineNo, Mebibytes, MebibytesPerSec, Percent, Seconds, Source, innermost, outline,
+    LineMemory, LineNo, Mebibytes, MebibytesPerSec, Memo, Percent, Seconds, Source, innermost,
+    outline,
 };
 
 /// Lines above this are not believed: no source file is that long.
@@ -261,7 +262,7 @@ fn convert_file(
     let cpu_share =
         doubts.read(raw.percent_cpu_time, "percent_cpu_time", &at, Percent::from_percent);
     let cpu_share = cpu_share.unwrap_or_else(|| lines.iter().map(|line| line.cpu.total()).sum());
-    FileProfile { path: path.to_owned(), source, lines, functions, cpu_share, leaks }
+    FileProfile { path: path.to_owned(), source, lines, functions, cpu_share, leaks, memo: Memo::default() }
 }
 
 /// The measured part of a line; `None` when nothing was measured there.
