@@ -51,8 +51,9 @@ impl Code<'_> {
     }
 
     fn add_call(&self, call: Id, changed: &mut HashSet<String>) {
-        let harmless = self.callee(call).is_some_and(|path| is_pure(&path) || path == "print");
-        if harmless {
+        let known = self.callee(call).is_some_and(|path| is_pure(&path) || leaves_alone(&path));
+        let own = || self.definition(call).is_some_and(|function| self.is_effect_free(function));
+        if known || own() {
             return;
         }
         match self.method(call) {
@@ -115,6 +116,47 @@ impl Code<'_> {
         self.method(call).is_some_and(|(_, name)| READING.contains(&name))
     }
 
+    /// Whether a function only computes: it binds local names, calls what is known to be pure or
+    /// itself, and neither waits, yields nor raises on purpose.
+    pub(in crate::analysis) fn is_effect_free(&self, function: Id) -> bool {
+        if let Some(known) = self.effect_free.borrow().get(&function) {
+            return *known;
+        }
+        let free = self.only_computes(function);
+        self.effect_free.borrow_mut().insert(function, free);
+        free
+    }
+
+    fn only_computes(&self, function: Id) -> bool {
+        let own_name = self.child(function, "name").map(|name| self.text(name));
+        let Some(body) = self.child(function, "body") else { return false };
+        let returns = self.below(body).any(|id| self.kind(id) == "return_statement");
+        returns
+            && self.below(body).all(|id| match self.kind(id) {
+                "await" | "yield" | "raise_statement" | "global_statement"
+                | "nonlocal_statement" | "delete_statement" | "with_statement"
+                | "import_statement" => false,
+                "assignment" | "augmented_assignment" => self.child(id, "left").is_some_and(
+                    |target| matches!(self.kind(target), "identifier" | "pattern_list"),
+                ),
+                "call" => {
+                    let called = self.child(id, "function").map(|called| self.text(called));
+                    called == own_name || self.fills_local(id) || self.is_pure_call(id)
+                }
+                _ => true,
+            })
+    }
+
+    /// Whether a call adds to a container that the function made itself.
+    fn fills_local(&self, call: Id) -> bool {
+        self.method(call).is_some_and(|(object, name)| {
+            matches!(name, "append" | "add" | "extend")
+                && self.kind(object) == "identifier"
+                && self.binding_scope(object) == Some(self.scope(call))
+                && self.ty(object) != super::types::Ty::Unknown
+        })
+    }
+
     /// Whether lines of the loop, inner loops left out, call nothing.
     pub(in crate::analysis) fn is_call_free(&self, looped: Id) -> bool {
         !self.below(looped).any(|id| matches!(self.kind(id), "call" | "await"))
@@ -124,6 +166,14 @@ impl Code<'_> {
     pub(in crate::analysis) fn inner_loops(&self, looped: Id) -> impl Iterator<Item = Id> + '_ {
         self.below(looped).filter(|id| is_loop(self.kind(*id)))
     }
+}
+
+/// Functions with effects, but none on their arguments.
+fn leaves_alone(path: &str) -> bool {
+    matches!(path, "print" | "open" | "isinstance" | "input")
+        || ["re.", "os.", "json.", "time.", "logging.", "subprocess.", "asyncio."]
+            .iter()
+            .any(|module| path.starts_with(module))
 }
 
 fn is_pure(path: &str) -> bool {

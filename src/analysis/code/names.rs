@@ -20,6 +20,8 @@ pub(in crate::analysis) struct Code<'s> {
     definitions: HashMap<(Id, &'s str), Vec<Id>>,
     /// Types already worked out, and those being worked out.
     pub(super) known: RefCell<HashMap<Id, Ty>>,
+    /// Functions known to have an effect or none.
+    pub(super) effect_free: RefCell<HashMap<Id, bool>>,
     /// Names bound or changed in a loop.
     pub(super) changed: RefCell<HashMap<Id, std::rc::Rc<HashSet<String>>>>,
 }
@@ -42,6 +44,7 @@ impl<'s> Code<'s> {
             attributes: HashMap::new(),
             definitions: HashMap::new(),
             known: RefCell::default(),
+            effect_free: RefCell::default(),
             changed: RefCell::default(),
         };
         for id in code.tree.all() {
@@ -281,6 +284,11 @@ impl<'s> Code<'s> {
             ([only], 1) => Some(*only),
             _ => None,
         }
+    }
+
+    /// Whether any function or class of the file has this name.
+    pub(in crate::analysis) fn is_defined_here(&self, name: &str) -> bool {
+        self.definitions.keys().any(|(_, known)| *known == name)
     }
 
     /// All calls below a node or the node itself, those of nested functions included.

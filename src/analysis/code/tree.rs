@@ -132,7 +132,10 @@ impl<'s> Tree<'s> {
         let definition = self.node(Id(*definition));
         let top = definition.scope == 0
             && matches!(definition.kind, "function_definition" | "class_definition");
-        top && !wanted(definition.rows.0 + 1, definition.rows.1 + 1)
+        // A coroutine waits where nothing is sampled.
+        let text = self.source.get(definition.bytes.0 as usize..).unwrap_or_default();
+        top && !text.starts_with("async")
+            && !wanted(definition.rows.0 + 1, definition.rows.1 + 1)
     }
 
     /// Adds the node under the cursor, if it is one that matters.

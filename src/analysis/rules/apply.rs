@@ -85,13 +85,6 @@ pub fn findings(profile: &Profile) -> Vec<Finding<'_>> {
             candidates.extend(judge(profile, file, rule, site, volume));
         }
     }
-    for rule in rules() {
-        if let Look::Run(look) = rule.look
-            && let Some(verdict) = look(profile)
-        {
-            candidates.push(from_verdict(profile, rule, verdict));
-        }
-    }
     ranked(candidates)
 }
 
@@ -123,7 +116,6 @@ fn look(file: &FileProfile) -> Vec<(&'static Rule, Site)> {
     for rule in rules() {
         let look = match rule.look {
             Look::Code(look) | Look::File(_, look) => look,
-            Look::Run(_) => continue,
         };
         let sites = look(&seen).into_iter();
         let hot = sites.filter(|site| is_hot(&Figures::of(file, &site.counted)));

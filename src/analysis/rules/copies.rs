@@ -110,7 +110,7 @@ pub(super) const COPY_VOLUME: Rule = Rule {
     kind: Kind::Memory,
     detects: "a statement in a loop or function with a slice, a conversion (`bytes`, `list`, `tolist`, `tobytes`, \
               `astype`, `copy`, `join`) or a concatenation, that copied COPIED_MIB or more",
-    counts: "the statement",
+    counts: "the statement; for slices and `+` also the line after it and the lines of its loop that call nothing",
     advice: "Work on a view (`memoryview`, a numpy view, an index range) or convert once outside the loop.",
     limits: COPIES,
     thresholds: &[&PLACE_SHARE, &COPIED_MIB],
@@ -148,7 +148,7 @@ fn copy_volume(seen: &Seen<'_>) -> Vec<Site> {
         let (line, text) = (seen.line(copy), seen.quoted(copy));
         sites.push(Site::new(
             lines,
-            seen.by_statement(copy),
+            if seen.kind(copy) == "call" { seen.by_statement(copy) } else { seen.by_operator(copy) },
             format!("line {line} copies memory for `{text}` {}", seen.how_often(copy)),
             format!(
                 "on line {line}, use a view of the data (`memoryview`, a numpy slice, an index range) in \

@@ -97,7 +97,8 @@ pub(super) const NATIVE: Rule = Rule {
     id: "native-time",
     title: "time in native code behind one line",
     kind: Kind::Cpu,
-    detects: "a statement with a call that holds CATCH_ALL_SHARE or more, of which NATIVE_PART or more is native",
+    detects: "a statement with a call that holds CATCH_ALL_SHARE or more, of which NATIVE_PART or more is native, \
+              and that calls no function or class of the same file",
     counts: "the statement",
     advice: "Make fewer or larger calls, or give them less data; rewriting the Python around gains nothing.",
     limits: &[
@@ -116,6 +117,11 @@ fn native(seen: &Seen<'_>) -> Vec<Site> {
     for statement in measured(seen, CATCH_ALL_SHARE.value) {
         let calls = calls_of(seen, statement);
         let Some(call) = calls.first() else { continue };
+        // Scalene 2.2 and later counts a sample at any call as native, so that the split says
+        // nothing where the called is Python.
+        if calls.iter().any(|call| seen.calls_python(*call)) {
+            continue;
+        }
         let (lines, text) = (head_lines(seen, statement), seen.quoted(*call));
         let often = match seen.looped(statement) {
             Some(looped) => format!(

@@ -100,7 +100,7 @@ fn pure_call(seen: &Seen<'_>) -> Vec<Site> {
             || args.iter().any(|arg| !seen.is_invariant(*arg, looped))
             || has_keywords_that_change(seen, call, looped)
             || is_cached(seen, function)
-            || !has_no_effect(seen, function)
+            || !seen.is_effect_free(function)
         {
             continue;
         }
@@ -143,40 +143,6 @@ pub(super) fn is_cached(seen: &Seen<'_>, function: Id) -> bool {
                 .children(above)
                 .any(|part| seen.kind(part) == "decorator" && seen.text(part).contains("cache"))
     })
-}
-
-/// Whether a function only computes: it binds local names, calls what is known to be pure or
-/// itself, and neither waits, yields nor raises on purpose.
-pub(super) fn has_no_effect(seen: &Seen<'_>, function: Id) -> bool {
-    let own_name = seen.child(function, "name").map(|name| seen.text(name));
-    let Some(body) = seen.child(function, "body") else { return false };
-    let returns = seen.below(body).any(|id| seen.kind(id) == "return_statement");
-    returns
-        && seen.below(body).all(|id| match seen.kind(id) {
-            "await" | "yield" | "raise_statement" | "global_statement" | "nonlocal_statement"
-            | "delete_statement" | "with_statement" | "import_statement" => false,
-            "assignment" | "augmented_assignment" => seen
-                .child(id, "left")
-                .is_some_and(|target| matches!(seen.kind(target), "identifier" | "pattern_list")),
-            "call" => {
-                let function = seen.child(id, "function");
-                let recursive = function.map(|function| seen.text(function)) == own_name;
-                let fills_local = seen.method(id).is_some_and(|(object, name)| {
-                    matches!(name, "append" | "add" | "extend")
-                        && seen.kind(object) == "identifier"
-                        && seen.scope(id) == seen.binding_scope(object).unwrap_or(Id::ROOT)
-                        && !is_parameter(seen, object)
-                });
-                recursive || fills_local || seen.is_pure_call(id)
-            }
-            _ => true,
-        })
-}
-
-fn is_parameter(seen: &Seen<'_>, name: Id) -> bool {
-    let Some(function) = seen.function(name) else { return false };
-    let Some(parameters) = seen.child(function, "parameters") else { return false };
-    seen.below(parameters).any(|id| seen.text(id) == seen.text(name))
 }
 
 pub(super) const LOOKUPS: Rule = Rule {

@@ -122,9 +122,7 @@ pub(in crate::analysis) enum Knows {
 pub(in crate::analysis) enum Look {
     /// At the source of a hot file; what it finds is kept with the file.
     Code(fn(&Seen<'_>) -> Vec<Site>),
-    /// At the run as a whole.
-    Run(for<'a> fn(&'a Profile) -> Option<Verdict<'a>>),
-    /// At each file with the whole run in view.
+    /// At the source as well, with a last word that knows the whole run.
     File(for<'a> fn(&'a Profile, &'a FileProfile, &Site) -> Option<Verdict<'a>>, fn(&Seen<'_>) -> Vec<Site>),
 }
 

@@ -3,7 +3,7 @@
 use super::super::code::Id;
 use super::super::thresholds::{HANDLED_SHARE, PLACE_SHARE, SURE_SHARE};
 use super::figures::{Figures, number};
-use super::invariants::{has_no_effect, is_cached};
+use super::invariants::is_cached;
 use super::place::{Seen, Site};
 use super::table::{PLACE, SURE};
 use super::{Kind, Knows, Look, Rule, Severity};
@@ -43,7 +43,7 @@ fn recursion(seen: &Seen<'_>) -> Vec<Site> {
         if calls.len() < 2
             || !calls.iter().all(shrinks)
             || is_cached(seen, function)
-            || !has_no_effect(seen, function)
+            || !seen.is_effect_free(function)
         {
             continue;
         }

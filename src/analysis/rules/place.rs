@@ -156,6 +156,13 @@ impl Seen<'_> {
             })
     }
 
+    /// Whether a call may be of a function or class of this file, by its last name.
+    pub(super) fn calls_python(&self, call: Id) -> bool {
+        let Some(function) = self.child(call, "function") else { return true };
+        let name = self.child(function, "attribute").unwrap_or(function);
+        self.is_defined_here(self.text(name))
+    }
+
     /// Whether the node runs more than once: in a loop, or in a function.
     pub(super) fn repeats(&self, id: Id) -> bool {
         self.looped(id).is_some() || self.function(id).is_some()

@@ -1,11 +1,14 @@
 //! What concerns a program as a whole.
 
-use super::super::thresholds::{BUSY_CORES, CRITICAL_SHARE, IMPORT_SHARE, SPARE_CORES};
+use super::super::code::Id;
+use super::super::thresholds::{
+    BUSY_CORES, COMPUTING_PART, CRITICAL_SHARE, IMPORT_SHARE, SPARE_CORES,
+};
 use super::apply::Verdict;
 use super::figures::{Figures, Quantity, number};
 use super::place::{Seen, Site};
 use super::{Kind, Knows, Limit, Look, Rule, Severity};
-use crate::profile::{Percent, Profile};
+use crate::profile::{FileProfile, Fraction, Percent, Profile};
 
 pub(super) const IMPORTS: Rule = Rule {
     id: "import-time",
@@ -27,7 +30,7 @@ fn imports(seen: &Seen<'_>) -> Vec<Site> {
         .all()
         .filter(|id| matches!(seen.kind(*id), "import_statement" | "import_from_statement"))
         .collect();
-    let share = |id: &super::super::code::Id| Figures::of(seen.file, &[seen.lines(*id)]).total();
+    let share = |id: &Id| Figures::of(seen.file, &[seen.lines(*id)]).total();
     let Some(slowest) = statements.iter().max_by(|a, b| share(a).total_cmp(&share(b))) else {
         return Vec::new();
     };
@@ -50,51 +53,91 @@ fn imports(seen: &Seen<'_>) -> Vec<Site> {
 
 pub(super) const ONE_CORE: Rule = Rule {
     id: "one-core-busy",
-    title: "one core computes, the others are idle",
+    title: "independent work on one core while others are idle",
     kind: Kind::Parallelism,
-    detects: "a run that computes for CRITICAL_SHARE or more of the time on BUSY_CORES or fewer, on a machine with SPARE_CORES or \
-              more",
-    counts: "all lines that compute",
-    advice: "If the work falls into independent parts, spread them over processes.",
-    limits: &[],
-    thresholds: &[&CRITICAL_SHARE, &BUSY_CORES, &SPARE_CORES],
+    detects: "a loop or comprehension that calls a function of the same file, one without effects, with the loop's own \
+              item and only keeps its results; together they compute for CRITICAL_SHARE or more of the run, on BUSY_CORES or \
+              fewer of SPARE_CORES or more",
+    counts: "the lines of the function and the statement with the call",
+    advice: "Hand the items to processes.",
+    limits: &[
+        Limit { of: Quantity::Share, least: CRITICAL_SHARE },
+        Limit { of: Quantity::ComputingPart, least: COMPUTING_PART },
+    ],
+    thresholds: &[&CRITICAL_SHARE, &COMPUTING_PART, &BUSY_CORES, &SPARE_CORES],
     source: "Amdahl with n cores: 1 / (1 - share + share / n); Scalene's core utilisation",
-    at_most: Severity::Low,
+    at_most: Severity::Medium,
     knows: Knows::KindOfTime,
-    look: Look::Run(one_core),
+    look: Look::File(idle_cores, independent_calls),
 };
 
-fn one_core(profile: &Profile) -> Option<Verdict<'_>> {
+fn independent_calls(seen: &Seen<'_>) -> Vec<Site> {
+    let mut sites = Vec::new();
+    for call in seen.each("call") {
+        let (Some(looped), Some(function)) = (seen.looped(call), seen.definition(call)) else {
+            continue;
+        };
+        let args = seen.args(call);
+        let varies = args.iter().any(|arg| !seen.is_invariant(*arg, looped));
+        if !varies || !seen.is_effect_free(function) || !only_keeps(seen, looped, call) {
+            continue;
+        }
+        let name = seen.child(function, "name").map_or("", |name| seen.text(name));
+        let (line, text) = (seen.line(call), seen.quoted(call));
+        sites.push(Site::new(
+            seen.at(call),
+            vec![seen.at(call), seen.lines(function)],
+            format!("line {line} computes `{text}` for one item after the other, each without the others"),
+            format!(
+                "on line {line}, hand the items to `concurrent.futures.ProcessPoolExecutor().map({name}, …)`, if they \
+                 and the results can be pickled and one call takes a millisecond or more"
+            ),
+        ));
+    }
+    sites
+}
+
+/// Whether a loop does nothing with the result but keep it: a comprehension, or `append`.
+fn only_keeps(seen: &Seen<'_>, looped: Id, call: Id) -> bool {
+    if !seen.kind(looped).ends_with("statement") {
+        return true;
+    }
+    let others = seen.below(looped).any(|id| match seen.kind(id) {
+        "augmented_assignment" | "assignment" | "while_statement" => true,
+        "for_statement" => true,
+        _ => false,
+    });
+    let kept = seen.parent(call).and_then(|list| seen.parent(list)).is_some_and(|above| {
+        seen.method(above).is_some_and(|(_, name)| matches!(name, "append" | "add"))
+    });
+    kept && !others
+}
+
+fn idle_cores<'a>(profile: &'a Profile, file: &'a FileProfile, site: &Site) -> Option<Verdict<'a>> {
     #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
     let cores = profile.run.environment.cores? as f64;
     let computing: f64 = profile.sum(|line| line.cpu.on_cpu()).get();
-    if cores < SPARE_CORES.value || computing < CRITICAL_SHARE.value {
+    if cores < SPARE_CORES.value || computing <= 0.0 {
         return None;
     }
-    let mut weighted = 0.0;
-    for (_, line) in profile.lines() {
-        let utilization = line.cpu.core_utilization?.get();
-        weighted += line.cpu.on_cpu().get() * utilization;
-    }
+    let weighted: f64 = profile
+        .lines()
+        .map(|(_, line)| {
+            line.cpu.on_cpu().get() * line.cpu.core_utilization.map_or(0.0, Fraction::get)
+        })
+        .sum();
     let busy = cores * weighted / computing;
-    if busy > BUSY_CORES.value {
+    if busy <= 0.0 || busy > BUSY_CORES.value {
         return None;
     }
-    let share = Percent::from_percent(computing.min(100.0))?;
+    let share = Percent::from_percent(Figures::of(file, &site.counted).total().min(100.0))?;
     let part = share.get() / 100.0;
-    let site = Site::new(
-        (1, 1),
-        Vec::new(),
-        format!("the run computes on {} of {} cores", number(busy), number(cores)),
-        "if the hot loops work on independent parts, hand the parts to `concurrent.futures.ProcessPoolExecutor`; \
-         this is worth it after the findings above, if any",
-    )
-    .note(format!("{} % of sampled time computes, {} cores busy in the mean", number(computing), number(busy)));
+    let note = format!("{} of {} cores busy in the mean while computing", number(busy), number(cores));
     Some(Verdict {
-        file: None,
-        site,
+        file: Some(file),
+        site: site.clone().note(note),
         share: Some(share),
-        weight: computing,
+        weight: share.get(),
         ceiling: Some(1.0 / (1.0 - part + part / cores)),
     })
 }
