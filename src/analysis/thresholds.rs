@@ -66,8 +66,8 @@ thresholds! {
         "twice the largest sampling window of any supported Scalene (10 MiB)";
     KEPT_PART = 80.0 "% of the peak", "footprint at the end of the run, in parts of the peak, that counts as kept",
         "a program that frees its working data ends well below its peak";
-    RISING_PART = 70.0 "% of the steps", "part of the steps between footprint samples that rise, for steady growth",
-        "a plateau with noise rises in half of its steps";
+    HALF_GROWN_AT = 25.0 "% of the run", "time before which a footprint must not have reached half of its peak, for steady growth",
+        "steady growth is half done at 50 %; a working set that is filled once is done early";
     EXPLAINED_PART = 50.0 "% of the other's share", "part of a place's share that a finding must hold to replace a vaguer one there",
         "less than half of the time explained leaves the larger part to be named";
     HANDLED_SHARE = 1.0 "%", "share of the lines of `except` that shows that exceptions are common",
@@ -80,6 +80,10 @@ thresholds! {
         "with one core there is nothing to spread to";
     PASSES = 3.0 "passes", "passes over the same data that are worth one loop",
         "two passes written with builtins are often faster than one loop in Python";
+    WHOLE_LINES = 5_000.0 "lines", "length up to which a file is read whole; of longer ones only the functions with samples are read",
+        "reading this much takes about 50 ms, once per file";
+    TIGHT_NODES = 5_000.0 "syntax nodes", "largest loop of which the surroundings of a pattern are examined",
+        "about 700 lines of code; keeps generated and hostile sources from costing seconds";
     LARGE_RANGE = 100_000.0 "items", "a literal length from which a list of numbers is large",
         "about 4 MiB of list and integers, above the 1 MiB window of Scalene 2.3 and later";
 }

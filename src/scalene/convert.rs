@@ -262,7 +262,15 @@ fn convert_file(
     let cpu_share =
         doubts.read(raw.percent_cpu_time, "percent_cpu_time", &at, Percent::from_percent);
     let cpu_share = cpu_share.unwrap_or_else(|| lines.iter().map(|line| line.cpu.total()).sum());
-    FileProfile { path: path.to_owned(), source, lines, functions, cpu_share, leaks, memo: Memo::default() }
+    FileProfile {
+        path: path.to_owned(),
+        source,
+        lines,
+        functions,
+        cpu_share,
+        leaks,
+        memo: Memo::default(),
+    }
 }
 
 /// The measured part of a line; `None` when nothing was measured there.

@@ -234,14 +234,16 @@ fn hostile_sources_are_no_danger() {
         format!("x = '{}'\n", "a".repeat(1_000_000)),
         format!("for x in y:\n  a = {}\n", "b, ".repeat(300_000)),
         nested,
-        "for x in y:\n if x in z:\n".repeat(20_000),
+        "for x in y:\n if x in z:\n".repeat(5_000),
         "\u{0}\u{feff}for \t\r\r\n é in 'ü: (((".to_owned(),
     ];
     for source in sources {
+        let profile = uniform(&source, 20.0, 1..=5);
         let start = Instant::now();
-        check(&uniform(&source, 20.0, 1..=5));
+        check(&profile);
         let elapsed = start.elapsed();
-        assert!(elapsed.as_secs() < 20, "{} bytes: {elapsed:?}", source.len());
+        eprintln!("{} bytes: {elapsed:?}", source.len());
+        assert!(elapsed.as_secs() < 10, "{} bytes: {elapsed:?}", source.len());
     }
 }
 
@@ -347,7 +349,9 @@ fn document() -> String {
 
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
+    letters
+        .next()
+        .map_or(String::new(), |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }
 
 #[test]
@@ -358,5 +362,8 @@ fn the_document_is_made_from_the_tables() {
         std::fs::write(&path, &fresh).unwrap();
     }
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == fresh, "stale: SCALENE_MCP_WRITE_DOCS=1 cargo test --test it -- rules::the_document");
+    assert!(
+        kept == fresh,
+        "stale: SCALENE_MCP_WRITE_DOCS=1 cargo test --test it -- rules::the_document"
+    );
 }

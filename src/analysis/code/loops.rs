@@ -8,15 +8,59 @@ use super::tree::{Id, is_loop};
 
 /// Builtins whose result depends on their arguments alone.
 const PURE: &[&str] = &[
-    "abs", "all", "any", "bool", "dict", "divmod", "float", "frozenset", "int", "len", "list",
-    "max", "min", "pow", "range", "repr", "reversed", "round", "set", "sorted", "str", "sum",
-    "tuple", "zip", "enumerate",
+    "abs",
+    "all",
+    "any",
+    "bool",
+    "dict",
+    "divmod",
+    "float",
+    "frozenset",
+    "int",
+    "len",
+    "list",
+    "max",
+    "min",
+    "pow",
+    "range",
+    "repr",
+    "reversed",
+    "round",
+    "set",
+    "sorted",
+    "str",
+    "sum",
+    "tuple",
+    "zip",
+    "enumerate",
 ];
 /// Methods that leave their object as it is.
 const READING: &[&str] = &[
-    "copy", "count", "endswith", "find", "format", "get", "index", "items", "join", "keys",
-    "lower", "lstrip", "mean", "replace", "rstrip", "split", "startswith", "std", "strip", "sum",
-    "upper", "values", "union", "intersection", "difference",
+    "copy",
+    "count",
+    "endswith",
+    "find",
+    "format",
+    "get",
+    "index",
+    "items",
+    "join",
+    "keys",
+    "lower",
+    "lstrip",
+    "mean",
+    "replace",
+    "rstrip",
+    "split",
+    "startswith",
+    "std",
+    "strip",
+    "sum",
+    "upper",
+    "values",
+    "union",
+    "intersection",
+    "difference",
 ];
 
 impl Code<'_> {
@@ -35,9 +79,11 @@ impl Code<'_> {
                         self.add_roots(target, &mut changed);
                     }
                 }
-                "named_expression" | "as_pattern" | "delete_statement" => {
-                    self.add_roots(id, &mut changed);
+                "named_expression" | "as_pattern" => {
+                    let name = self.child(id, "name").or_else(|| self.children(id).last());
+                    self.add_roots(name.unwrap_or(id), &mut changed);
                 }
+                "delete_statement" => self.add_roots(id, &mut changed),
                 "call" => self.add_call(id, &mut changed),
                 _ => {}
             }
@@ -136,9 +182,11 @@ impl Code<'_> {
                 "await" | "yield" | "raise_statement" | "global_statement"
                 | "nonlocal_statement" | "delete_statement" | "with_statement"
                 | "import_statement" => false,
-                "assignment" | "augmented_assignment" => self.child(id, "left").is_some_and(
-                    |target| matches!(self.kind(target), "identifier" | "pattern_list"),
-                ),
+                "assignment" | "augmented_assignment" => {
+                    self.child(id, "left").is_some_and(|target| {
+                        matches!(self.kind(target), "identifier" | "pattern_list")
+                    })
+                }
                 "call" => {
                     let called = self.child(id, "function").map(|called| self.text(called));
                     called == own_name || self.fills_local(id) || self.is_pure_call(id)
@@ -159,7 +207,12 @@ impl Code<'_> {
 
     /// Whether lines of the loop, inner loops left out, call nothing.
     pub(in crate::analysis) fn is_call_free(&self, looped: Id) -> bool {
-        !self.below(looped).any(|id| matches!(self.kind(id), "call" | "await"))
+        if let Some(known) = self.call_free.borrow().get(&looped) {
+            return *known;
+        }
+        let free = !self.below(looped).any(|id| matches!(self.kind(id), "call" | "await"));
+        self.call_free.borrow_mut().insert(looped, free);
+        free
     }
 
     /// The loops inside a loop.

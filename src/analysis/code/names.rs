@@ -22,6 +22,8 @@ pub(in crate::analysis) struct Code<'s> {
     pub(super) known: RefCell<HashMap<Id, Ty>>,
     /// Functions known to have an effect or none.
     pub(super) effect_free: RefCell<HashMap<Id, bool>>,
+    /// Loops known to call something or nothing.
+    pub(super) call_free: RefCell<HashMap<Id, bool>>,
     /// Names bound or changed in a loop.
     pub(super) changed: RefCell<HashMap<Id, std::rc::Rc<HashSet<String>>>>,
 }
@@ -45,6 +47,7 @@ impl<'s> Code<'s> {
             definitions: HashMap::new(),
             known: RefCell::default(),
             effect_free: RefCell::default(),
+            call_free: RefCell::default(),
             changed: RefCell::default(),
         };
         for id in code.tree.all() {
@@ -128,10 +131,9 @@ impl<'s> Code<'s> {
             let annotation = self.tree.child(parameter, "type");
             let name = match self.tree.kind(parameter) {
                 "identifier" => Some(parameter),
-                _ => self
-                    .tree
-                    .child(parameter, "name")
-                    .or_else(|| self.tree.below(parameter).find(|n| self.tree.kind(*n) == "identifier")),
+                _ => self.tree.child(parameter, "name").or_else(|| {
+                    self.tree.below(parameter).find(|n| self.tree.kind(*n) == "identifier")
+                }),
             };
             if let Some(name) = name {
                 let text = self.tree.text(name);
@@ -265,9 +267,9 @@ impl<'s> Code<'s> {
     /// Value of a keyword argument.
     pub(in crate::analysis) fn keyword(&self, call: Id, name: &str) -> Option<Id> {
         let list = self.child(call, "arguments")?;
-        let found = self.children(list).find(|arg| {
-            self.child(*arg, "name").is_some_and(|key| self.text(key) == name)
-        })?;
+        let found = self
+            .children(list)
+            .find(|arg| self.child(*arg, "name").is_some_and(|key| self.text(key) == name))?;
         self.child(found, "value")
     }
 

@@ -3,7 +3,9 @@
 //! A node's descendants are the nodes right behind it, so that walks are plain ranges, and what
 //! rules ask most (the loop and the function around a node) is worked out once. Nothing recurses.
 
-use tree_sitter::{Parser, TreeCursor};
+use std::ops::ControlFlow;
+
+use tree_sitter::{ParseOptions, Parser, TreeCursor};
 
 /// Syntax below this depth is left out: CPython itself refuses 100 levels of blocks and 200 of
 /// brackets, so that only hostile text is deeper.
@@ -67,7 +69,7 @@ impl<'s> Tree<'s> {
         let mut tree = Self { source, nodes: Vec::new() };
         let mut parser = Parser::new();
         if parser.set_language(&tree_sitter_python::LANGUAGE.into()).is_ok()
-            && let Some(parsed) = parser.parse(source, None)
+            && let Some(parsed) = parse_within_bounds(&mut parser, source)
         {
             tree.fill(&mut parsed.walk(), &wanted);
         }
@@ -134,8 +136,7 @@ impl<'s> Tree<'s> {
             && matches!(definition.kind, "function_definition" | "class_definition");
         // A coroutine waits where nothing is sampled.
         let text = self.source.get(definition.bytes.0 as usize..).unwrap_or_default();
-        top && !text.starts_with("async")
-            && !wanted(definition.rows.0 + 1, definition.rows.1 + 1)
+        top && !text.starts_with("async") && !wanted(definition.rows.0 + 1, definition.rows.1 + 1)
     }
 
     /// Adds the node under the cursor, if it is one that matters.
@@ -269,6 +270,24 @@ impl<'s> Tree<'s> {
         })
     }
 
+    /// The next child of the same parent.
+    pub(in crate::analysis) fn sibling(&self, id: Id) -> Option<Id> {
+        let end = self.node(self.parent(id)?).end;
+        let mut next = self.node(id).end;
+        while next < end {
+            if self.kind(Id(next)) != "comment" {
+                return Some(Id(next));
+            }
+            next = self.node(Id(next)).end.max(next + 1);
+        }
+        None
+    }
+
+    /// Number of nodes below.
+    pub(in crate::analysis) fn size(&self, id: Id) -> u32 {
+        self.node(id).end.saturating_sub(id.0)
+    }
+
     /// The child in a role.
     pub(in crate::analysis) fn child(&self, id: Id, role: &str) -> Option<Id> {
         self.children(id).find(|child| self.role(*child) == role)
@@ -311,6 +330,23 @@ impl<'s> Tree<'s> {
             _ => (first, last),
         }
     }
+}
+
+/// The parser reports every hundred steps. Python needs fewer than one step per byte; broken text
+/// can need steps without end.
+const REPORTS_PER_BYTE: f64 = 0.1;
+const FEWEST_REPORTS: f64 = 1_000.0;
+
+fn parse_within_bounds(parser: &mut Parser, source: &str) -> Option<tree_sitter::Tree> {
+    #[expect(clippy::cast_precision_loss, reason = "a length")]
+    let mut left = FEWEST_REPORTS + REPORTS_PER_BYTE * source.len() as f64;
+    let mut count = |_: &tree_sitter::ParseState| {
+        left -= 1.0;
+        if left > 0.0 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let options = ParseOptions::new().progress_callback(&mut count);
+    let mut text = |offset: usize, _| source.as_bytes().get(offset..).unwrap_or_default();
+    parser.parse_with_options(&mut text, None, Some(options))
 }
 
 /// Whether a kind is a loop.

@@ -34,10 +34,31 @@ pub(in crate::analysis) enum Ty {
 
 /// Functions of numpy that give an array of machine numbers unless told another `dtype`.
 const ARRAY_MAKERS: &[&str] = &[
-    "array", "asarray", "zeros", "ones", "empty", "full", "arange", "linspace", "eye", "append",
-    "concatenate", "hstack", "vstack", "random.rand", "random.randn", "random.random",
-    "random.normal", "random.randint", "random.uniform", "zeros_like", "ones_like", "sqrt", "exp",
-    "sin", "cos",
+    "array",
+    "asarray",
+    "zeros",
+    "ones",
+    "empty",
+    "full",
+    "arange",
+    "linspace",
+    "eye",
+    "append",
+    "concatenate",
+    "hstack",
+    "vstack",
+    "random.rand",
+    "random.randn",
+    "random.random",
+    "random.normal",
+    "random.randint",
+    "random.uniform",
+    "zeros_like",
+    "ones_like",
+    "sqrt",
+    "exp",
+    "sin",
+    "cos",
 ];
 const FRAME_MAKERS: &[&str] =
     &["DataFrame", "read_csv", "read_json", "read_parquet", "read_sql", "concat"];
@@ -84,11 +105,17 @@ impl Code<'_> {
             let ty = value.map_or(Ty::Unknown, |value| {
                 // `x = x + [1]` says nothing new about `x`.
                 if self.within(id, value) && self.kind(value) != "call" {
-                    agreed.unwrap_or(Ty::Unknown)
+                    match agreed {
+                        Some(known) => known,
+                        None => return Ty::Unknown,
+                    }
                 } else {
                     self.ty(value)
                 }
             });
+            if ty == Ty::Unknown {
+                return ty;
+            }
             match agreed {
                 None => agreed = Some(ty),
                 Some(known) if known == ty => {}
@@ -177,7 +204,8 @@ impl Code<'_> {
         if let Some(name) = path.strip_prefix("pandas.") {
             return FRAME_MAKERS.contains(&name).then_some(Ty::Frame);
         }
-        let lock = path.strip_prefix("threading.").or_else(|| path.strip_prefix("multiprocessing."));
+        let lock =
+            path.strip_prefix("threading.").or_else(|| path.strip_prefix("multiprocessing."));
         lock.filter(|name| LOCKS.contains(name)).map(|_| Ty::Lock)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::code::{Code, Tree};
-use super::super::thresholds::{ALLOCATED_MIB, EXPLAINED_PART, PLACE_SHARE};
+use super::super::thresholds::{ALLOCATED_MIB, EXPLAINED_PART, PLACE_SHARE, WHOLE_LINES};
 use super::figures::{Figures, Quantity, Ranges, number};
 use super::place::{Seen, Site};
 use super::{Kind, Knows, Look, Rule, Severity, rules};
@@ -41,7 +41,10 @@ impl Finding<'_> {
         let ceiling = self.ceiling?;
         Some(match self.rule.kind {
             Kind::Parallelism => {
-                format!("spreading this work over all cores makes the run at most {} x faster", number(ceiling))
+                format!(
+                    "spreading this work over all cores makes the run at most {} x faster",
+                    number(ceiling)
+                )
             }
             _ => format!(
                 "removing these lines' time entirely makes the run at most {} x faster",
@@ -107,17 +110,22 @@ fn look(file: &FileProfile) -> Vec<(&'static Rule, Site)> {
     }
     let warm: Vec<u32> =
         file.lines.iter().filter(|line| is_warm(line)).map(|line| line.number.get()).collect();
+    #[expect(clippy::cast_precision_loss, reason = "a number of lines")]
+    let whole = file.source.line_count() as f64 <= WHOLE_LINES.value;
     let wanted = |first: u32, last: u32| {
         let start = warm.partition_point(|line| *line < first);
-        warm.get(start).is_some_and(|line| *line <= last)
+        whole || warm.get(start).is_some_and(|line| *line <= last)
     };
-    let seen = Seen { code: Code::new(Tree::parse(file.source.text(), wanted)), file };
+    let seen = Seen::new(Code::new(Tree::parse(file.source.text(), wanted)), file);
     let mut found = Vec::new();
     for rule in rules() {
         let look = match rule.look {
             Look::Code(look) | Look::File(_, look) => look,
         };
-        let sites = look(&seen).into_iter();
+        let mut sites = look(&seen);
+        // One statement may show a pattern several times.
+        sites.dedup_by(|a, b| a.lines == b.lines);
+        let sites = sites.into_iter();
         let hot = sites.filter(|site| is_hot(&Figures::of(file, &site.counted)));
         found.extend(hot.map(|site| (rule, site)));
     }
@@ -138,9 +146,8 @@ fn judge<'a>(
     volume: f64,
 ) -> Option<Candidate<'a>> {
     let figures = Figures::of(file, &site.counted);
-    let reached = |limit: &super::Limit| {
-        figures.quantity(limit.of, profile, volume) >= limit.least.value
-    };
+    let reached =
+        |limit: &super::Limit| figures.quantity(limit.of, profile, volume) >= limit.least.value;
     if !rule.limits.iter().all(reached) {
         return None;
     }
@@ -271,7 +278,7 @@ fn says_the_same(better: &Candidate<'_>, other: &Candidate<'_>) -> bool {
             Knows::Place | Knows::KindOfTime => {
                 explains && (places_meet || meet(&better.counted, &other.counted))
             }
-            Knows::Pattern | Knows::Cause => explains && places_meet,
+            Knows::Hint | Knows::Pattern | Knows::Cause => explains && places_meet,
         };
     }
     own == lines

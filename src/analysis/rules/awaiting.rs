@@ -10,8 +10,8 @@ pub(super) const SEQUENTIAL: Rule = Rule {
     id: "sequential-awaits",
     title: "awaits in a loop that do not depend on each other",
     kind: Kind::Waiting,
-    detects: "`await f(…)` in a `for` loop without `break` or `return`, where the awaited call uses no name that the \
-              loop's earlier rounds bound, in a program that mostly waits in `asyncio.run`",
+    detects: "`await f(…)` in a `for` loop without `break` or `return`, where the awaited call uses the loop's item and \
+              no name that earlier rounds bound, and is none of `asyncio` itself, in a program that mostly waits in `asyncio.run`",
     counts: "the `await` statements and the `asyncio.run(…)` statement, on which Scalene puts the time that the \
              event loop waits",
     advice: "Start them together with `asyncio.gather` or a `TaskGroup`, with a semaphore as a limit.",
@@ -35,9 +35,9 @@ fn sequential(seen: &Seen<'_>) -> Vec<Site> {
         .collect();
     for looped in seen.each("for_statement") {
         let Some(body) = seen.child(looped, "body") else { continue };
-        let leaves = seen.below(body).any(|id| {
-            matches!(seen.kind(id), "break_statement" | "return_statement" | "yield")
-        });
+        let leaves = seen
+            .below(body)
+            .any(|id| matches!(seen.kind(id), "break_statement" | "return_statement" | "yield"));
         let own_async = seen.text(looped).starts_with("async");
         let awaits: Vec<_> = seen
             .below(body)
@@ -45,8 +45,16 @@ fn sequential(seen: &Seen<'_>) -> Vec<Site> {
             .collect();
         let [only] = awaits.as_slice() else { continue };
         let Some(call) = seen.children(*only).next() else { continue };
-        let gathers = seen.callee(call).is_some_and(|path| path.contains("gather") || path.contains("wait"));
-        if leaves || own_async || gathers || seen.kind(call) != "call" || depends(seen, looped, call, *only) {
+        let own = seen.child(looped, "left").map_or("", |target| seen.text(target));
+        let by_item = seen.below(call).any(|id| seen.text(id) == own);
+        let gathers = seen.callee(call).is_some_and(|path| path.starts_with("asyncio."));
+        if leaves
+            || !by_item
+            || own_async
+            || gathers
+            || seen.kind(call) != "call"
+            || depends(seen, looped, call, *only)
+        {
             continue;
         }
         let mut counted = runs.clone();
@@ -75,7 +83,8 @@ fn sequential(seen: &Seen<'_>) -> Vec<Site> {
 /// Whether the awaited call reads a name that the loop itself works out, other than its target.
 fn depends(seen: &Seen<'_>, looped: Id, call: Id, wait: Id) -> bool {
     let Some(target) = seen.child(looped, "left") else { return true };
-    let own: Vec<_> = std::iter::once(target).chain(seen.below(target)).map(|id| seen.text(id)).collect();
+    let own: Vec<_> =
+        std::iter::once(target).chain(seen.below(target)).map(|id| seen.text(id)).collect();
     let bound: Vec<_> = seen
         .below(looped)
         .filter(|id| matches!(seen.kind(*id), "assignment" | "augmented_assignment"))

@@ -27,7 +27,9 @@ pub(super) const THREADS: Rule = Rule {
 
 fn threads(seen: &Seen<'_>) -> Vec<Site> {
     let pools = seen.each("call").any(|call| {
-        seen.callee(call).is_some_and(|path| path.ends_with("ThreadPoolExecutor") || path.ends_with("ThreadPool"))
+        seen.callee(call).is_some_and(|path| {
+            path.ends_with("ThreadPoolExecutor") || path.ends_with("ThreadPool")
+        })
     });
     let mut sites: Vec<Site> = Vec::new();
     for call in seen.each("call") {

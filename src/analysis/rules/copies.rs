@@ -25,7 +25,8 @@ fn deepcopy(seen: &Seen<'_>) -> Vec<Site> {
     let mut sites = Vec::new();
     for call in seen.each("call") {
         let deep = seen.callee(call).is_some_and(|path| path == "copy.deepcopy");
-        let Some(data) = seen.args(call).first().copied().filter(|_| deep && seen.repeats(call)) else {
+        let Some(data) = seen.args(call).first().copied().filter(|_| deep && seen.repeats(call))
+        else {
             continue;
         };
         let (line, data) = (seen.line(call), seen.quoted(data));
@@ -76,7 +77,11 @@ fn slice(seen: &Seen<'_>) -> Vec<Site> {
             continue;
         }
         let (line, name) = (seen.line(id), seen.quoted(target));
-        let sure = if ty == Ty::Unknown { format!(", if `{name}` is a list, text or bytes") } else { String::new() };
+        let sure = if ty == Ty::Unknown {
+            format!(", if `{name}` is a list, text or bytes")
+        } else {
+            String::new()
+        };
         let site = Site::new(
             seen.at(id),
             seen.by_operator(id),
@@ -109,18 +114,18 @@ pub(super) const COPY_VOLUME: Rule = Rule {
     title: "a line that copies much memory",
     kind: Kind::Memory,
     detects: "a statement in a loop or function with a slice, a conversion (`bytes`, `list`, `tolist`, `tobytes`, \
-              `astype`, `copy`, `join`) or a concatenation, that copied COPIED_MIB or more",
-    counts: "the statement; for slices and `+` also the line after it and the lines of its loop that call nothing",
+              `astype`, `copy`) or a concatenation of lists or texts, that copied COPIED_MIB or more",
+    counts: "the statement and the line after it, on which the time of an operator may be",
     advice: "Work on a view (`memoryview`, a numpy view, an index range) or convert once outside the loop.",
     limits: COPIES,
     thresholds: &[&PLACE_SHARE, &COPIED_MIB],
     source: "Scalene samples the bytes that memcpy moves",
     at_most: Severity::Critical,
-    knows: Knows::KindOfTime,
+    knows: Knows::Hint,
     look: Look::Code(copy_volume),
 };
 
-const CONVERSIONS: &[&str] = &["tolist", "tobytes", "astype", "copy", "join", "getvalue", "read"];
+const CONVERSIONS: &[&str] = &["tolist", "tobytes", "astype", "copy"];
 
 fn copy_volume(seen: &Seen<'_>) -> Vec<Site> {
     let mut sites: Vec<Site> = Vec::new();
@@ -129,12 +134,18 @@ fn copy_volume(seen: &Seen<'_>) -> Vec<Site> {
             "slice" => seen.parent(id),
             "binary_operator" | "augmented_assignment" => {
                 let operator = seen.child(id, "operator");
-                operator.filter(|o| matches!(seen.text(*o), "+" | "+=")).map(|_| id)
+                let grows = operator.is_some_and(|o| matches!(seen.text(o), "+" | "+="));
+                let left = seen.child(id, "left").filter(|_| grows);
+                let known = left.is_some_and(|left| matches!(seen.ty(left), Ty::List | Ty::Str));
+                known.then_some(id)
             }
             "call" => {
-                let converts = seen
-                    .callee(id)
-                    .is_some_and(|path| matches!(path.as_str(), "bytes" | "bytearray" | "list" | "tuple"));
+                let converts = seen.callee(id).is_some_and(|path| {
+                    matches!(path.as_str(), "bytes" | "bytearray" | "list" | "tuple")
+                }) && seen
+                    .args(id)
+                    .first()
+                    .is_some_and(|data| seen.kind(*data) == "identifier");
                 let method = seen.method(id).is_some_and(|(_, name)| CONVERSIONS.contains(&name));
                 (converts || method).then_some(id)
             }
@@ -148,7 +159,7 @@ fn copy_volume(seen: &Seen<'_>) -> Vec<Site> {
         let (line, text) = (seen.line(copy), seen.quoted(copy));
         sites.push(Site::new(
             lines,
-            if seen.kind(copy) == "call" { seen.by_statement(copy) } else { seen.by_operator(copy) },
+            seen.with_next(copy),
             format!("line {line} copies memory for `{text}` {}", seen.how_often(copy)),
             format!(
                 "on line {line}, use a view of the data (`memoryview`, a numpy slice, an index range) in \

@@ -42,7 +42,8 @@ impl Figures {
         let mut sum = Self::default();
         for (first, last) in ranges {
             let start = file.lines.partition_point(|line| line.number.get() < *first);
-            let inside = file.lines.iter().skip(start).take_while(|line| line.number.get() <= *last);
+            let inside =
+                file.lines.iter().skip(start).take_while(|line| line.number.get() <= *last);
             for line in inside {
                 sum.python += line.cpu.python.get();
                 sum.native += line.cpu.native.get();

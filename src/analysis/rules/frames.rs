@@ -25,7 +25,8 @@ fn iterrows(seen: &Seen<'_>) -> Vec<Site> {
     let mut sites = Vec::new();
     for call in seen.each("call") {
         let Some((frame, "iterrows")) = seen.method(call) else { continue };
-        let looped = seen.ancestors(call).take(4).find(|above| seen.kind(*above) == "for_statement");
+        let looped =
+            seen.ancestors(call).take(4).find(|above| seen.kind(*above) == "for_statement");
         let place = looped.unwrap_or_else(|| seen.statement(call));
         let (line, name) = (seen.line(call), seen.quoted(frame));
         sites.push(Site::new(
@@ -125,7 +126,8 @@ fn grow(seen: &Seen<'_>) -> Vec<Site> {
         let append = seen.method(right).is_some_and(|(object, name)| {
             name == "append" && seen.text(object) == seen.text(target)
         });
-        let Some(frame) = (if concat || append { Some(target) } else { new_row(seen, target) }) else {
+        let Some(frame) = (if concat || append { Some(target) } else { new_row(seen, target) })
+        else {
             continue;
         };
         let (line, name) = (seen.line(id), seen.quoted(frame));

@@ -1,7 +1,9 @@
 //! Places that are hot without a known pattern.
 
 use super::super::code::Id;
-use super::super::thresholds::{CATCH_ALL_SHARE, EXPLAINED_PART, NATIVE_PART, WAITING_PART, WAITING_SHARE};
+use super::super::thresholds::{
+    CATCH_ALL_SHARE, EXPLAINED_PART, NATIVE_PART, WAITING_PART, WAITING_SHARE,
+};
 use super::figures::{Figures, Quantity, number};
 use super::place::{Seen, Site};
 use super::table::LARGE;
@@ -43,7 +45,8 @@ fn measured(seen: &Seen<'_>, least: f64) -> Vec<Id> {
         }
         let (first, _) = seen.lines(id);
         let body = seen.children(id).find(|child| seen.kind(*child) == "block");
-        let last = body.map_or(seen.lines(id).1, |body| seen.line(body).saturating_sub(1).max(first));
+        let last =
+            body.map_or(seen.lines(id).1, |body| seen.line(body).saturating_sub(1).max(first));
         let at = hot.partition_point(|line| *line < first);
         if hot.get(at).is_some_and(|line| *line <= last) {
             found.push(id);
@@ -77,7 +80,11 @@ fn waiting(seen: &Seen<'_>) -> Vec<Site> {
         let what = if known {
             format!("line {} waits in `{function}(…)`", lines.0)
         } else {
-            format!("line {} waits in one of its {} calls, the first `{function}(…)`", lines.0, calls.len())
+            format!(
+                "line {} waits in one of its {} calls, the first `{function}(…)`",
+                lines.0,
+                calls.len()
+            )
         };
         sites.push(Site::new(
             lines,
@@ -122,6 +129,10 @@ fn native(seen: &Seen<'_>) -> Vec<Site> {
         if calls.iter().any(|call| seen.calls_python(*call)) {
             continue;
         }
+        // The head of a loop calls once; the time there is that of the loop.
+        if super::super::code::is_loop(seen.kind(statement)) {
+            continue;
+        }
         let (lines, text) = (head_lines(seen, statement), seen.quoted(*call));
         let often = match seen.looped(statement) {
             Some(looped) => format!(
@@ -161,7 +172,9 @@ pub(super) const HOT_LOOP: Rule = Rule {
 
 fn hot_loop(seen: &Seen<'_>) -> Vec<Site> {
     let mut sites = Vec::new();
-    for looped in seen.all().filter(|id| matches!(seen.kind(*id), "for_statement" | "while_statement")) {
+    for looped in
+        seen.all().filter(|id| matches!(seen.kind(*id), "for_statement" | "while_statement"))
+    {
         let lines = seen.lines(looped);
         let inner: Vec<_> = seen
             .inner_loops(looped)
@@ -177,7 +190,12 @@ fn hot_loop(seen: &Seen<'_>) -> Vec<Site> {
         sites.push(Site::new(
             lines,
             vec![lines],
-            format!("the loop on line {} (`{head}`) holds {} % of sampled time, {}", lines.0, number(all.total()), nature(&all)),
+            format!(
+                "the loop on line {} (`{head}`) holds {} % of sampled time, {}",
+                lines.0,
+                number(all.total()),
+                nature(&all)
+            ),
             look_at(seen, looped, &all),
         ));
     }
@@ -214,7 +232,12 @@ fn hot_line(seen: &Seen<'_>) -> Vec<Site> {
         let site = Site::new(
             lines,
             vec![lines],
-            format!("line {} (`{text}`) holds {} % of sampled time, {}", lines.0, number(figures.total()), nature(&figures)),
+            format!(
+                "line {} (`{text}`) holds {} % of sampled time, {}",
+                lines.0,
+                number(figures.total()),
+                nature(&figures)
+            ),
             look_at(seen, statement, &figures),
         );
         sites.push(if seen.kind(statement) == "function_definition" {
@@ -234,7 +257,10 @@ fn nature(figures: &Figures) -> String {
     } else if part(figures.native) >= NATIVE_PART.value {
         "mostly in native code".to_owned()
     } else if part(figures.system) >= 100.0 - NATIVE_PART.value {
-        format!("{} % of it waiting or descheduled, the rest computing", number(part(figures.system)))
+        format!(
+            "{} % of it waiting or descheduled, the rest computing",
+            number(part(figures.system))
+        )
     } else {
         "computing in Python or in what it calls".to_owned()
     }
@@ -243,14 +269,19 @@ fn nature(figures: &Figures) -> String {
 fn look_at(seen: &Seen<'_>, id: Id, figures: &Figures) -> String {
     let (line, _) = figures.hottest;
     let mut names: Vec<String> = Vec::new();
-    for call in seen.calls_in(id) {
-        let name = seen.child(call, "function").map(|function| format!("`{}`", seen.quoted(function)));
+    // What a `for` runs over is called once.
+    let body = seen.child(id, "body").unwrap_or(id);
+    for call in seen.calls_in(body) {
+        let name =
+            seen.child(call, "function").map(|function| format!("`{}`", seen.quoted(function)));
         if let Some(name) = name.filter(|name| !names.contains(name)) {
             names.push(name);
         }
     }
     let calls = match names.as_slice() {
-        [] => "it calls nothing, so only fewer rounds or another algorithm make it cheaper".to_owned(),
+        [] => {
+            "it calls nothing, so only fewer rounds or another algorithm make it cheaper".to_owned()
+        }
         names => {
             let shown: Vec<_> = names.iter().take(3).map(String::as_str).collect();
             format!("it calls {}", shown.join(", "))

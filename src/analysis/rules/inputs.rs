@@ -93,7 +93,9 @@ fn open(seen: &Seen<'_>) -> Vec<Site> {
         let place = with.map_or_else(|| seen.at(call), |with| seen.lines(with));
         let (line, path) = (seen.line(call), seen.quoted(path));
         let outside = match seen.looped(call) {
-            Some(looped) => format!("move `open({path}, …)` before the loop on line {}", seen.line(looped)),
+            Some(looped) => {
+                format!("move `open({path}, …)` before the loop on line {}", seen.line(looped))
+            }
             None => format!("open {path} once, outside the function, and pass the file in"),
         };
         sites.push(Site::new(
@@ -122,8 +124,13 @@ pub(super) const SUBPROCESS: Rule = Rule {
 };
 
 const STARTERS: &[&str] = &[
-    "subprocess.run", "subprocess.call", "subprocess.check_call", "subprocess.check_output",
-    "subprocess.Popen", "os.system", "os.popen",
+    "subprocess.run",
+    "subprocess.call",
+    "subprocess.check_call",
+    "subprocess.check_output",
+    "subprocess.Popen",
+    "os.system",
+    "os.popen",
 ];
 
 fn subprocess(seen: &Seen<'_>) -> Vec<Site> {
@@ -135,7 +142,8 @@ fn subprocess(seen: &Seen<'_>) -> Vec<Site> {
             continue;
         }
         let line = seen.line(call);
-        let command = seen.args(call).first().map_or(String::new(), |command| seen.quoted(*command));
+        let command =
+            seen.args(call).first().map_or(String::new(), |command| seen.quoted(*command));
         sites.push(
             Site::new(
                 seen.at(call),
@@ -172,7 +180,9 @@ pub(super) const LOCK: Rule = Rule {
 /// Calls that wait for something outside the program.
 pub(super) fn blocks(path: &str) -> bool {
     matches!(path, "time.sleep" | "open" | "input" | "urllib.request.urlopen")
-        || ["requests.", "httpx.", "subprocess.", "socket."].iter().any(|start| path.starts_with(start))
+        || ["requests.", "httpx.", "subprocess.", "socket."]
+            .iter()
+            .any(|start| path.starts_with(start))
 }
 
 fn lock(seen: &Seen<'_>) -> Vec<Site> {

@@ -44,18 +44,16 @@ fn invariant(seen: &Seen<'_>) -> Vec<Site> {
         }
         let (line, text) = (seen.line(call), seen.quoted(call));
         let outermost = outermost_invariant(seen, &args, looped);
-        sites.push(
-            Site::new(
-                seen.at(call),
-                seen.by_statement(call),
-                format!("line {line} computes `{text}` {}, with the same result", seen.how_often(call)),
-                format!(
-                    "compute `{text}` once before the loop on line {}, if nothing that the loop calls \
+        sites.push(Site::new(
+            seen.at(call),
+            seen.by_statement(call),
+            format!("line {line} computes `{text}` {}, with the same result", seen.how_often(call)),
+            format!(
+                "compute `{text}` once before the loop on line {}, if nothing that the loop calls \
                      changes what it reads",
-                    seen.line(outermost)
-                ),
+                seen.line(outermost)
             ),
-        );
+        ));
     }
     sites
 }
@@ -158,20 +156,23 @@ pub(super) const LOOKUPS: Rule = Rule {
     source: "since CPython 3.11 a specialised lookup costs about 2 ns, so that the gain is a few percent of the \
              loop (PEP 659)",
     at_most: Severity::Low,
-    knows: Knows::KindOfTime,
+    knows: Knows::Hint,
     look: Look::Code(lookups),
 };
 
 fn lookups(seen: &Seen<'_>) -> Vec<Site> {
     let mut sites = Vec::new();
-    let loops = seen.all().filter(|id| matches!(seen.kind(*id), "for_statement" | "while_statement"));
+    let loops =
+        seen.all().filter(|id| matches!(seen.kind(*id), "for_statement" | "while_statement"));
     for looped in loops {
-        if seen.below(looped).any(|id| matches!(seen.kind(id), "for_statement" | "while_statement")) {
+        let inner = |id| matches!(seen.kind(id), "for_statement" | "while_statement");
+        if !seen.is_tight(looped) || seen.below(looped).any(inner) {
             continue;
         }
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for id in seen.below(looped).filter(|id| seen.kind(*id) == "attribute") {
-            let object = seen.child(id, "object").filter(|object| seen.kind(*object) == "identifier");
+            let object =
+                seen.child(id, "object").filter(|object| seen.kind(*object) == "identifier");
             let fixed = object.is_some_and(|object| {
                 let imported = seen.path(id).is_some();
                 imported || (seen.text(object) == "self" && !seen.binds_anew(looped, id, None))
@@ -180,7 +181,9 @@ fn lookups(seen: &Seen<'_>) -> Vec<Site> {
                 *counts.entry(seen.text(id)).or_default() += 1;
             }
         }
-        let Some((name, count)) = counts.into_iter().max_by_key(|(_, count)| *count) else { continue };
+        let Some((name, count)) = counts.into_iter().max_by_key(|(_, count)| *count) else {
+            continue;
+        };
         #[expect(clippy::cast_precision_loss, reason = "a number of lookups")]
         let many = count as f64 >= LOOKUPS_LIMIT.value;
         if !many || seen.below(looped).any(|id| augments(seen, id, name)) {
@@ -197,7 +200,9 @@ fn lookups(seen: &Seen<'_>) -> Vec<Site> {
                     name.rsplit('.').next().unwrap_or(name)
                 ),
             )
-            .note("expect a few percent of the loop: the share is the whole loop's, not the lookups'"),
+            .note(
+                "expect a few percent of the loop: the share is the whole loop's, not the lookups'",
+            ),
         );
     }
     sites

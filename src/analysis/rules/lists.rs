@@ -42,7 +42,10 @@ fn membership(seen: &Seen<'_>) -> Vec<Site> {
         let site = Site::new(
             seen.at(test),
             seen.by_operator(test),
-            format!("line {line} searches the list `{list}` from its start {}", seen.how_often(test)),
+            format!(
+                "line {line} searches the list `{list}` from its start {}",
+                seen.how_often(test)
+            ),
             format!(
                 "build a set beside `{list}` (`{list}_set = set({list})`, updated where `{list}` \
                  grows) and test `{} {} {list}_set` on line {line}, if its items are hashable",
@@ -171,7 +174,7 @@ pub(super) const PASSES: Rule = Rule {
     thresholds: &[&SURE_SHARE, &PASSES_LIMIT],
     source: "each pass costs the loop's own overhead and reads all items again",
     at_most: Severity::Medium,
-    knows: Knows::KindOfTime,
+    knows: Knows::Hint,
     look: Look::Code(passes),
 };
 
@@ -191,7 +194,9 @@ fn passes(seen: &Seen<'_>) -> Vec<Site> {
         for (name, statements) in by_name {
             #[expect(clippy::cast_precision_loss, reason = "a number of statements")]
             let enough = statements.len() as f64 >= PASSES_LIMIT.value;
-            let (Some(first), Some(last)) = (statements.first(), statements.last()) else { continue };
+            let (Some(first), Some(last)) = (statements.first(), statements.last()) else {
+                continue;
+            };
             if !enough {
                 continue;
             }
@@ -201,8 +206,15 @@ fn passes(seen: &Seen<'_>) -> Vec<Site> {
                 Site::new(
                     (seen.line(*first), seen.lines(*last).1),
                     lines,
-                    format!("`{name}` is looped over {} times, on lines {}", starts.len(), starts.join(", ")),
-                    format!("compute what lines {} need in one loop over `{name}`", starts.join(", ")),
+                    format!(
+                        "`{name}` is looped over {} times, on lines {}",
+                        starts.len(),
+                        starts.join(", ")
+                    ),
+                    format!(
+                        "compute what lines {} need in one loop over `{name}`",
+                        starts.join(", ")
+                    ),
                 )
                 .note("what the passes compute stays; only the repeated looping goes away"),
             );
@@ -216,8 +228,7 @@ fn passed_over(seen: &Seen<'_>, statement: Id) -> Option<Id> {
     let data = match seen.kind(statement) {
         "for_statement" => seen.child(statement, "right"),
         "expression_statement" | "return_statement" => {
-            let clause =
-                seen.below(statement).find(|id| seen.kind(*id) == "for_in_clause")?;
+            let clause = seen.below(statement).find(|id| seen.kind(*id) == "for_in_clause")?;
             seen.child(clause, "right")
         }
         _ => None,

@@ -2,7 +2,7 @@
 
 use super::super::code::{Id, Ty};
 use super::super::thresholds::{
-    ALLOCATED_MIB, ALLOCATED_PART, GROWN_MIB, KEPT_PART, LARGE_RANGE, RISING_PART,
+    ALLOCATED_MIB, ALLOCATED_PART, GROWN_MIB, HALF_GROWN_AT, KEPT_PART, LARGE_RANGE,
 };
 use super::apply::Verdict;
 use super::figures::{Figures, number};
@@ -61,9 +61,11 @@ fn materialized(seen: &Seen<'_>) -> Vec<Site> {
         counted.push(seen.lines(call));
         let site = Site::new(seen.at(call), counted, issue, advice);
         let slower = matches!(path.as_str(), "sum" | "min" | "max" | "any" | "all");
-        sites.push(site.maybe(slower.then(|| {
-            "this saves memory; the time stays about the same".to_owned()
-        })));
+        sites.push(
+            site.maybe(
+                slower.then(|| "this saves memory; the time stays about the same".to_owned()),
+            ),
+        );
     }
     sites
 }
@@ -95,7 +97,8 @@ fn whole_file(seen: &Seen<'_>) -> Vec<Site> {
     let mut sites = Vec::new();
     for call in seen.each("call") {
         let Some((object, name)) = seen.method(call) else { continue };
-        let read = seen.method(object).is_some_and(|(_, inner)| matches!(inner, "read" | "read_text"));
+        let read =
+            seen.method(object).is_some_and(|(_, inner)| matches!(inner, "read" | "read_text"));
         let lines = name == "readlines" && seen.args(call).is_empty();
         let split = read && matches!(name, "splitlines" | "split");
         if !lines && !split {
@@ -117,12 +120,12 @@ pub(super) const GROWING: Rule = Rule {
     title: "a container that lives as long as the program and only grows",
     kind: Kind::Memory,
     detects: "`append`, `add`, `extend` or an item set, inside a function, on a list, dict or set of the module or class \
-              that nothing shrinks, on a statement that allocates, while the footprint rises steadily (RISING_PART) by \
+              that nothing shrinks, on a statement that allocates, while the footprint rises steadily (HALF_GROWN_AT) by \
               GROWN_MIB or more and stays (KEPT_PART)",
     counts: "the statement; severity by its part of the allocated volume",
     advice: "Bound it (`functools.lru_cache(maxsize=…)`, `deque(maxlen=…)`), or remove what is done with.",
     limits: ALLOCATES,
-    thresholds: &[&ALLOCATED_MIB, &ALLOCATED_PART, &GROWN_MIB, &KEPT_PART, &RISING_PART],
+    thresholds: &[&ALLOCATED_MIB, &ALLOCATED_PART, &GROWN_MIB, &KEPT_PART, &HALF_GROWN_AT],
     source: "what a module refers to is never freed; Scalene's footprint over time",
     at_most: Severity::Critical,
     knows: Knows::Cause,
@@ -174,39 +177,44 @@ fn growing(seen: &Seen<'_>) -> Vec<Site> {
 fn shrinks(seen: &Seen<'_>, container: Id) -> bool {
     let name = seen.text(container);
     seen.all().any(|id| match seen.kind(id) {
-        "call" => seen
-            .method(id)
-            .is_some_and(|(object, method)| SHRINKERS.contains(&method) && seen.text(object) == name),
+        "call" => seen.method(id).is_some_and(|(object, method)| {
+            SHRINKERS.contains(&method) && seen.text(object) == name
+        }),
         "delete_statement" => seen.text(id).contains(name),
         _ => false,
     })
 }
 
-fn still_growing<'a>(profile: &'a Profile, file: &'a FileProfile, site: &Site) -> Option<Verdict<'a>> {
+fn still_growing<'a>(
+    profile: &'a Profile,
+    file: &'a FileProfile,
+    site: &Site,
+) -> Option<Verdict<'a>> {
     let footprint = profile.footprint.as_ref()?;
     let timeline = &footprint.timeline;
     let (first, last) = (timeline.first()?.1.get(), timeline.last()?.1.get());
-    let steps = timeline.windows(2);
-    let all = steps.len();
-    let rising = steps
-        .filter(|pair| matches!(pair, [(_, before), (_, after)] if after.get() >= before.get()))
-        .count();
-    #[expect(clippy::cast_precision_loss, reason = "at most 100 samples")]
-    let rising = 100.0 * rising as f64 / all.max(1) as f64;
     let peak = footprint.peak.get();
+    let half = timeline.iter().find(|(_, mib)| mib.get() >= 0.5 * peak)?.0.get();
+    // Scalene's own start is before the first sample.
+    let start = timeline.first()?.0.get();
+    let span = profile.elapsed?.get() - start;
+    let half = 100.0 * (half - start) / span.max(f64::MIN_POSITIVE);
     let kept = if peak > 0.0 { 100.0 * last / peak } else { 0.0 };
-    if last - first < GROWN_MIB.value || kept < KEPT_PART.value || rising < RISING_PART.value {
+    if last - first < GROWN_MIB.value || kept < KEPT_PART.value || half < HALF_GROWN_AT.value {
         return None;
     }
     let figures = Figures::of(file, &site.counted);
-    let volume: f64 =
-        profile.lines().filter_map(|(_, line)| line.memory.as_ref()).map(|m| m.allocated.get()).sum();
+    let volume: f64 = profile
+        .lines()
+        .filter_map(|(_, line)| line.memory.as_ref())
+        .map(|m| m.allocated.get())
+        .sum();
     let site = site.clone().note(format!(
-        "footprint {} MiB at the first sample, {} MiB at the last, peak {} MiB; {} % of the steps rise",
+        "footprint {} MiB at the first sample, {} MiB at the last, peak {} MiB, half of it after {} % of the run",
         number(first),
         number(last),
         number(peak),
-        number(rising)
+        number(half)
     ));
     Some(Verdict {
         file: Some(file),

@@ -109,8 +109,10 @@ pub struct Limit {
 pub(in crate::analysis) enum Knows {
     /// Only that the place is hot.
     Place,
-    /// The kind of time, or a small part of the cost.
+    /// The kind of time.
     KindOfTime,
+    /// A pattern whose cost depends on what surrounds it.
+    Hint,
     /// A pattern with a known cost.
     Pattern,
     /// The pattern and why it is avoidable here.
@@ -123,7 +125,10 @@ pub(in crate::analysis) enum Look {
     /// At the source of a hot file; what it finds is kept with the file.
     Code(fn(&Seen<'_>) -> Vec<Site>),
     /// At the source as well, with a last word that knows the whole run.
-    File(for<'a> fn(&'a Profile, &'a FileProfile, &Site) -> Option<Verdict<'a>>, fn(&Seen<'_>) -> Vec<Site>),
+    File(
+        for<'a> fn(&'a Profile, &'a FileProfile, &Site) -> Option<Verdict<'a>>,
+        fn(&Seen<'_>) -> Vec<Site>,
+    ),
 }
 
 /// One entry of the table.

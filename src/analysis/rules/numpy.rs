@@ -24,14 +24,12 @@ pub(super) const ELEMENTS: Rule = Rule {
 fn elements(seen: &Seen<'_>) -> Vec<Site> {
     let mut sites = Vec::new();
     for looped in seen.each("for_statement") {
-        let (Some(target), Some(data)) = (seen.child(looped, "left"), seen.child(looped, "right")) else {
+        let (Some(target), Some(data)) = (seen.child(looped, "left"), seen.child(looped, "right"))
+        else {
             continue;
         };
-        let array = if seen.ty(data) == Ty::Array {
-            Some(data)
-        } else {
-            indexed(seen, looped, target)
-        };
+        let array =
+            if seen.ty(data) == Ty::Array { Some(data) } else { indexed(seen, looped, target) };
         let Some(array) = array else { continue };
         let (line, name) = (seen.line(looped), seen.quoted(array));
         let site = Site::new(
@@ -59,7 +57,9 @@ fn indexed(seen: &Seen<'_>, looped: Id, target: Id) -> Option<Id> {
         let array = seen.child(id, "value")?;
         let index = seen.children(id).filter(|part| seen.role(*part) == "subscript").last()?;
         let own = matches!(seen.kind(index), "identifier" | "binary_operator")
-            && std::iter::once(index).chain(seen.below(index)).any(|part| names.contains(&seen.text(part)));
+            && std::iter::once(index)
+                .chain(seen.below(index))
+                .any(|part| names.contains(&seen.text(part)));
         (own && seen.ty(array) == Ty::Array).then_some(array)
     })
 }
@@ -90,9 +90,9 @@ fn objects(seen: &Seen<'_>) -> Vec<Site> {
             }
             "call" => {
                 let numpy = seen.callee(id).is_some_and(|path| path.starts_with("numpy."));
-                let own = seen
-                    .method(id)
-                    .filter(|(_, name)| matches!(*name, "sum" | "mean" | "dot" | "cumsum" | "prod"));
+                let own = seen.method(id).filter(|(_, name)| {
+                    matches!(*name, "sum" | "mean" | "dot" | "cumsum" | "prod")
+                });
                 let arg = seen.args(id).first().copied().filter(|_| numpy);
                 let object = own.map(|(object, _)| object).or(arg);
                 object.filter(|object| seen.ty(*object) == Ty::ObjectArray)

@@ -94,9 +94,8 @@ fn special(seen: &Seen<'_>) -> Vec<Site> {
         let Some(name) = seen.child(function, "name").map(|name| seen.text(name)) else { continue };
         let class = seen.child(class, "name").map_or("the class", |name| seen.text(name));
         let property = seen.parent(function).is_some_and(|above| {
-            seen.children(above).any(|part| {
-                seen.kind(part) == "decorator" && seen.text(part).trim() == "@property"
-            })
+            seen.children(above)
+                .any(|part| seen.kind(part) == "decorator" && seen.text(part).trim() == "@property")
         });
         let line = seen.line(function);
         let (caller, advice) = match name {
@@ -116,11 +115,15 @@ fn special(seen: &Seen<'_>) -> Vec<Site> {
             ),
             "__lt__" | "__gt__" | "__le__" | "__ge__" => (
                 "a sort, heap or min/max calls",
-                format!("sort with `key=` (a tuple or number per object) instead of {name}() on line {line}"),
+                format!(
+                    "sort with `key=` (a tuple or number per object) instead of {name}() on line {line}"
+                ),
             ),
             "__getattr__" | "__getattribute__" => (
                 "an attribute access calls",
-                format!("set the attributes that are read most on the object, so that {name}() on line {line} is not asked"),
+                format!(
+                    "set the attributes that are read most on the object, so that {name}() on line {line} is not asked"
+                ),
             ),
             _ if property => (
                 "an attribute access calls",

@@ -4,9 +4,13 @@
 //! (`x in y`, `a + b`, `a[i]`) is on whatever line comes next, and Scalene 2.2 and later spreads a
 //! loop without calls evenly over its lines; so operators are counted by their loop.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Deref;
+use std::rc::Rc;
 
 use super::super::code::{Code, Id};
+use super::super::thresholds::TIGHT_NODES;
 use super::figures::Ranges;
 use crate::profile::FileProfile;
 
@@ -14,6 +18,14 @@ use crate::profile::FileProfile;
 pub(in crate::analysis) struct Seen<'s> {
     pub(super) code: Code<'s>,
     pub(super) file: &'s FileProfile,
+    /// Lines of loops that call nothing, as far as asked for.
+    free: RefCell<HashMap<Id, Rc<Ranges>>>,
+}
+
+impl<'s> Seen<'s> {
+    pub(super) fn new(code: Code<'s>, file: &'s FileProfile) -> Self {
+        Self { code, file, free: RefCell::default() }
+    }
 }
 
 impl<'s> Deref for Seen<'s> {
@@ -125,7 +137,11 @@ impl Seen<'_> {
         match self.kind(looped) {
             "for_statement" => {
                 let part = |role| self.child(looped, role).map(|id| self.quoted(id));
-                format!("for {} in {}", part("left").unwrap_or_default(), part("right").unwrap_or_default())
+                format!(
+                    "for {} in {}",
+                    part("left").unwrap_or_default(),
+                    part("right").unwrap_or_default()
+                )
             }
             "while_statement" => {
                 let condition = self.child(looped, "condition").map(|id| self.quoted(id));
@@ -137,6 +153,9 @@ impl Seen<'_> {
 
     /// Whether a loop binds the name itself, by other means than `except`.
     pub(super) fn binds_anew(&self, looped: Id, name: Id, except: Option<Id>) -> bool {
+        if !self.is_tight(looped) {
+            return true;
+        }
         let text = self.text(name);
         let has = |target: Id| {
             std::iter::once(target).chain(self.below(target)).any(|id| self.text(id) == text)
@@ -204,29 +223,39 @@ impl Seen<'_> {
     /// Where the time of an operator is: on its statement, on the lines of its loop that call
     /// nothing, and on the line after it.
     pub(super) fn by_operator(&self, id: Id) -> Ranges {
-        let own = self.statement_lines(id);
-        let Some(looped) = self.looped(id) else {
-            return vec![own, self.line_after(id).map_or(own, |line| (line, line))];
-        };
-        let outer = self.lines(looped);
-        let inner = self.inner_loops(looped).filter(|inner| !self.within(id, *inner));
-        let mut holes: Vec<_> = inner
-            .map(|inner| self.lines(inner))
-            .filter(|lines| lines.0 > outer.0 || lines.1 < outer.1)
-            .collect();
-        // Calls have time of their own; only the line right behind may hold the operator's.
-        let after = self.line_after(id);
-        let body = self.child(looped, "body");
-        holes.extend(
-            self.below(looped)
-                .filter(|call| self.kind(*call) == "call")
-                .filter(|call| body.is_some_and(|body| self.within(*call, body)))
-                .map(|call| self.statement_lines(call))
-                .filter(|lines| Some(lines.0) != after),
-        );
-        let mut ranges = without(outer, &holes);
-        ranges.push(own);
+        let mut ranges = self.with_next(id);
+        if let Some(looped) = self.looped(id).filter(|looped| self.is_tight(*looped)) {
+            ranges.extend(self.free_lines(looped).iter().copied());
+        }
         merged(ranges)
+    }
+
+    /// The statement and the line after it.
+    pub(super) fn with_next(&self, id: Id) -> Ranges {
+        let after = self.line_after(id).map(|line| (line, line));
+        std::iter::once(self.statement_lines(id)).chain(after).collect()
+    }
+
+    /// Lines of a loop that are in no inner loop and call nothing.
+    fn free_lines(&self, looped: Id) -> Rc<Ranges> {
+        if let Some(known) = self.free.borrow().get(&looped) {
+            return Rc::clone(known);
+        }
+        let outer = self.lines(looped);
+        let inner = self.inner_loops(looped).map(|inner| self.lines(inner));
+        let mut holes: Vec<_> =
+            inner.filter(|lines| lines.0 > outer.0 || lines.1 < outer.1).collect();
+        if let Some(body) = self.child(looped, "body") {
+            holes.extend(self.calls_in(body).map(|call| self.statement_lines(call)));
+        }
+        let free = Rc::new(without(outer, &holes));
+        self.free.borrow_mut().insert(looped, Rc::clone(&free));
+        free
+    }
+
+    /// Whether a loop is small enough to look at all of it for one pattern.
+    pub(super) fn is_tight(&self, looped: Id) -> bool {
+        f64::from(self.size(looped)) <= TIGHT_NODES.value
     }
 
     fn line_after(&self, id: Id) -> Option<u32> {
@@ -236,11 +265,8 @@ impl Seen<'_> {
             .children(statement)
             .find(|child| self.kind(*child) == "block" && !self.within(id, *child))
             .and_then(|block| self.children(block).next());
-        let next = inside.or_else(|| {
-            let above = self.parent(statement)?;
-            self.children(above).find(|sibling| self.line(*sibling) > last)
-        });
-        next.map(|next| self.line(next))
+        let next = inside.or_else(|| self.sibling(statement));
+        next.map(|next| self.line(next)).filter(|line| *line > last)
     }
 
     /// What to say where Scalene spread the time of a loop over its lines.

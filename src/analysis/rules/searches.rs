@@ -35,13 +35,16 @@ fn join(seen: &Seen<'_>) -> Vec<Site> {
         let Some((target, data, counted)) = inner_loop(seen, test) else { continue };
         let Some(outer) = outer_loop(seen, counted, data) else { continue };
         if !matches!(seen.kind(data), "identifier" | "attribute")
+            || !seen.is_tight(outer)
             || !seen.is_invariant(data, outer)
         {
             continue;
         }
         let inner_names = names(seen, target);
         let outer_names = outer_names(seen, outer, counted);
-        let uses = |side: Id, known: &HashSet<&str>| names(seen, side).intersection(known).next().is_some();
+        let uses = |side: Id, known: &HashSet<&str>| {
+            names(seen, side).intersection(known).next().is_some()
+        };
         let (key, partner) = match (uses(*left, &inner_names), uses(*right, &inner_names)) {
             (true, false) if uses(*right, &outer_names) => (*left, *right),
             (false, true) if uses(*left, &outer_names) => (*right, *left),
@@ -73,7 +76,8 @@ fn join(seen: &Seen<'_>) -> Vec<Site> {
 fn is_condition(seen: &Seen<'_>, test: Id) -> bool {
     for above in seen.ancestors(test) {
         match seen.kind(above) {
-            "boolean_operator" if seen.child(above, "operator").is_some_and(|o| seen.text(o) == "and") => {}
+            "boolean_operator"
+                if seen.child(above, "operator").is_some_and(|o| seen.text(o) == "and") => {}
             "parenthesized_expression" => {}
             "if_clause" => return true,
             "if_statement" => {

@@ -106,8 +106,8 @@ fn regex(seen: &Seen<'_>) -> Vec<Site> {
         }
         let literal = matches!(seen.kind(pattern), "string" | "concatenated_string")
             && !seen.below(pattern).any(|id| seen.kind(id) == "interpolation");
-        let fixed = literal
-            || seen.looped(call).is_some_and(|looped| seen.is_invariant(pattern, looped));
+        let fixed =
+            literal || seen.looped(call).is_some_and(|looped| seen.is_invariant(pattern, looped));
         if !fixed {
             continue;
         }
@@ -117,7 +117,9 @@ fn regex(seen: &Seen<'_>) -> Vec<Site> {
             seen.by_statement(call),
             format!("line {line} calls `re.{name}({pattern}, …)` {}", seen.how_often(call)),
             if name == "compile" {
-                format!("move `re.compile({pattern})` from line {line} out of the loop or to module level")
+                format!(
+                    "move `re.compile({pattern})` from line {line} out of the loop or to module level"
+                )
             } else {
                 format!(
                     "compile once at module level, `PATTERN = re.compile({pattern})`, and call \
@@ -169,8 +171,15 @@ fn output(seen: &Seen<'_>) -> Vec<Site> {
                 seen.below(*first).any(|id| seen.kind(id) == "interpolation")
                     || seen.kind(*first) == "binary_operator"
             });
-            let lazy = if eager { "; pass values as arguments so that a disabled level formats nothing" } else { "" };
-            format!("log a summary after the loop on line {}, or every n-th round{lazy}", seen.line(looped))
+            let lazy = if eager {
+                "; pass values as arguments so that a disabled level formats nothing"
+            } else {
+                ""
+            };
+            format!(
+                "log a summary after the loop on line {}, or every n-th round{lazy}",
+                seen.line(looped)
+            )
         } else {
             format!(
                 "collect the texts in a list and write them once after the loop on line {}, \
@@ -191,7 +200,9 @@ fn output(seen: &Seen<'_>) -> Vec<Site> {
 fn is_logger(seen: &Seen<'_>, object: Id) -> bool {
     seen.values(object).is_some_and(|values| {
         values.iter().all(|value| {
-            value.and_then(|value| seen.callee(value)).is_some_and(|path| path == "logging.getLogger")
+            value
+                .and_then(|value| seen.callee(value))
+                .is_some_and(|path| path == "logging.getLogger")
         })
     })
 }
@@ -218,9 +229,9 @@ fn round_trip(seen: &Seen<'_>) -> Vec<Site> {
         let Some(path) = seen.callee(call) else { continue };
         let Some(module) = path.strip_suffix(".loads") else { continue };
         let written = seen.args(call).first().copied();
-        let Some(inner) = written.filter(|id| {
-            seen.callee(*id).is_some_and(|inner| inner == format!("{module}.dumps"))
-        }) else {
+        let Some(inner) = written
+            .filter(|id| seen.callee(*id).is_some_and(|inner| inner == format!("{module}.dumps")))
+        else {
             continue;
         };
         let data = seen.args(inner).first().map_or(String::new(), |data| seen.quoted(*data));

@@ -67,7 +67,7 @@ pub(super) const ONE_CORE: Rule = Rule {
     thresholds: &[&CRITICAL_SHARE, &COMPUTING_PART, &BUSY_CORES, &SPARE_CORES],
     source: "Amdahl with n cores: 1 / (1 - share + share / n); Scalene's core utilisation",
     at_most: Severity::Medium,
-    knows: Knows::KindOfTime,
+    knows: Knows::Hint,
     look: Look::File(idle_cores, independent_calls),
 };
 
@@ -102,9 +102,11 @@ fn only_keeps(seen: &Seen<'_>, looped: Id, call: Id) -> bool {
     if !seen.kind(looped).ends_with("statement") {
         return true;
     }
+    if !seen.is_tight(looped) {
+        return false;
+    }
     let others = seen.below(looped).any(|id| match seen.kind(id) {
-        "augmented_assignment" | "assignment" | "while_statement" => true,
-        "for_statement" => true,
+        "augmented_assignment" | "assignment" | "while_statement" | "for_statement" => true,
         _ => false,
     });
     let kept = seen.parent(call).and_then(|list| seen.parent(list)).is_some_and(|above| {
@@ -132,7 +134,8 @@ fn idle_cores<'a>(profile: &'a Profile, file: &'a FileProfile, site: &Site) -> O
     }
     let share = Percent::from_percent(Figures::of(file, &site.counted).total().min(100.0))?;
     let part = share.get() / 100.0;
-    let note = format!("{} of {} cores busy in the mean while computing", number(busy), number(cores));
+    let note =
+        format!("{} of {} cores busy in the mean while computing", number(busy), number(cores));
     Some(Verdict {
         file: Some(file),
         site: site.clone().note(note),
