@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no rendering. One question per file.
 
+mod code;
 pub mod compare;
 mod file;
 mod functions;
@@ -9,15 +10,19 @@ mod gpu;
 mod hotspots;
 pub mod leaks;
 mod memory;
+mod rules;
 pub mod stats;
 mod summary;
+pub mod thresholds;
 
 pub use file::{FileLookup, find_file, lines_that_matter};
 pub use functions::{FunctionMetrics, functions};
 pub use gpu::{GpuHotspot, gpu_hotspots};
 pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
 pub use memory::{COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, copy_rate, memory_hotspots};
+pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, findings, rules};
 pub use summary::{
-    Confidence, RANKING_SAMPLES, SPARSE_PART, Summary, confidence, sparse, summary,
+    Confidence, RANKING_SAMPLES, SPARSE_PART, Summary, confidence, import_share, sparse, summary,
     unexplained_peak,
 };
+pub use thresholds::{THRESHOLDS, Threshold};

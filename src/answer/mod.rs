@@ -4,6 +4,8 @@
 //! from the struct alone, so neither can hold a fact that the other lacks. Paths are
 //! shortened, numbers rounded, lists capped here, and nowhere before.
 
+mod analysis;
+mod bottlenecks;
 mod budget;
 mod comparison;
 mod cpu_hotspots;
@@ -26,6 +28,8 @@ mod text;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+pub use analysis::{AnalysisAnswer, AnalysisHotspot, Focus};
+pub use bottlenecks::{Bottleneck, BottlenecksAnswer};
 pub use comparison::{Change, ComparisonAnswer, ComparisonSummary};
 pub use cpu_hotspots::{CpuHotspot, CpuHotspotsAnswer};
 pub use environment::EnvironmentInfo;

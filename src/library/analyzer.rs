@@ -2,7 +2,7 @@
 
 use crate::analysis::leaks::{LeakFindings, leaks};
 use crate::analysis::{
-    self, CpuBasis, FunctionMetrics, GpuHotspot, Hotspot, MemoryHotspot, MemoryMetric,
+    self, CpuBasis, Finding, FunctionMetrics, GpuHotspot, Hotspot, MemoryHotspot, MemoryMetric,
 };
 use crate::profile::Profile;
 
@@ -52,6 +52,21 @@ impl ProfileAnalyzer {
     /// Functions by CPU time, highest first.
     pub fn functions<'a>(&self, profile: &'a Profile) -> Vec<FunctionMetrics<'a>> {
         analysis::functions(profile)
+    }
+
+    /// Places where the numbers are high and the source shows a pattern with a known cost, most
+    /// severe first. [`rules`](crate::analysis::rules) lists the patterns.
+    ///
+    /// ```
+    /// use scalene_mcp::{ProfileAnalyzer, ProfileParser};
+    ///
+    /// let profile = ProfileParser::new().parse_file("fixtures/profiles/recursion_fib--2.4.0.json")?;
+    /// let found = &ProfileAnalyzer::new().bottlenecks(&profile)[0];
+    /// assert_eq!(found.rule.id, "recursion-without-cache");
+    /// # Ok::<(), scalene_mcp::Error>(())
+    /// ```
+    pub fn bottlenecks<'a>(&self, profile: &'a Profile) -> Vec<Finding<'a>> {
+        analysis::findings(profile)
     }
 
     /// Memory that is kept more and more of; `None` when memory was not profiled.

@@ -2,6 +2,7 @@
 
 use super::derived::Derived;
 use super::ids::LineNo;
+use super::memo::Memo;
 use super::model::LeakReport;
 use super::outline::{FunctionSpan, Outline};
 use super::units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds};
@@ -184,13 +185,15 @@ pub struct FileProfile {
     pub leaks: Vec<LeakReport>,
     /// Functions of the source, found when first asked for.
     pub(super) outline: Derived<Outline>,
+    /// Kept by whoever analyses the file; no part of the measurement.
+    pub memo: Memo,
 }
 
 impl FileProfile {
     /// A file from its parts; `lines` in order of their numbers.
     pub fn new(path: String, source: Source, lines: Vec<Line>, cpu_share: Percent) -> Self {
-        let (leaks, outline) = (Vec::new(), Derived::default());
-        Self { path, source, lines, cpu_share, leaks, outline }
+        let (leaks, outline, memo) = (Vec::new(), Derived::default(), Memo::default());
+        Self { path, source, lines, cpu_share, leaks, outline, memo }
     }
 
     fn outline(&self) -> &Outline {

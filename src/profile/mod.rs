@@ -7,6 +7,7 @@
 mod derived;
 mod file;
 mod ids;
+mod memo;
 mod model;
 mod outline;
 mod run;
@@ -14,6 +15,7 @@ mod units;
 
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
 pub use ids::{LineNo, ProfileId};
+pub use memo::Memo;
 pub use model::{
     AllocationPath, CallPath, Footprint, Frame, LeakReport, Measured, Profile, Program,
     ProgramKind, Reporting,

@@ -19,9 +19,10 @@ const INSTRUCTIONS: &str = "\
 Finds out why Python code is slow or uses much memory, with the Scalene profiler. \
 Start with profile_script (a file, or `-m package.module`) or profile_code (a snippet); one call \
 installs nothing into the project and returns the hot lines with their source, memory, the program's \
-exit code and output, and a profile_id. Then drill down: get_file_details for a stretch of lines, \
-get_function_summary, get_cpu_hotspots, get_memory_hotspots. `latest` and `previous` name the newest \
-profiles. A run longer than wait_sec answers with status `running`: call get_profile with its id. \
+exit code and output, and a profile_id. Then analyze_profile says what to change and what that gives at \
+most. Drill down with get_file_details, get_function_summary, get_cpu_hotspots, get_memory_hotspots, \
+get_memory_leaks. After a change profile again and call compare_profiles. load_profile reads a JSON that \
+Scalene wrote elsewhere. `latest` and `previous` name the newest profiles. A run longer than wait_sec answers with status `running`: call get_profile with its id. \
 Times are shares of sampled time times wall time under the profiler; system time is mostly waiting. \
 Memory is growth since the start in MiB, not resident size. Believe shares only with enough samples: \
 answers say when there are too few. Errors say what failed and the next call to make.";

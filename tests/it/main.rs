@@ -30,6 +30,8 @@ mod overlay;
 mod profiling;
 /// The protocol surface: versions, schemas, budgets, resources, progress.
 mod protocol;
+/// The rules behind findings, against recorded programs and any source.
+mod rules;
 /// What all tests share.
 mod support;
 /// Large writes of programs that run without Python's buffer.

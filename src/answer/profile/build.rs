@@ -312,6 +312,9 @@ fn next_calls(profile: &Profile) -> Vec<NextCall> {
     let id = json!(profile.id.as_str());
     let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
     let mut calls = Vec::new();
+    if !spots.is_empty() || profile.footprint.is_some() {
+        calls.push(NextCall::new("analyze_profile", [("profile_id", id.clone())]));
+    }
     if let Some(spot) = spots.first() {
         let (start, end) = spot.line.region.map_or_else(
             || (spot.line.number.get().saturating_sub(5).max(1), spot.line.number.get() + 5),
@@ -326,7 +329,6 @@ fn next_calls(profile: &Profile) -> Vec<NextCall> {
                 ("end_line", json!(end)),
             ],
         ));
-        calls.push(NextCall::new("get_function_summary", [("profile_id", id)]));
     } else if profile.footprint.is_some() {
         calls.push(NextCall::new("get_memory_hotspots", [("profile_id", id)]));
     }

@@ -1,5 +1,7 @@
 //! The tools: one file each, listed here, looked up by name.
 
+mod analyze_profile;
+mod bottlenecks;
 mod compare_profiles;
 mod cpu_hotspots;
 mod file_details;
@@ -78,6 +80,8 @@ pub(super) struct Registry {
 impl Registry {
     pub(super) fn new() -> Self {
         let mut entries = vec![
+            entry::<analyze_profile::AnalyzeProfile>(),
+            entry::<bottlenecks::Bottlenecks>(),
             entry::<compare_profiles::CompareProfiles>(),
             entry::<cpu_hotspots::CpuHotspots>(),
             entry::<file_details::FileDetails>(),

@@ -20,6 +20,11 @@ pub(crate) fn profile(name: &str) -> Profile {
     with(parsed(name), &version)
 }
 
+/// A profile of the document at a path.
+pub(crate) fn profile_at(path: &Path, version: &str) -> Profile {
+    with(parse(&std::fs::read(path).unwrap()).unwrap(), version)
+}
+
 /// A profile around parsed parts.
 pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
     Profile {

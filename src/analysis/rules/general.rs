@@ -1,0 +1,291 @@
+//! Places that are hot without a known pattern.
+
+use super::super::code::Id;
+use super::super::thresholds::{
+    CATCH_ALL_SHARE, EXPLAINED_PART, NATIVE_PART, WAITING_PART, WAITING_SHARE,
+};
+use super::figures::{Figures, Quantity, number};
+use super::place::{Seen, Site};
+use super::table::LARGE;
+use super::{Kind, Knows, Limit, Look, Rule, Severity};
+
+pub(super) const WAITING: Rule = Rule {
+    id: "waiting",
+    title: "a line that waits",
+    kind: Kind::Waiting,
+    detects: "a statement with a call that holds WAITING_SHARE or more, of which WAITING_PART or more is waiting",
+    counts: "the statement",
+    advice: "Overlap the wait with other work, shorten it, or wait for several things at once.",
+    limits: &[
+        Limit { of: Quantity::Share, least: WAITING_SHARE },
+        Limit { of: Quantity::WaitingPart, least: WAITING_PART },
+    ],
+    thresholds: &[&WAITING_SHARE, &WAITING_PART],
+    source: "Scalene's system time: wall time of a line during which the process did not use a CPU",
+    at_most: Severity::Critical,
+    knows: Knows::KindOfTime,
+    look: Look::Code(waiting),
+};
+
+/// Statements of the file on which time was measured, each once.
+fn measured(seen: &Seen<'_>, least: f64) -> Vec<Id> {
+    let mut found: Vec<Id> = Vec::new();
+    let hot: Vec<u32> = seen
+        .file
+        .lines
+        .iter()
+        .filter(|line| line.cpu.total().get() >= least)
+        .map(|line| line.number.get())
+        .collect();
+    for id in seen.all() {
+        let above = seen.parent(id).map(|above| seen.kind(above));
+        let statement = matches!(above, Some("block" | "module")) && seen.kind(id) != "comment";
+        if !statement {
+            continue;
+        }
+        let (first, _) = seen.lines(id);
+        let body = seen.children(id).find(|child| seen.kind(*child) == "block");
+        let last =
+            body.map_or(seen.lines(id).1, |body| seen.line(body).saturating_sub(1).max(first));
+        let at = hot.partition_point(|line| *line < first);
+        if hot.get(at).is_some_and(|line| *line <= last) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// The calls in the head of a statement.
+fn calls_of(seen: &Seen<'_>, statement: Id) -> Vec<Id> {
+    let body = seen.children(statement).find(|child| seen.kind(*child) == "block");
+    seen.calls_in(statement)
+        .take_while(|call| body.is_none_or(|body| !seen.within(*call, body)))
+        .collect()
+}
+
+fn head_lines(seen: &Seen<'_>, statement: Id) -> (u32, u32) {
+    let (first, last) = seen.lines(statement);
+    let body = seen.children(statement).find(|child| seen.kind(*child) == "block");
+    (first, body.map_or(last, |body| seen.line(body).saturating_sub(1).max(first)))
+}
+
+fn waiting(seen: &Seen<'_>) -> Vec<Site> {
+    let mut sites = Vec::new();
+    for statement in measured(seen, WAITING_SHARE.value) {
+        let calls = calls_of(seen, statement);
+        let Some(call) = calls.first() else { continue };
+        let lines = head_lines(seen, statement);
+        let function = seen.child(*call, "function").map_or(String::new(), |f| seen.quoted(f));
+        let known = calls.len() == 1;
+        let what = if known {
+            format!("line {} waits in `{function}(…)`", lines.0)
+        } else {
+            format!(
+                "line {} waits in one of its {} calls, the first `{function}(…)`",
+                lines.0,
+                calls.len()
+            )
+        };
+        sites.push(Site::new(
+            lines,
+            vec![lines],
+            what,
+            format!(
+                "if the wait of line {} is for something outside the program, start it earlier, several at a time, \
+                 or in a thread while other work goes on",
+                lines.0
+            ),
+        ));
+    }
+    sites
+}
+
+pub(super) const NATIVE: Rule = Rule {
+    id: "native-time",
+    title: "time in native code behind one line",
+    kind: Kind::Cpu,
+    detects: "a statement with a call that holds CATCH_ALL_SHARE or more, of which NATIVE_PART or more is native, \
+              and that calls no function or class of the same file",
+    counts: "the statement",
+    advice: "Make fewer or larger calls, or give them less data; rewriting the Python around gains nothing.",
+    limits: &[
+        Limit { of: Quantity::Share, least: CATCH_ALL_SHARE },
+        Limit { of: Quantity::NativePart, least: NATIVE_PART },
+    ],
+    thresholds: &[&CATCH_ALL_SHARE, &NATIVE_PART],
+    source: "Scalene's split of interpreter and native time, which is trustworthy above 80 % only",
+    at_most: Severity::Critical,
+    knows: Knows::KindOfTime,
+    look: Look::Code(native),
+};
+
+fn native(seen: &Seen<'_>) -> Vec<Site> {
+    let mut sites = Vec::new();
+    for statement in measured(seen, CATCH_ALL_SHARE.value) {
+        let calls = calls_of(seen, statement);
+        let Some(call) = calls.first() else { continue };
+        // Scalene 2.2 and later counts a sample at any call as native, so that the split says
+        // nothing where the called is Python.
+        if calls.iter().any(|call| seen.calls_python(*call)) {
+            continue;
+        }
+        // The head of a loop calls once; the time there is that of the loop.
+        if super::super::code::is_loop(seen.kind(statement)) {
+            continue;
+        }
+        let (lines, text) = (head_lines(seen, statement), seen.quoted(*call));
+        let often = match seen.looped(statement) {
+            Some(looped) => format!(
+                "fewer calls with more data each from the loop on line {}, or less data",
+                seen.line(looped)
+            ),
+            None => "less data, a cheaper algorithm or an option of the library".to_owned(),
+        };
+        sites.push(
+            Site::new(
+                lines,
+                vec![lines],
+                format!("line {} spends its time in native code, `{text}`", lines.0),
+                format!("on line {}: {often}; the Python code around it costs little", lines.0),
+            )
+            .note("operators on neighbouring lines may be charged to this line"),
+        );
+    }
+    sites
+}
+
+pub(super) const HOT_LOOP: Rule = Rule {
+    id: "hot-loop",
+    title: "a hot loop without a known pattern",
+    kind: Kind::Cpu,
+    detects: "a loop that holds CATCH_ALL_SHARE or more, loops inside it left out, where no other rule explains \
+              EXPLAINED_PART of it",
+    counts: "the loop",
+    advice: "Look at what the lines do and how often; no cause is claimed.",
+    limits: LARGE,
+    thresholds: &[&CATCH_ALL_SHARE, &EXPLAINED_PART],
+    source: "the numbers alone",
+    at_most: Severity::Critical,
+    knows: Knows::Place,
+    look: Look::Code(hot_loop),
+};
+
+fn hot_loop(seen: &Seen<'_>) -> Vec<Site> {
+    let mut sites = Vec::new();
+    for looped in
+        seen.all().filter(|id| matches!(seen.kind(*id), "for_statement" | "while_statement"))
+    {
+        let lines = seen.lines(looped);
+        let inner: Vec<_> = seen
+            .inner_loops(looped)
+            .filter(|id| seen.kind(*id).ends_with("statement"))
+            .map(|id| seen.lines(id))
+            .collect();
+        let inner = Figures::of(seen.file, &super::place::merged(inner)).total();
+        let all = Figures::of(seen.file, &[lines]);
+        if all.total() - inner < CATCH_ALL_SHARE.value {
+            continue;
+        }
+        let head = seen.head(looped);
+        sites.push(Site::new(
+            lines,
+            vec![lines],
+            format!(
+                "the loop on line {} (`{head}`) holds {} % of sampled time, {}",
+                lines.0,
+                number(all.total()),
+                nature(&all)
+            ),
+            look_at(seen, looped, &all),
+        ));
+    }
+    sites
+}
+
+pub(super) const HOT_LINE: Rule = Rule {
+    id: "hot-line",
+    title: "a hot line without a known pattern",
+    kind: Kind::Cpu,
+    detects: "a statement outside of loops that holds CATCH_ALL_SHARE or more, where no other rule explains \
+              EXPLAINED_PART of it",
+    counts: "the statement",
+    advice: "Look at what the line does and how often; no cause is claimed.",
+    limits: LARGE,
+    thresholds: &[&CATCH_ALL_SHARE, &EXPLAINED_PART],
+    source: "the numbers alone",
+    at_most: Severity::Critical,
+    knows: Knows::Place,
+    look: Look::Code(hot_line),
+};
+
+fn hot_line(seen: &Seen<'_>) -> Vec<Site> {
+    let mut sites = Vec::new();
+    for statement in measured(seen, CATCH_ALL_SHARE.value) {
+        let lines = head_lines(seen, statement);
+        let figures = Figures::of(seen.file, &[lines]);
+        let looped = seen.looped(statement).is_some_and(|l| seen.kind(l).ends_with("statement"));
+        let is_loop = matches!(seen.kind(statement), "for_statement" | "while_statement");
+        if looped || is_loop {
+            continue;
+        }
+        let text = seen.quoted(statement);
+        let site = Site::new(
+            lines,
+            vec![lines],
+            format!(
+                "line {} (`{text}`) holds {} % of sampled time, {}",
+                lines.0,
+                number(figures.total()),
+                nature(&figures)
+            ),
+            look_at(seen, statement, &figures),
+        );
+        sites.push(if seen.kind(statement) == "function_definition" {
+            site.note("Scalene charges recursion and entering a function to its `def` line")
+        } else {
+            site
+        });
+    }
+    sites
+}
+
+/// What kind of time it is.
+fn nature(figures: &Figures) -> String {
+    let part = |value: f64| 100.0 * value / figures.total().max(f64::MIN_POSITIVE);
+    if part(figures.system) >= WAITING_PART.value {
+        "mostly waiting".to_owned()
+    } else if part(figures.native) >= NATIVE_PART.value {
+        "mostly in native code".to_owned()
+    } else if part(figures.system) >= 100.0 - NATIVE_PART.value {
+        format!(
+            "{} % of it waiting or descheduled, the rest computing",
+            number(part(figures.system))
+        )
+    } else {
+        "computing in Python or in what it calls".to_owned()
+    }
+}
+
+fn look_at(seen: &Seen<'_>, id: Id, figures: &Figures) -> String {
+    let (line, _) = figures.hottest;
+    let mut names: Vec<String> = Vec::new();
+    // What a `for` runs over is called once.
+    let body = seen.child(id, "body").unwrap_or(id);
+    for call in seen.calls_in(body) {
+        let name =
+            seen.child(call, "function").map(|function| format!("`{}`", seen.quoted(function)));
+        if let Some(name) = name.filter(|name| !names.contains(name)) {
+            names.push(name);
+        }
+    }
+    let calls = match names.as_slice() {
+        [] => {
+            "it calls nothing, so only fewer rounds or another algorithm make it cheaper".to_owned()
+        }
+        names => {
+            let shown: Vec<_> = names.iter().take(3).map(String::as_str).collect();
+            format!("it calls {}", shown.join(", "))
+        }
+    };
+    format!("start at line {line}: count how often it runs for one input; {calls}")
+}

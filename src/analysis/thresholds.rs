@@ -1,0 +1,102 @@
+//! Every number that the rules compare with, and where it comes from.
+
+/// A constant of the analysis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Threshold {
+    /// Its name, as `docs/analysis.md` lists it.
+    pub name: &'static str,
+    /// The number.
+    pub value: f64,
+    /// What it counts.
+    pub unit: &'static str,
+    /// What happens at it.
+    pub meaning: &'static str,
+    /// Why this number.
+    pub source: &'static str,
+}
+
+macro_rules! thresholds {
+    ($($name:ident = $value:literal $unit:literal, $meaning:literal, $source:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $name: Threshold = Threshold {
+                name: stringify!($name),
+                value: $value,
+                unit: $unit,
+                meaning: $meaning,
+                source: $source,
+            };
+        )*
+
+        /// All constants, in the order of `docs/analysis.md`.
+        pub const THRESHOLDS: &[&Threshold] = &[$(&$name),*];
+    };
+}
+
+thresholds! {
+    CRITICAL_SHARE = 50.0 "%", "a finding with this share is critical",
+        "Amdahl: without half of the time a run is at most 2 x faster; nothing else can give as much";
+    HIGH_SHARE = 20.0 "%", "a finding with this share is high",
+        "Amdahl: 1.25 x, more than the 10 to 20 % by which single runs differ";
+    MEDIUM_SHARE = 5.0 "%", "a finding with this share is medium; below it is low",
+        "Amdahl: 1.05 x, the least that repeated runs on a quiet machine tell from noise";
+    PLACE_SHARE = 3.0 "%", "smallest share of sampled time of a place that rules look at",
+        "three samples of 100, the number that a run of one second has";
+    SURE_SHARE = 10.0 "%", "smallest share of a place where the pattern alone does not prove the cost",
+        "ten samples of 100: a 95 % interval of 5 to 18 %, clear of the 3 % of a place";
+    CATCH_ALL_SHARE = 20.0 "%", "share from which a place is named although no rule knows its pattern",
+        "the limit of a high finding";
+    WAITING_SHARE = 10.0 "%", "share of waiting from which a line is named",
+        "descheduling on a busy machine showed up to 45 % of a line, but below 10 % of a run, as waiting";
+    WAITING_PART = 60.0 "% of the place", "part of a place's time that is waiting, where waiting is the point",
+        "descheduling on a busy machine showed up to 45 % of a line that only computes as waiting";
+    COMPUTING_PART = 50.0 "% of the place", "part of a place's time on a CPU, where computing is the point",
+        "more than half of it computes";
+    NATIVE_PART = 80.0 "% of the place", "part of a place's time in native code that counts as native",
+        "Scalene 2.2 to 2.4 shows 25 to 50 % native for loops of pure Python; 80 % was seen only with calls into C";
+    IMPORT_SHARE = 20.0 "%", "share of import statements from which imports are named",
+        "the limit of a high finding: a start-up below it is no reason to restructure imports";
+    ALLOCATED_MIB = 20.0 "MiB", "smallest volume that a place must allocate to be named for memory",
+        "twice the largest sampling window of any supported Scalene (10 MiB)";
+    ALLOCATED_PART = 10.0 "% of the volume", "smallest part of all allocated volume, for memory rules",
+        "below a tenth, another place matters more";
+    COPIED_MIB = 100.0 "MiB", "smallest volume copied by a place that is named for copies",
+        "start-up noise of up to 100 MiB was seen on lines that copy nothing";
+    GROWN_MIB = 20.0 "MiB", "smallest growth of the footprint that is called growth",
+        "twice the largest sampling window of any supported Scalene (10 MiB)";
+    KEPT_PART = 80.0 "% of the peak", "footprint at the end of the run, in parts of the peak, that counts as kept",
+        "a program that frees its working data ends well below its peak";
+    HALF_GROWN_AT = 25.0 "% of the run", "time before which a footprint must not have reached half of its peak, for steady growth",
+        "steady growth is half done at 50 %; a working set that is filled once is done early";
+    EXPLAINED_PART = 50.0 "% of the other's share", "part of a place's share that a finding must hold to replace a vaguer one there",
+        "less than half of the time explained leaves the larger part to be named";
+    HANDLED_SHARE = 1.0 "%", "share of the lines of `except` that shows that exceptions are common",
+        "from Python 3.11 on a `try` that raises nothing costs nothing, so one sample of 100 in a handler is raised often";
+    LOOKUPS = 3.0 "lookups", "lookups of one attribute in a loop from which they are worth a local name",
+        "two cost less than the timing noise of the rest of the loop";
+    BUSY_CORES = 1.3 "cores", "mean of busy cores up to which a run counts as using one",
+        "one core plus what Scalene's own threads and the kernel add";
+    SPARE_CORES = 2.0 "cores", "cores of the machine from which an idle one is worth a word",
+        "with one core there is nothing to spread to";
+    PASSES = 3.0 "passes", "passes over the same data that are worth one loop",
+        "two passes written with builtins are often faster than one loop in Python";
+    WHOLE_LINES = 5_000.0 "lines", "length up to which a file is read whole; of longer ones only the functions with samples are read",
+        "reading this much takes about 50 ms, once per file";
+    TIGHT_NODES = 5_000.0 "syntax nodes", "largest loop of which the surroundings of a pattern are examined",
+        "about 700 lines of code; keeps generated and hostile sources from costing seconds";
+    LARGE_RANGE = 100_000.0 "items", "a literal length from which a list of numbers is large",
+        "about 4 MiB of list and integers, above the 1 MiB window of Scalene 2.3 and later";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_sources_are_given() {
+        for (index, threshold) in THRESHOLDS.iter().enumerate() {
+            assert!(threshold.value > 0.0 && threshold.source.len() > 20, "{threshold:?}");
+            assert!(THRESHOLDS[..index].iter().all(|other| other.name != threshold.name));
+        }
+    }
+}

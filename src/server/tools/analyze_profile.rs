@@ -1,0 +1,55 @@
+//! `analyze_profile`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec, stored};
+use crate::answer::{AnalysisAnswer, Focus};
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct AnalyzeProfile;
+
+/// What to look at.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum FocusArea {
+    Cpu,
+    Memory,
+    Gpu,
+    #[default]
+    Overall,
+}
+
+/// Parameters of `analyze_profile`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    profile_id: String,
+    /// What to look at.
+    #[serde(default)]
+    focus_area: FocusArea,
+}
+
+impl ToolSpec for AnalyzeProfile {
+    const NAME: &'static str = "analyze_profile";
+    const TITLE: &'static str = "Analyze a profile";
+    const DESCRIPTION: &'static str = "Says in one answer what a profile means: the conclusion, the bottlenecks with \
+        what to change on which line and what that gives at most, the largest places, suspected leaks, and what was \
+        checked and is no problem. The call to make after profiling. focus_area narrows it to cpu, memory or gpu.";
+
+    type Params = Params;
+    type Output = AnalysisAnswer;
+
+    async fn call(server: &Server, params: Params, _: Call) -> Result<AnalysisAnswer, ToolError> {
+        let profile = stored(server, &params.profile_id)?;
+        let focus = match params.focus_area {
+            FocusArea::Cpu => Focus::Cpu,
+            FocusArea::Memory => Focus::Memory,
+            FocusArea::Gpu => Focus::Gpu,
+            FocusArea::Overall => Focus::Overall,
+        };
+        Ok(AnalysisAnswer::new(&profile, focus))
+    }
+}

@@ -1,0 +1,48 @@
+//! `get_bottlenecks`.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Call, ToolSpec, limit, stored};
+use crate::answer::BottlenecksAnswer;
+use crate::server::Server;
+use crate::server::error::ToolError;
+
+pub(super) struct Bottlenecks;
+
+/// Parameters of `get_bottlenecks`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    profile_id: String,
+    /// Bottlenecks to return, 1 to 100.
+    #[serde(default = "default_limit")]
+    #[schemars(range(min = 1, max = 100))]
+    limit: u32,
+}
+
+const fn default_limit() -> u32 {
+    5
+}
+
+impl ToolSpec for Bottlenecks {
+    const NAME: &'static str = "get_bottlenecks";
+    const TITLE: &'static str = "What to change first";
+    const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory, by its share of the run: the \
+        place, the pattern in its source, what it costs, what to change on which line, and how much faster the run can \
+        become at most. Fires only where a place is hot and its source shows the pattern.";
+
+    type Params = Params;
+    type Output = BottlenecksAnswer;
+
+    async fn call(
+        server: &Server,
+        params: Params,
+        _: Call,
+    ) -> Result<BottlenecksAnswer, ToolError> {
+        let limit = limit(params.limit)?;
+        let profile = stored(server, &params.profile_id)?;
+        Ok(BottlenecksAnswer::new(&profile, limit))
+    }
+}
