@@ -93,8 +93,9 @@ pub struct AnalysisAnswer {
     pub recommendations: Vec<String>,
     /// Places that stand out, largest first.
     pub hotspots: Vec<AnalysisHotspot>,
-    /// Bottlenecks left out.
-    pub omitted: usize,
+    /// Bottlenecks left out, when there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub omitted: Option<usize>,
     /// What was looked at and is no problem, with its figure.
     pub not_a_problem: Vec<String>,
     /// CPU samples behind the shares, when known.
@@ -163,7 +164,7 @@ impl AnalysisAnswer {
             focus_area: focus.name().to_owned(),
             summary: conclusion(profile, focus, &bottlenecks, &hotspots, leaking.len()),
             severity: severity.to_owned(),
-            omitted: findings.len() - bottlenecks.len(),
+            omitted: Some(findings.len() - bottlenecks.len()).filter(|omitted| *omitted > 0),
             bottlenecks,
             recommendations,
             hotspots,
@@ -253,6 +254,9 @@ fn conclusion(
         n => format!("; memory grows to stay, {n} lines may be why"),
     };
     let said = match (bottlenecks.first(), hotspots.first()) {
+        (Some(first), _) if first.kind == "memory" => {
+            format!("{}: {}", first.location, first.issue)
+        }
         (Some(first), _) => {
             let share = first.percent_of_total.map_or_else(String::new, |percent| {
                 format!(" holds {} % of the run", amount(percent))
@@ -342,8 +346,8 @@ impl Answer for AnalysisAnswer {
         for (index, bottleneck) in self.bottlenecks.iter().enumerate() {
             text.push_str(&bottleneck.text(index + 1));
         }
-        if self.omitted > 0 {
-            text.push_str(&format!("({} more: get_bottlenecks)\n", self.omitted));
+        if let Some(omitted) = self.omitted {
+            text.push_str(&format!("({omitted} more: get_bottlenecks)\n"));
         }
         for advice in self.recommendations.iter().skip(self.bottlenecks.len()) {
             text.push_str(&format!("Also: {advice}\n"));

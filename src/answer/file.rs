@@ -116,7 +116,14 @@ impl FileAnswer {
                 Some(line) => {
                     let content = file.text(*number).trim_end().to_owned();
                     let content = super::text::one_line_indented(&content);
-                    LineMetrics { content, ..LineMetrics::new(profile, file, line) }
+                    // The listing shows where functions begin; it need not say it on each line.
+                    let (function_name, mostly) = (None, None);
+                    LineMetrics {
+                        content,
+                        function_name,
+                        mostly,
+                        ..LineMetrics::new(profile, file, line)
+                    }
                 }
                 None => LineMetrics::bare(file, *number),
             })
@@ -219,8 +226,12 @@ fn row(line: &LineMetrics) -> String {
     let cell = |value: Option<f64>| value.map(amount).unwrap_or_default();
     let share = line.percent_of_total.map(|p| format!("{} %", amount(p))).unwrap_or_default();
     let gpu = line.gpu_time_sec.map(|s| format!("  [GPU {} s]", amount(s))).unwrap_or_default();
+    let spread = line
+        .spread_over
+        .map(|[first, last]| format!("  [even share of {first}-{last}]"))
+        .unwrap_or_default();
     let row = format!(
-        "{share:>6}  {:>7}  {:>8}  {:>8}  {:>8}  {:>4}  {:>4}  {:>8}  {:>4} {}{gpu}",
+        "{share:>6}  {:>7}  {:>8}  {:>8}  {:>8}  {:>4}  {:>4}  {:>8}  {:>4} {}{gpu}{spread}",
         cell(line.total_time_sec),
         cell(line.python_time_sec),
         cell(line.c_time_sec),

@@ -351,15 +351,13 @@ impl Answer for LeaksAnswer {
                 if growth.steady { "steady" } else { "not steady" }
             ));
         }
-        if self.total > 0 {
-            let covered = self.coverage_percent.map_or_else(String::new, |share| {
-                format!(", {} % of the growth by volume", amount(share))
-            });
-            text.push_str(&format!(
-                "{} of {} suspects shown, confidence {} and above{covered}\n",
-                self.shown, self.total, self.confidence
-            ));
-        }
+        let covered = self.coverage_percent.map_or_else(String::new, |share| {
+            format!(", {} % of the growth by volume", amount(share))
+        });
+        text.push_str(&format!(
+            "{} of {} suspects shown, confidence {} and above{covered}\n",
+            self.shown, self.total, self.confidence
+        ));
         for (index, leak) in self.leaks.iter().flatten().enumerate() {
             let score = leak
                 .scalene_likelihood

@@ -16,6 +16,10 @@ pub struct LineMetrics {
     /// Last line of a stretch that Scalene could not tell apart; the times are of all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_line: Option<u32>,
+    /// First and last line of the stretch over whose lines Scalene spread the time evenly: the
+    /// stretch was measured, this line's part of it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread_over: Option<[u32; 2]>,
     /// Source text.
     pub content: String,
     /// Function it belongs to; `<module>` outside functions.
@@ -66,7 +70,14 @@ impl LineMetrics {
         let content = listing::content(spot.file, spot.lines());
         let interval_percent = listing::interval(spot);
         let line = Line { cpu: spot.cpu, ..spot.line.clone() };
-        Self { end_line, content, interval_percent, ..Self::new(profile, spot.file, &line) }
+        let spread_over = None;
+        Self {
+            end_line,
+            content,
+            interval_percent,
+            spread_over,
+            ..Self::new(profile, spot.file, &line)
+        }
     }
 
     /// A measured line.
@@ -77,6 +88,7 @@ impl LineMetrics {
         let memory = line.memory.as_ref().filter(|memory| memory.is_sampled());
         Self {
             line_number: line.number.get(),
+            spread_over: line.spread.map(|(first, last)| [first.get(), last.get()]),
             end_line: None,
             interval_percent: None,
             content: source(file.text(line.number)),
@@ -99,6 +111,7 @@ impl LineMetrics {
     pub(super) fn bare(file: &FileProfile, number: LineNo) -> Self {
         Self {
             line_number: number.get(),
+            spread_over: None,
             end_line: None,
             interval_percent: None,
             content: one_line_indented(file.text(number)),

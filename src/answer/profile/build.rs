@@ -250,10 +250,10 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
 /// Points of the footprint shown.
 const TIMELINE_POINTS: usize = 10;
 
-/// Evenly chosen samples, the first and the last among them.
+/// Evenly chosen samples, the first and the last among them; none of a single one.
 fn timeline(footprint: &Footprint) -> Vec<[f64; 2]> {
     let all = &footprint.timeline;
-    let steps = all.len().min(TIMELINE_POINTS);
+    let steps = if all.len() < 2 { 0 } else { all.len().min(TIMELINE_POINTS) };
     let index = |step: usize| if steps > 1 { step * (all.len() - 1) / (steps - 1) } else { 0 };
     (0..steps)
         .filter_map(|step| all.get(index(step)))

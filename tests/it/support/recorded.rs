@@ -14,6 +14,19 @@ pub(crate) fn parsed(name: &str) -> Parsed {
     parse(&std::fs::read(dir.join(format!("{name}.json"))).unwrap()).unwrap()
 }
 
+/// Names of all recorded documents, in order.
+pub(crate) fn names() -> Vec<String> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles");
+    let mut names: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .filter_map(|entry| {
+            Some(entry.unwrap().file_name().to_str()?.strip_suffix(".json")?.to_owned())
+        })
+        .collect();
+    names.sort();
+    names
+}
+
 /// A profile of a recorded document; the id is the only thing that differs between calls.
 pub(crate) fn profile(name: &str) -> Profile {
     let version = name.rsplit("--").next().unwrap().to_owned();
