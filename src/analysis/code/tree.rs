@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use tree_sitter::{ParseOptions, Parser, TreeCursor};
 
-/// Syntax below this depth is left out: CPython itself refuses 100 levels of blocks and 200 of
+/// Syntax below this depth is left out: Python itself refuses 100 levels of blocks and 200 of
 /// brackets, so that only hostile text is deeper.
 const DEEPEST: u32 = 400;
 /// Nodes kept of one file; about a hundred thousand lines of hot code.

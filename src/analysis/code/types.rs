@@ -107,7 +107,7 @@ impl Code<'_> {
                 if self.within(id, value) && self.kind(value) != "call" {
                     match agreed {
                         Some(known) => known,
-                        None => return Ty::Unknown,
+                        None => Ty::Unknown,
                     }
                 } else {
                     self.ty(value)

@@ -162,7 +162,13 @@ fn judge<'a>(
     let share = figures.share().filter(|share| *share > Percent::ZERO);
     let verdict = Verdict {
         file: Some(file),
-        ceiling: share.and_then(ceiling),
+        ceiling: share.and_then(|share| match rule.kind {
+            Kind::Parallelism => spread(profile, share),
+            // Most of the counted time stays, or it is not about time.
+            Kind::Cpu if rule.at_most != Severity::Critical => None,
+            Kind::Memory if !rule.limits.iter().any(|limit| limit.of == Quantity::Copied) => None,
+            _ => ceiling(share),
+        }),
         share,
         weight,
         site: site.clone(),
@@ -193,6 +199,14 @@ const NEAR_WHOLE: f64 = 99.0;
 /// Amdahl: what remains when the share is gone.
 pub(super) fn ceiling(share: Percent) -> Option<f64> {
     (share.get() < NEAR_WHOLE).then(|| 1.0 / (1.0 - share.get() / 100.0))
+}
+
+/// Amdahl for work that all cores share.
+pub(super) fn spread(profile: &Profile, share: Percent) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+    let cores = profile.run.environment.cores? as f64;
+    let part = (share.get() / 100.0).min(1.0);
+    Some(1.0 / (1.0 - part + part / cores))
 }
 
 fn from_verdict<'a>(
@@ -249,10 +263,29 @@ fn ranked(mut candidates: Vec<Candidate<'_>>) -> Vec<Finding<'_>> {
             kept.push(candidate);
         }
     }
+    // One line's native time inside a hot loop that is named anyway.
+    let loops: Vec<_> = kept
+        .iter()
+        .filter(|one| one.finding.rule.knows == Knows::Place)
+        .map(|one| (one.finding.file, one.finding.lines))
+        .collect();
+    kept.retain(|one| {
+        one.finding.rule.id != super::general::NATIVE.id
+            || !loops.iter().any(|place| holds(*place, &one.finding))
+    });
     kept.sort_by(|a, b| {
         a.finding.severity.cmp(&b.finding.severity).then(b.weight.total_cmp(&a.weight))
     });
     kept.into_iter().map(|candidate| candidate.finding).collect()
+}
+
+type Place<'a> = (Option<&'a FileProfile>, Option<(LineNo, LineNo)>);
+
+/// Whether a finding lies inside a place.
+fn holds(place: Place<'_>, finding: &Finding<'_>) -> bool {
+    let (Some(file), Some(lines)) = place else { return false };
+    finding.file.is_some_and(|other| std::ptr::eq(file, other))
+        && finding.lines.is_some_and(|own| lines.0 <= own.0 && own.1 <= lines.1)
 }
 
 /// Whether the first makes the second superfluous.

@@ -104,7 +104,9 @@ impl Figures {
                 number(self.system)
             ));
             let several = ranges.iter().map(|(first, last)| last - first + 1).sum::<u32>() > 1;
-            if several && self.hottest.1 < 0.95 * self.total() {
+            // Below, the time is spread, by the program or by Scalene.
+            let stands_out = (0.55..0.95).contains(&(self.hottest.1 / self.total()));
+            if several && stands_out {
                 let (line, share) = self.hottest;
                 evidence.push(format!("most on one line: {} % on line {line}", number(share)));
             }

@@ -5,6 +5,7 @@ use super::super::thresholds::{
     CATCH_ALL_SHARE, EXPLAINED_PART, NATIVE_PART, WAITING_PART, WAITING_SHARE,
 };
 use super::figures::{Figures, Quantity, number};
+use super::inputs::blocks;
 use super::place::{Seen, Site};
 use super::table::LARGE;
 use super::{Kind, Knows, Limit, Look, Rule, Severity};
@@ -69,33 +70,76 @@ fn head_lines(seen: &Seen<'_>, statement: Id) -> (u32, u32) {
     (first, body.map_or(last, |body| seen.line(body).saturating_sub(1).max(first)))
 }
 
+/// Methods that wait for something outside the program, or for another part of it.
+const WAITERS: &[&str] = &[
+    "accept",
+    "acquire",
+    "communicate",
+    "commit",
+    "connect",
+    "execute",
+    "fetchall",
+    "fetchone",
+    "flush",
+    "get",
+    "join",
+    "poll",
+    "put",
+    "read",
+    "readline",
+    "recv",
+    "request",
+    "result",
+    "run",
+    "run_until_complete",
+    "select",
+    "send",
+    "sendall",
+    "sleep",
+    "wait",
+    "wait_for",
+];
+
+/// Whether a call is known to wait.
+fn waits(seen: &Seen<'_>, call: Id) -> bool {
+    seen.callee(call).is_some_and(|path| blocks(&path) || path == "asyncio.run")
+        || seen
+            .method(call)
+            .is_some_and(|(object, name)| WAITERS.contains(&name) && seen.kind(object) != "string")
+}
+
 fn waiting(seen: &Seen<'_>) -> Vec<Site> {
     let mut sites = Vec::new();
     for statement in measured(seen, WAITING_SHARE.value) {
         let calls = calls_of(seen, statement);
-        let Some(call) = calls.first() else { continue };
-        let lines = head_lines(seen, statement);
-        let function = seen.child(*call, "function").map_or(String::new(), |f| seen.quoted(f));
-        let known = calls.len() == 1;
-        let what = if known {
-            format!("line {} waits in `{function}(…)`", lines.0)
+        let (lines, any) = (head_lines(seen, statement), calls.first().copied());
+        let known = calls.iter().copied().find(|call| waits(seen, *call));
+        let Some(call) = known.or(any) else { continue };
+        let function = seen.child(call, "function").map_or(String::new(), |f| seen.quoted(f));
+        let site = if known.is_some() {
+            Site::new(
+                lines,
+                vec![lines],
+                format!("line {} waits in `{function}(…)`", lines.0),
+                format!(
+                    "if what line {} waits for is outside the program, start it earlier, several at a time, or \
+                     in a thread while other work goes on",
+                    lines.0
+                ),
+            )
         } else {
-            format!(
-                "line {} waits in one of its {} calls, the first `{function}(…)`",
-                lines.0,
-                calls.len()
+            Site::new(
+                lines,
+                vec![lines],
+                format!("line {} is off the CPU for most of its time, around `{function}(…)`", lines.0),
+                format!("find out what line {} does in the kernel (files, memory, other processes)", lines.0),
+            )
+            .note(
+                "no call on the line is known to wait; large allocations (page faults) and a busy machine \
+                 count as waiting too",
             )
         };
-        sites.push(Site::new(
-            lines,
-            vec![lines],
-            what,
-            format!(
-                "if the wait of line {} is for something outside the program, start it earlier, several at a time, \
-                 or in a thread while other work goes on",
-                lines.0
-            ),
-        ));
+        sites.push(site);
     }
     sites
 }
@@ -129,6 +173,11 @@ fn native(seen: &Seen<'_>) -> Vec<Site> {
         if calls.iter().any(|call| seen.calls_python(*call)) {
             continue;
         }
+        // Old versions count threads that sleep as running; 2.2 and later charge a loop without
+        // calls to the call before it.
+        if calls.iter().any(|call| waits(seen, *call)) || before_quiet_loop(seen, statement) {
+            continue;
+        }
         // The head of a loop calls once; the time there is that of the loop.
         if super::super::code::is_loop(seen.kind(statement)) {
             continue;
@@ -152,6 +201,12 @@ fn native(seen: &Seen<'_>) -> Vec<Site> {
         );
     }
     sites
+}
+
+/// Whether a loop that calls nothing comes next.
+fn before_quiet_loop(seen: &Seen<'_>, statement: Id) -> bool {
+    seen.sibling(statement)
+        .is_some_and(|next| super::super::code::is_loop(seen.kind(next)) && seen.is_call_free(next))
 }
 
 pub(super) const HOT_LOOP: Rule = Rule {
@@ -240,11 +295,19 @@ fn hot_line(seen: &Seen<'_>) -> Vec<Site> {
             ),
             look_at(seen, statement, &figures),
         );
-        sites.push(if seen.kind(statement) == "function_definition" {
-            site.note("Scalene charges recursion and entering a function to its `def` line")
+        let calls = calls_of(seen, statement);
+        let doubt = if seen.kind(statement) == "function_definition" {
+            Some("Scalene charges recursion and entering a function to its `def` line")
+        } else if before_quiet_loop(seen, statement) {
+            Some("Scalene 2.2 and later charges part of the loop behind this line to its call")
+        } else if calls.iter().any(|call| waits(seen, *call)) {
+            Some(
+                "a call on this line waits; some versions of Scalene show waiting threads as computing",
+            )
         } else {
-            site
-        });
+            None
+        };
+        sites.push(site.maybe(doubt.map(ToOwned::to_owned)));
     }
     sites
 }

@@ -78,13 +78,12 @@ fn open(seen: &Seen<'_>) -> Vec<Site> {
             continue;
         }
         let Some(path) = seen.args(call).first().copied() else { continue };
-        let same = match seen.looped(call) {
-            Some(looped) => seen.is_invariant(path, looped),
-            None => {
-                let constant = seen.binding_scope(path) == Some(Id::ROOT)
-                    && seen.values(path).is_some_and(|values| values.len() == 1);
-                seen.function(call).is_some() && (seen.kind(path) == "string" || constant)
-            }
+        let same = if let Some(looped) = seen.looped(call) {
+            seen.is_invariant(path, looped)
+        } else {
+            let constant = seen.binding_scope(path) == Some(Id::ROOT)
+                && seen.values(path).is_some_and(|values| values.len() == 1);
+            seen.function(call).is_some() && (seen.kind(path) == "string" || constant)
         };
         if !same {
             continue;
@@ -96,12 +95,12 @@ fn open(seen: &Seen<'_>) -> Vec<Site> {
             Some(looped) => {
                 format!("move `open({path}, …)` before the loop on line {}", seen.line(looped))
             }
-            None => format!("open {path} once, outside the function, and pass the file in"),
+            None => format!("open `{path}` once, outside the function, and pass the file in"),
         };
         sites.push(Site::new(
             place,
             vec![place],
-            format!("line {line} opens {path} {}", seen.how_often(call)),
+            format!("line {line} opens `{path}` {}", seen.how_often(call)),
             format!("{outside}; if other programs must see each line, call `flush()`"),
         ));
     }

@@ -51,7 +51,6 @@ fn membership(seen: &Seen<'_>) -> Vec<Site> {
                  grows) and test `{} {} {list}_set` on line {line}, if its items are hashable",
                 seen.quoted(*left),
                 seen.text(*operator),
-                list = list.replace("self.", "self._").trim_start_matches('_'),
             ),
         );
         sites.push(site.maybe(seen.spread_note(test)));

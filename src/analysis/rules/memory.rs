@@ -41,7 +41,8 @@ fn materialized(seen: &Seen<'_>) -> Vec<Site> {
             matches!(seen.kind(above), "for_statement" | "for_in_clause")
                 && seen.child(above, "right") == Some(call)
         });
-        if !consumed && !(range && looped_over && is_large(seen, arg)) {
+        let listed = range && looped_over && is_large(seen, arg);
+        if !(consumed || listed) {
             continue;
         }
         let text = seen.quoted(call);

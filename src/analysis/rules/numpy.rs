@@ -100,7 +100,10 @@ fn objects(seen: &Seen<'_>) -> Vec<Site> {
             _ => None,
         };
         let Some(array) = array else { continue };
-        let (line, name) = (seen.line(id), seen.quoted(array));
+        let named = std::iter::once(array)
+            .chain(seen.below(array))
+            .find(|part| seen.kind(*part) == "identifier" && seen.ty(*part) == Ty::ObjectArray);
+        let (line, name) = (seen.line(id), seen.quoted(named.unwrap_or(array)));
         sites.push(Site::new(
             seen.at(id),
             seen.by_operator(id),

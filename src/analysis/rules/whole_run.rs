@@ -105,9 +105,11 @@ fn only_keeps(seen: &Seen<'_>, looped: Id, call: Id) -> bool {
     if !seen.is_tight(looped) {
         return false;
     }
-    let others = seen.below(looped).any(|id| match seen.kind(id) {
-        "augmented_assignment" | "assignment" | "while_statement" | "for_statement" => true,
-        _ => false,
+    let others = seen.below(looped).any(|id| {
+        matches!(
+            seen.kind(id),
+            "augmented_assignment" | "assignment" | "while_statement" | "for_statement"
+        )
     });
     let kept = seen.parent(call).and_then(|list| seen.parent(list)).is_some_and(|above| {
         seen.method(above).is_some_and(|(_, name)| matches!(name, "append" | "add"))
@@ -133,7 +135,6 @@ fn idle_cores<'a>(profile: &'a Profile, file: &'a FileProfile, site: &Site) -> O
         return None;
     }
     let share = Percent::from_percent(Figures::of(file, &site.counted).total().min(100.0))?;
-    let part = share.get() / 100.0;
     let note =
         format!("{} of {} cores busy in the mean while computing", number(busy), number(cores));
     Some(Verdict {
@@ -141,6 +142,6 @@ fn idle_cores<'a>(profile: &'a Profile, file: &'a FileProfile, site: &Site) -> O
         site: site.clone().note(note),
         share: Some(share),
         weight: share.get(),
-        ceiling: Some(1.0 / (1.0 - part + part / cores)),
+        ceiling: super::apply::spread(profile, share),
     })
 }
