@@ -101,7 +101,8 @@ fn growth(text: &str) -> Option<Row> {
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     let output = child.arg(GROW).arg(file.path()).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
-    let figures: Vec<f64> = output.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let figures: Vec<f64> =
+        output.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [base, peak, kept] = figures.as_slice() else { return None };
     let document = text.len() as f64;
     let ratio = (peak - base) / (document + kept);

@@ -10,6 +10,7 @@ mod ids;
 mod model;
 mod outline;
 mod run;
+mod totals;
 mod units;
 
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
@@ -20,4 +21,5 @@ pub use model::{
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
+pub use totals::Totals;
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

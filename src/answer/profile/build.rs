@@ -6,7 +6,7 @@ use super::{
     CallPathInfo, CpuMetrics, GpuMetrics, LineGpuMetrics, LineMemoryMetrics, MemoryMetrics,
     OutcomeInfo, ProfileAnswer, Ranked, StatusInfo, SummaryMetrics, TopLine,
 };
-use crate::analysis::{self, CpuBasis, MemoryMetric};
+use crate::analysis::{self, CpuBasis, CpuRanking, MemoryMetric, MemoryRanking};
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::line::{LineMetrics, kind};
 use crate::answer::next::NextCall;
@@ -14,16 +14,16 @@ use crate::answer::output::OutputInfo;
 use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
-    CallPath, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, ProgramKind, Seconds,
-    Status, round_for_display, signal_name,
+    CallPath, FileProfile, Line, LineGpu, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent,
+    Profile, ProgramKind, Seconds, Status, round_for_display, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
 /// gives way first.
 const SIZES: [(usize, f64); 10] = [
-    (10, 1.0),
-    (10, 0.5),
-    (10, 0.25),
+    (MOST_LINES, 1.0),
+    (MOST_LINES, 0.5),
+    (MOST_LINES, 0.25),
     (8, 0.25),
     (6, 0.25),
     (5, 0.2),
@@ -32,6 +32,8 @@ const SIZES: [(usize, f64); 10] = [
     (2, 0.05),
     (1, 0.0),
 ];
+/// Most lines listed under each kind of measurement.
+const MOST_LINES: usize = 10;
 /// Lines in `top_lines`.
 const TOP_LINES: usize = 5;
 /// Call paths listed when stacks were collected.
@@ -42,12 +44,13 @@ const FRAMES: usize = 6;
 impl ProfileAnswer {
     /// The answer for a stored profile.
     pub fn new(profile: &Profile) -> Self {
+        let figures = Figures::of(profile, MOST_LINES);
         let build = |(lines, output_part): (usize, f64)| {
             let output = |output| OutputInfo::within(output, output_part);
             Self {
                 stdout: Some(output(&profile.run.stdout)),
                 stderr: Some(output(&profile.run.stderr)),
-                ..Self::with_lines(profile, lines)
+                ..Self::with_lines(profile, &figures, lines)
             }
         };
         budget::first_that_fits(&SIZES, budget::DEFAULT_CAP, build)
@@ -58,11 +61,11 @@ impl ProfileAnswer {
         Self {
             stdout: Some(OutputInfo::whole(&profile.run.stdout)),
             stderr: Some(OutputInfo::whole(&profile.run.stderr)),
-            ..Self::with_lines(profile, usize::MAX)
+            ..Self::with_lines(profile, &Figures::of(profile, usize::MAX), usize::MAX)
         }
     }
 
-    fn with_lines(profile: &Profile, lines: usize) -> Self {
+    fn with_lines(profile: &Profile, figures: &Figures<'_>, lines: usize) -> Self {
         let mut warnings = profile.run.warnings.clone();
         if profile.measured.cpu {
             warnings.extend(doubts::of_times(profile));
@@ -77,20 +80,51 @@ impl ProfileAnswer {
             program: program(profile),
             outcome: Some(outcome(profile.run.outcome)),
             progress: None,
-            summary: Some(summary(profile)),
-            top_lines: top_lines(profile),
-            cpu_profile: profile.measured.cpu.then(|| cpu(profile, lines)),
-            memory_profile: memory(profile, lines),
-            gpu_profile: gpu(profile, lines),
+            summary: Some(summary(profile, &figures.totals)),
+            top_lines: top_lines(profile, figures),
+            cpu_profile: profile.measured.cpu.then(|| cpu(profile, figures, lines)),
+            memory_profile: memory(profile, figures, lines),
+            gpu_profile: gpu(profile, figures, lines),
             call_paths: (!profile.call_paths.is_empty()).then(|| call_paths(profile)),
             errors: profile.run.errors.clone(),
             warnings,
             stdout: None,
             stderr: None,
             environment: Some(EnvironmentInfo::new(&profile.run)),
-            next: next_calls(profile),
+            next: next_calls(profile, figures),
         }
     }
+}
+
+/// What answers of every size are made from: found once, however often the text is too long.
+struct Figures<'a> {
+    totals: analysis::Summary,
+    cpu: CpuRanking<'a>,
+    memory: MemoryRanking<'a>,
+    /// Lines with GPU load, highest first.
+    gpu: Vec<(&'a FileProfile, &'a Line, LineGpu)>,
+}
+
+impl<'a> Figures<'a> {
+    /// With as many lines of each ranking.
+    fn of(profile: &'a Profile, most: usize) -> Self {
+        Self {
+            totals: analysis::summary(profile),
+            cpu: analysis::cpu_ranking(profile, CpuBasis::WithSystem, most),
+            memory: analysis::memory_ranking(profile, MemoryMetric::Allocation, most),
+            gpu: profile.measured.gpu.as_ref().map_or_else(Vec::new, |_| gpu_lines(profile)),
+        }
+    }
+}
+
+fn gpu_lines(profile: &Profile) -> Vec<(&FileProfile, &Line, LineGpu)> {
+    let mut spots: Vec<_> = profile
+        .lines()
+        .filter_map(|(file, line)| Some((file, line, line.gpu?)))
+        .filter(|(_, _, gpu)| gpu.share > Percent::ZERO)
+        .collect();
+    spots.sort_by(|a, b| b.2.share.get().total_cmp(&a.2.share.get()));
+    spots
 }
 
 pub(in crate::answer) fn program(profile: &Profile) -> String {
@@ -121,8 +155,7 @@ fn outcome(outcome: Outcome) -> OutcomeInfo {
     OutcomeInfo { exit_code, signal, description }
 }
 
-fn summary(profile: &Profile) -> SummaryMetrics {
-    let summary = analysis::summary(profile);
+fn summary(profile: &Profile, summary: &analysis::Summary) -> SummaryMetrics {
     SummaryMetrics {
         elapsed_time_sec: summary.elapsed.map(Seconds::rounded),
         max_footprint_mb: summary.peak.map(Mebibytes::rounded),
@@ -138,11 +171,13 @@ fn location(profile: &Profile, path: &str, line: LineNo) -> String {
     format!("{}:{line}", profile.display_path(path))
 }
 
-fn top_lines(profile: &Profile) -> Vec<TopLine> {
+fn top_lines(profile: &Profile, figures: &Figures<'_>) -> Vec<TopLine> {
     if !profile.measured.cpu {
         return Vec::new();
     }
-    analysis::cpu_hotspots(profile, CpuBasis::WithSystem)
+    figures
+        .cpu
+        .spots
         .iter()
         .take(TOP_LINES)
         .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
@@ -157,21 +192,14 @@ fn top_lines(profile: &Profile) -> Vec<TopLine> {
         .collect()
 }
 
-fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
-    let totals = analysis::summary(profile);
-    let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
-    let total = spots.len();
+fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
+    let (totals, ranking) = (&figures.totals, &figures.cpu);
+    let (total, whole) = (ranking.total, ranking.whole);
     // Where no line has time, nothing is known of its kinds: absent, not 0 s.
     let seconds = |share| profile.seconds(share).filter(|_| total > 0).map(Seconds::rounded);
-    let whole: Percent = spots.iter().map(|spot| spot.share).sum();
-    let listed: Vec<_> = spots
-        .into_iter()
-        .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
-        .take(limit)
-        .collect();
-    let covered: Percent = listed.iter().map(|spot| spot.share).sum();
-    let lines: Vec<_> = listed
-        .iter()
+    let listed = || ranking.spots.iter().take(limit.min(ranking.above_threshold));
+    let covered: Percent = listed().map(|spot| spot.share).sum();
+    let lines: Vec<_> = listed()
         .map(|spot| {
             let key = listing::location(profile, spot.file, spot.lines());
             (key, LineMetrics::of_place(profile, spot))
@@ -194,17 +222,13 @@ fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
     }
 }
 
-fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
+fn memory(profile: &Profile, figures: &Figures<'_>, limit: usize) -> Option<MemoryMetrics> {
     let footprint = profile.footprint.as_ref()?;
-    let totals = analysis::summary(profile);
-    let spots = analysis::memory_hotspots(profile, MemoryMetric::Allocation);
-    let total = spots.len();
-    let smallest = Mebibytes::from_bytes(profile.reporting.malloc_threshold);
-    let listed: Vec<_> =
-        spots.into_iter().filter(|spot| spot.memory.allocated >= smallest).take(limit).collect();
-    let coverage: Option<Percent> = listed.iter().map(|spot| spot.share).sum::<Option<Percent>>();
-    let lines: Vec<_> = listed
-        .iter()
+    let (totals, ranking) = (&figures.totals, &figures.memory);
+    let total = ranking.above_threshold + ranking.below_threshold;
+    let listed = || ranking.spots.iter().take(limit);
+    let coverage: Option<Percent> = listed().map(|spot| spot.share).sum::<Option<Percent>>();
+    let lines: Vec<_> = listed()
         .map(|spot| {
             let memory = spot.memory;
             let metrics = LineMemoryMetrics {
@@ -234,20 +258,15 @@ fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
     })
 }
 
-fn gpu(profile: &Profile, limit: usize) -> Option<GpuMetrics> {
+fn gpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> Option<GpuMetrics> {
     let device = profile.measured.gpu.clone()?;
-    let mut spots: Vec<_> = profile
-        .lines()
-        .filter_map(|(file, line)| Some((file, line, line.gpu?)))
-        .filter(|(_, _, gpu)| gpu.share > Percent::ZERO)
-        .collect();
-    spots.sort_by(|a, b| b.2.share.get().total_cmp(&a.2.share.get()));
+    let spots = &figures.gpu;
     let share: Percent = spots.iter().map(|(_, _, gpu)| gpu.share).sum();
     let peak = spots.iter().map(|(_, _, gpu)| gpu.peak_memory.get()).fold(0.0, f64::max);
     let total = spots.len();
     let seconds = |share| profile.seconds(share).map(Seconds::rounded);
     let lines: Vec<_> = spots
-        .into_iter()
+        .iter()
         .take(limit)
         .map(|(file, line, gpu)| {
             let metrics = LineGpuMetrics {
@@ -285,11 +304,10 @@ fn call_paths(profile: &Profile) -> Vec<CallPathInfo> {
     profile.call_paths.iter().take(CALL_PATHS).map(info).collect()
 }
 
-fn next_calls(profile: &Profile) -> Vec<NextCall> {
+fn next_calls(profile: &Profile, figures: &Figures<'_>) -> Vec<NextCall> {
     let id = json!(profile.id.as_str());
-    let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
     let mut calls = Vec::new();
-    if let Some(spot) = spots.first() {
+    if let Some(spot) = figures.cpu.spots.first() {
         let (start, end) = spot.line.region.map_or_else(
             || (spot.line.number.get().saturating_sub(5).max(1), spot.line.number.get() + 5),
             |(start, end)| (start.get().saturating_sub(2).max(1), end.get().max(start.get() + 5)),

@@ -23,7 +23,10 @@ pub(crate) fn document(bytes: usize) -> String {
     let mut count = 0;
     for entry in entries.iter().cycle() {
         let separator = if count == 0 { "\n" } else { ",\n" };
-        text.push_str(&format!("{separator}        \"/tmp/demo/package_{}/module_{count}.py\": {{", count / 50));
+        text.push_str(&format!(
+            "{separator}        \"/tmp/demo/package_{}/module_{count}.py\": {{",
+            count / 50
+        ));
         text.push_str(entry);
         count += 1;
         if text.len() >= bytes {
@@ -41,7 +44,8 @@ pub(crate) fn document(bytes: usize) -> String {
 /// What follows the path of each recorded file, up to its closing brace.
 fn recorded_entries() -> Vec<String> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles");
-    let mut paths: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.to_string_lossy().ends_with("--2.4.0.json"));
     paths.sort();
     let mut entries = Vec::new();
@@ -101,7 +105,8 @@ fn source_line(file: usize, line: usize) -> String {
         5 => "            total += len(value) % 7 - (total >> 3)\n".to_owned(),
         6 => "    with lock, open(request.path, \"rb\") as stream:\n".to_owned(),
         7 => "        data = stream.read().replace(b\"\\r\\n\", b\"\\n\")\n".to_owned(),
-        8 => "    return {\"total\": total, \"data\": data[:retries], \"name\": f\"{total:>5}\"}\n".to_owned(),
+        8 => "    return {\"total\": total, \"data\": data[:retries], \"name\": f\"{total:>5}\"}\n"
+            .to_owned(),
         _ => "\n".to_owned(),
     }
 }
