@@ -38,17 +38,28 @@ pub struct Hotspot<'a> {
     pub cpu: LineCpu,
     /// Its share of all sampled time on the basis that was asked for.
     pub share: Percent,
-    /// 95 % interval of that share; absent when the number of samples is not known.
-    pub interval: Option<(Percent, Percent)>,
-    /// Whether the samples tell it apart from the place ranked next; absent when their number is
-    /// not known. The last place has no next and counts as told apart.
-    pub told_apart: Option<bool>,
+    /// Samples of the whole profile, when their number is known.
+    samples: Option<u64>,
+    /// Share of the place ranked next.
+    next: Option<Percent>,
 }
 
 impl Hotspot<'_> {
     /// First and last line.
     pub fn lines(&self) -> (LineNo, LineNo) {
         (self.line.number, self.end)
+    }
+
+    /// 95 % interval of its share; absent when the number of samples is not known.
+    pub fn interval(&self) -> Option<(Percent, Percent)> {
+        stats::wilson(self.share, self.samples?)
+    }
+
+    /// Whether the samples tell it apart from the place ranked next; absent when their number is
+    /// not known. The last place has no next and counts as told apart.
+    pub fn told_apart(&self) -> Option<bool> {
+        let samples = self.samples?;
+        Some(self.next.is_none_or(|next| stats::told_apart(self.share, next, samples)))
     }
 }
 
@@ -86,15 +97,7 @@ pub fn cpu_ranking(profile: &Profile, basis: CpuBasis, most: usize) -> CpuRankin
     for (index, (share, place)) in kept.iter().copied().enumerate().take(most) {
         let spot = stretches.get(&place).copied().or_else(|| Hotspot::of_line(profile, place));
         let next = kept.get(index + 1).map(|(next, _)| *next);
-        spots.extend(spot.map(|spot| {
-            Hotspot {
-                share,
-                interval: samples.and_then(|samples| stats::wilson(share, samples)),
-                told_apart: samples
-                    .map(|samples| next.is_none_or(|next| stats::told_apart(share, next, samples))),
-                ..spot
-            }
-        }));
+        spots.extend(spot.map(|spot| Hotspot { share, samples, next, ..spot }));
     }
     CpuRanking { spots, total, above_threshold, whole }
 }
@@ -114,8 +117,8 @@ impl<'a> Hotspot<'a> {
             end: line.spread.map_or(line.number, |(_, last)| last),
             cpu: line.cpu,
             share: Percent::ZERO,
-            interval: None,
-            told_apart: None,
+            samples: None,
+            next: None,
         }
     }
 }

@@ -105,7 +105,8 @@ fn rank(
     let spots = ranked.keep(most).into_iter().filter_map(|(value, place): (Mebibytes, Place)| {
         let file = profile.files.get(place.file as usize)?;
         let line = file.lines.get(place.line as usize)?;
-        let share = Percent::of_whole(value.get(), whole);
+        // A line's growth can be sampled a little above the highest footprint.
+        let share = Percent::of_whole(value.get().min(whole), whole);
         Some(MemoryHotspot { file, line, memory: line.memory.as_ref()?, value, share })
     });
     MemoryRanking { spots: spots.collect(), above_threshold, below_threshold, whole: sum }

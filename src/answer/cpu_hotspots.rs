@@ -83,7 +83,7 @@ impl CpuHotspot {
             system_time_sec: seconds(spot.cpu.system),
             percent_of_total: spot.share.rounded(),
             interval_percent: listing::interval(spot),
-            tied_with_next: spot.told_apart == Some(false),
+            tied_with_next: spot.told_apart() == Some(false),
         }
     }
 }

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use super::doubts::{Doubts, TOP, any, count, line_no};
+use super::doubts::{Doubts, ROUNDING, TOP, any, count, line_no, mib, part, seconds, share};
 use super::json::{Num, RawFrame, RawProfile, RawStack};
 use crate::profile::{
-    AllocationPath, CallPath, FileProfile, Footprint, Fraction, Frame, LineNo, Mebibytes, Percent,
-    Seconds,
+    AllocationPath, CallPath, FileProfile, Footprint, Frame, LineNo, Mebibytes, Percent, Seconds,
 };
 
 /// What a document holds, before it is tied to the run that made it.
@@ -56,7 +55,7 @@ pub(super) fn convert(mut raw: RawProfile<'_>, mut warnings: Vec<String>) -> Par
     let gpu = raw.gpu_device.as_deref().filter(|name| raw.gpu != Some(false) && !name.is_empty());
     let gpu = gpu.map(str::to_owned);
     let footprint = memory.then(|| footprint(&raw, &mut doubts));
-    let elapsed = doubts.read(raw.elapsed_time_sec, "elapsed_time_sec", &TOP, Seconds::from_secs);
+    let elapsed = doubts.read(raw.elapsed_time_sec, "elapsed_time_sec", &TOP, seconds);
     let elapsed = elapsed.or_else(|| {
         let elapsed = elapsed_from_samples(raw.start_time_perf, latest?)?;
         warnings.push(
@@ -72,6 +71,7 @@ pub(super) fn convert(mut raw: RawProfile<'_>, mut warnings: Vec<String>) -> Par
         file.lines.retain_mut(|line| line.keep_measured(memory, gpu.is_some()));
     }
     warnings.extend(doubts.into_warnings());
+    warnings.extend(as_parts_of_a_whole(&mut files));
     Parsed {
         program: raw.program.map(Cow::into_owned),
         args: raw.args.map(|args| args.into_iter().skip(1).map(Cow::into_owned).collect()),
@@ -87,10 +87,34 @@ pub(super) fn convert(mut raw: RawProfile<'_>, mut warnings: Vec<String>) -> Par
     }
 }
 
+/// Scales the shares of all lines where they add up to more than the whole, and says so. Each is a
+/// part of all sampled time: more than all of it would make every sum and every second wrong.
+fn as_parts_of_a_whole(files: &mut [FileProfile]) -> Option<String> {
+    let sum: f64 =
+        files.iter().flat_map(|file| &file.lines).map(|line| line.cpu.total().get()).sum();
+    if sum <= 100.0 + ROUNDING {
+        return None;
+    }
+    let scaled = |share: Percent| Percent::from_percent(share.get() / sum * 100.0);
+    for file in files {
+        let mut whole = Percent::ZERO;
+        for cpu in file.lines.iter_mut().map(|line| &mut line.cpu) {
+            for share in [&mut cpu.python, &mut cpu.native, &mut cpu.system] {
+                *share = scaled(*share).unwrap_or_default();
+            }
+            whole = whole + cpu.total();
+        }
+        file.cpu_share = whole;
+    }
+    Some(format!(
+        "the shares of all lines add up to {sum:.1} % of the sampled time; scaled to 100 %"
+    ))
+}
+
 /// Latest listed sample minus the start: a lower bound for the elapsed time.
 fn elapsed_from_samples(start: Num, latest: f64) -> Option<Seconds> {
     let Num::Value(start) = start else { return None };
-    Seconds::from_secs(latest - start)
+    seconds(latest - start)
 }
 
 fn footprint(raw: &RawProfile<'_>, doubts: &mut Doubts) -> Footprint {
@@ -100,23 +124,23 @@ fn footprint(raw: &RawProfile<'_>, doubts: &mut Doubts) -> Footprint {
         .enumerate()
         .filter_map(|(index, pair)| {
             let at = At("samples", index);
-            let [nanos, mib] = pair.as_slice() else {
+            let [nanos, size] = pair.as_slice() else {
                 doubts.note("samples", &at);
                 return None;
             };
-            let seconds = doubts.read(*nanos, "samples", &at, |ns| Seconds::from_secs(ns / 1e9))?;
+            let seconds = doubts.read(*nanos, "samples", &at, |ns| seconds(ns / 1e9))?;
             // Growth since the start may dip below zero by a rounding of the sampler.
-            let mib = doubts.read(*mib, "samples", &at, |mib| Mebibytes::from_mib(mib.max(0.0)))?;
+            let mib = doubts.read(*size, "samples", &at, |size| mib(size.max(0.0)))?;
             Some((seconds, mib))
         })
         .collect();
     timeline.sort_by(|a, b| a.0.get().total_cmp(&b.0.get()));
-    let peak = doubts.read(raw.max_footprint_mb, "max_footprint_mb", &TOP, Mebibytes::from_mib);
+    let peak = doubts.read(raw.max_footprint_mb, "max_footprint_mb", &TOP, mib);
     let paths = raw.memory_stacks.iter().flatten().enumerate();
     let mut allocation_paths: Vec<AllocationPath> = paths
-        .filter_map(|(index, (frames, mib))| {
+        .filter_map(|(index, (frames, size))| {
             let at = At("memory_stacks", index);
-            let allocated = doubts.read(*mib, "memory_stacks", &at, Mebibytes::from_mib)?;
+            let allocated = doubts.read(*size, "memory_stacks", &at, mib)?;
             let frames: Vec<_> = frames.iter().filter_map(allocation_frame).collect();
             (!frames.is_empty()).then_some(AllocationPath { frames, allocated })
         })
@@ -135,7 +159,7 @@ fn footprint(raw: &RawProfile<'_>, doubts: &mut Doubts) -> Footprint {
             raw.max_footprint_python_fraction,
             "max_footprint_python_fraction",
             &TOP,
-            Fraction::from_fraction,
+            part,
         ),
         timeline,
         allocation_paths,
@@ -150,14 +174,15 @@ fn call_paths(stacks: &[(Vec<Cow<'_, str>>, RawStack)], doubts: &mut Doubts) -> 
         .enumerate()
         .filter_map(|(index, (frames, weight))| {
             let at = At("stacks", index);
-            let part = |num, doubts: &mut Doubts| {
-                doubts.read(num, "stacks", &at, |part| Percent::from_percent(100.0 * part))
+            let time = |num, doubts: &mut Doubts| {
+                doubts.read(num, "stacks", &at, |part| share(100.0 * part))
             };
-            let python = part(weight.python_time, doubts)?;
-            let native = part(weight.c_time, doubts)?;
+            let python = time(weight.python_time, doubts)?;
+            let native = time(weight.c_time, doubts)?;
+            let both = Num::Value((python + native).get());
             Some(CallPath {
                 frames: frames.iter().filter_map(|text| frame(text)).collect(),
-                share: python + native,
+                share: doubts.read(both, "stacks", &at, share)?,
                 samples: doubts.read(weight.count, "stacks", &at, count).unwrap_or(0),
             })
         })

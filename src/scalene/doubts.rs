@@ -4,10 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::json::Num;
-use crate::profile::LineNo;
+use crate::profile::{Fraction, LineNo, Mebibytes, MebibytesPerSec, Percent, Seconds};
 
 /// Lines above this are not believed: no source file is that long.
 const MAX_LINE: f64 = 2_000_000.0;
+
+/// Memory above this is not believed: 2^40 MiB. It also keeps every sum finite.
+const MAX_MIB: f64 = 1_099_511_627_776.0;
+/// Times above this are not believed: three centuries.
+const MAX_SECONDS: f64 = 1e10;
+/// What a share of a whole may be above it by rounding, in percent: it still shows as 100.
+pub(super) const ROUNDING: f64 = 0.4;
 
 /// The place of a number outside files and lists.
 pub(super) const TOP: &str = "the top level";
@@ -63,6 +70,33 @@ impl Doubts {
             format!("`{field}` holds no usable number at {at}{more}; counted as nothing")
         })
     }
+}
+
+/// A share of one whole, in percent.
+pub(super) fn share(value: f64) -> Option<Percent> {
+    Percent::from_percent(value).filter(|share| share.get() <= 100.0 + ROUNDING)
+}
+
+/// A share that several tasks may hold at once, in percent.
+pub(super) fn shared(value: f64) -> Option<Percent> {
+    Percent::from_percent(value).filter(|share| share.get() <= 1e6)
+}
+
+/// A part of one whole.
+pub(super) fn part(value: f64) -> Option<Fraction> {
+    (value <= 1.0 + ROUNDING / 100.0).then(|| Fraction::from_fraction(value.min(1.0))).flatten()
+}
+
+pub(super) fn mib(value: f64) -> Option<Mebibytes> {
+    Mebibytes::from_mib(value).filter(|mib| mib.get() <= MAX_MIB)
+}
+
+pub(super) fn mib_per_sec(value: f64) -> Option<MebibytesPerSec> {
+    MebibytesPerSec::from_mib_per_sec(value).filter(|rate| rate.get() <= MAX_MIB)
+}
+
+pub(super) fn seconds(value: f64) -> Option<Seconds> {
+    Seconds::from_secs(value).filter(|seconds| seconds.get() <= MAX_SECONDS)
 }
 
 pub(super) fn any(value: f64) -> Option<f64> {

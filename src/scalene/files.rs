@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-use super::doubts::Doubts;
+use super::doubts::{Doubts, part, share};
 use super::json::RawFile;
-use crate::profile::{FileProfile, Fraction, LeakReport, LineNo, Percent, Source};
+use crate::profile::{FileProfile, LeakReport, LineNo, Source};
 
 /// All files by path, as if memory and GPU had been measured.
 #[derive(Debug, Default)]
@@ -67,24 +67,14 @@ impl Files {
             let at = LeakAt(&path, line);
             Some(LeakReport {
                 line: LineNo::new(line.parse().ok()?)?,
-                likelihood: doubts.read(
-                    leak.likelihood,
-                    "likelihood",
-                    &at,
-                    Fraction::from_fraction,
-                )?,
+                likelihood: doubts.read(leak.likelihood, "likelihood", &at, part)?,
             })
         });
         let leaks = leaks.collect();
-        let share = doubts.read(
-            raw.percent_cpu_time,
-            "percent_cpu_time",
-            &At(&path),
-            Percent::from_percent,
-        );
-        let share =
-            share.unwrap_or_else(|| lines.measured.iter().map(|line| line.cpu.total()).sum());
-        let mut file = FileProfile::new(path, Source::new(lines.source), lines.measured, share);
+        let whole = doubts.read(raw.percent_cpu_time, "percent_cpu_time", &At(&path), share);
+        let whole =
+            whole.unwrap_or_else(|| lines.measured.iter().map(|line| line.cpu.total()).sum());
+        let mut file = FileProfile::new(path, Source::new(lines.source), lines.measured, whole);
         file.leaks = leaks;
         self.files.push(file);
     }

@@ -10,12 +10,11 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
-use super::doubts::{Doubts, count, line_no};
+use super::doubts::{Doubts, count, line_no, mib, mib_per_sec, part, seconds, share, shared};
 use super::json::{Ends, Num, RawLine};
 use super::spread;
 use crate::profile::{
-    Activity, Fraction, Line, LineCpu, LineGpu, LineMemory, LineNo, Mebibytes, MebibytesPerSec,
-    Percent, Seconds,
+    Activity, Fraction, Line, LineCpu, LineGpu, LineMemory, LineNo, Mebibytes, Percent,
 };
 
 /// A file that lists few lines may still be this long (old versions list only some) …
@@ -178,8 +177,7 @@ impl Line {
 
 /// The measured part of a line; `None` when nothing was measured there.
 fn convert_line(number: LineNo, raw: &RawLine<'_>, at: At, doubts: &mut Doubts) -> Option<Line> {
-    let mut percent =
-        |num, field| doubts.read(num, field, &at, Percent::from_percent).unwrap_or_default();
+    let mut percent = |num, field| doubts.read(num, field, &at, share).unwrap_or_default();
     let cpu = LineCpu {
         python: percent(raw.n_cpu_percent_python, "n_cpu_percent_python"),
         native: percent(raw.n_cpu_percent_c, "n_cpu_percent_c"),
@@ -187,30 +185,29 @@ fn convert_line(number: LineNo, raw: &RawLine<'_>, at: At, doubts: &mut Doubts) 
         samples: raw.cpu_samples_list.count,
         core_utilization: None,
     };
-    let awaiting = percent(raw.n_async_await_percent, "n_async_await_percent");
     let gpu_share = percent(raw.n_gpu_percent, "n_gpu_percent");
-    let mut mib =
-        |num, field| doubts.read(num, field, &at, Mebibytes::from_mib).unwrap_or_default();
-    let allocated = mib(raw.n_malloc_mb, "n_malloc_mb");
-    let peak = mib(raw.n_peak_mb, "n_peak_mb");
-    let average = mib(raw.n_avg_mb, "n_avg_mb");
+    let awaiting = doubts
+        .read(raw.n_async_await_percent, "n_async_await_percent", &at, shared)
+        .unwrap_or_default();
+    let mut volume = |num, field| doubts.read(num, field, &at, mib).unwrap_or_default();
+    let allocated = volume(raw.n_malloc_mb, "n_malloc_mb");
+    let peak = volume(raw.n_peak_mb, "n_peak_mb");
+    let average = volume(raw.n_avg_mb, "n_avg_mb");
     let gpu = LineGpu {
         share: gpu_share,
-        average_memory: mib(raw.n_gpu_avg_memory_mb, "n_gpu_avg_memory_mb"),
-        peak_memory: mib(raw.n_gpu_peak_memory_mb, "n_gpu_peak_memory_mb"),
+        average_memory: volume(raw.n_gpu_avg_memory_mb, "n_gpu_avg_memory_mb"),
+        peak_memory: volume(raw.n_gpu_peak_memory_mb, "n_gpu_peak_memory_mb"),
     };
-    let copy_rate = doubts
-        .read(raw.n_copy_mb_s, "n_copy_mb_s", &at, MebibytesPerSec::from_mib_per_sec)
-        .unwrap_or_default();
+    let copy_rate =
+        doubts.read(raw.n_copy_mb_s, "n_copy_mb_s", &at, mib_per_sec).unwrap_or_default();
     let idle = cpu.total() == Percent::ZERO && cpu.samples == 0 && awaiting == Percent::ZERO;
     let has_memory = allocated.get() + peak.get() + average.get() + copy_rate.get() > 0.0;
     if idle && !has_memory && gpu == LineGpu::default() {
         return None;
     }
-    let fraction =
-        |num, field, doubts: &mut Doubts| doubts.read(num, field, &at, Fraction::from_fraction);
-    let core_utilization = fraction(raw.n_core_utilization, "n_core_utilization", doubts);
-    let python_fraction = fraction(raw.n_python_fraction, "n_python_fraction", doubts);
+    let core_utilization =
+        doubts.read(raw.n_core_utilization, "n_core_utilization", &at, Fraction::from_fraction);
+    let python_fraction = doubts.read(raw.n_python_fraction, "n_python_fraction", &at, part);
     let sampled_visits = doubts.read(raw.n_mallocs, "n_mallocs", &at, count).unwrap_or(0);
     let memory = LineMemory {
         allocated,
@@ -233,11 +230,10 @@ fn convert_line(number: LineNo, raw: &RawLine<'_>, at: At, doubts: &mut Doubts) 
 }
 
 fn activity(raw: &Ends, at: At, doubts: &mut Doubts) -> Option<Activity> {
-    let mut moment = |(nanos, mib): (Num, Num)| {
-        let nanos = doubts.read(nanos, "memory_samples", &at, |ns| Seconds::from_secs(ns / 1e9))?;
-        let mib =
-            doubts.read(mib, "memory_samples", &at, |mib| Mebibytes::from_mib(mib.max(0.0)))?;
-        Some((nanos, mib))
+    let mut moment = |(nanos, size): (Num, Num)| {
+        let at_time = doubts.read(nanos, "memory_samples", &at, |ns| seconds(ns / 1e9))?;
+        let size = doubts.read(size, "memory_samples", &at, |size| mib(size.max(0.0)))?;
+        Some((at_time, size))
     };
     if raw.count == 0 {
         return None;

@@ -54,7 +54,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
 }
 
 fn parse_repaired(text: &str) -> Result<Parsed, ParseError> {
-    let text = repair::without_non_numbers(text);
+    let text = repair::without_lone_surrogates(&repair::without_non_numbers(text));
     let mut value: Value = serde_json::from_str(&text).map_err(|source| syntax(&text, source))?;
     if !value.is_object() {
         return Err(ParseError::NotAProfile("it is not an object"));

@@ -73,6 +73,39 @@ pub(super) fn without_non_numbers(text: &str) -> String {
     out
 }
 
+/// Replaces halves of surrogate pairs that stand alone in strings: Python writes them for bytes of
+/// a path that are no text.
+pub(super) fn without_lone_surrogates(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let unit = code_unit(escape);
+        let second = escape.get(6..).and_then(code_unit);
+        let length = match (unit, second) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                out.push('\u{FFFD}');
+                rest = escape.get(6..).unwrap_or_default();
+                continue;
+            }
+            (Some(_), _) => 6,
+            (None, _) => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
+        };
+        let (kept, after) = escape.split_at(length.min(escape.len()));
+        out.push_str(kept);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The number of an escape such as `\ud800`, if a text begins with one.
+fn code_unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
 /// Removes what the reader could not take, and says what that was.
 pub(super) fn drop_misfits(document: &mut Value) -> Vec<String> {
     let mut dropped = Vec::new();
@@ -186,6 +219,15 @@ mod tests {
         let text = r#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity"}"#;
         let expected = r#"{"a": null, "b": [null, null], "c": "NaN \" Infinity"}"#;
         assert_eq!(without_non_numbers(text), expected);
+    }
+
+    #[test]
+    fn halves_of_surrogate_pairs_do_not_cost_the_document() {
+        let text = r#"["\udc80.py", "\ud83d\ude00", "\ud83dx", "\\udc80", "caf\u00e9", "\ud800"]"#;
+        let expected = "[\"\u{FFFD}.py\", \"\\ud83d\\ude00\", \"\u{FFFD}x\", \"\\\\udc80\", \"caf\\u00e9\", \"\u{FFFD}\"]";
+        assert_eq!(without_lone_surrogates(text), expected);
+        assert!(serde_json::from_str::<Value>(expected).is_ok());
+        assert_eq!(without_lone_surrogates("\"a\\"), "\"a\\");
     }
 
     #[test]

@@ -26,6 +26,8 @@ mod lifecycle;
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.
 mod profiling;
+/// Hostile documents and profiles of any size.
+mod properties;
 /// The protocol surface: versions, schemas, budgets, resources, progress.
 mod protocol;
 /// What all tests share.
