@@ -112,6 +112,7 @@ fn reading() -> Vec<Row> {
 fn growth(text: &str) -> Option<Row> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), text).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a benchmark starts itself")]
     let mut child = std::process::Command::new(std::env::current_exe().unwrap());
     let output = child.arg(GROW).arg(file.path()).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();

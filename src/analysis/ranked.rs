@@ -73,7 +73,6 @@ impl<T: Value> FromIterator<(T, Place)> for Ranked {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the halves are taken apart")]
 fn value<T: Value>(key: u128) -> T {
     T::of(f64::from_bits(!((key >> 64) as u64)))
 }

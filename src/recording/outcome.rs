@@ -9,8 +9,8 @@ use super::setup::Ready;
 use super::workspace::{SNIPPET, Workspace};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
-    Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting,
-    RunInfo, Seconds, Status, signal_name,
+    Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind,
+    Reporting, RunInfo, Seconds, Status, signal_name,
 };
 use crate::scalene::{Adapter, LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
@@ -300,7 +300,7 @@ impl Conclusion {
         let is_async = || {
             // Reading a source takes time; most have no such word in them.
             let files = parsed.files.iter().filter(|file| file.source.text().contains("async"));
-            files.flat_map(|file| file.functions()).any(|function| function.is_async)
+            files.flat_map(FileProfile::functions).any(|function| function.is_async)
         };
         if self.ready.adapter.knows_async() && !self.options.async_profile && is_async() {
             warnings.push(

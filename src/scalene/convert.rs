@@ -66,7 +66,7 @@ pub(super) fn convert(mut raw: RawProfile<'_>, mut warnings: Vec<String>) -> Par
     let call_paths = call_paths(&raw.stacks, &mut doubts);
     let peaks_per_visit = raw.memory_stacks.is_some();
     let started_at = doubts.read(raw.start_time_absolute, "start_time_absolute", &TOP, any);
-    let mut files = files.files;
+    let mut files = files.list;
     for file in &mut files {
         file.lines.retain_mut(|line| line.keep_measured(memory, gpu.is_some()));
     }

@@ -12,7 +12,7 @@ use crate::profile::{FileProfile, LeakReport, LineNo, Source};
 /// All files by path, as if memory and GPU had been measured.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    pub(super) files: Vec<FileProfile>,
+    pub(super) list: Vec<FileProfile>,
     /// Latest moment of a CPU sample.
     pub(super) latest: Option<f64>,
     pub(super) doubts: Doubts,
@@ -76,15 +76,15 @@ impl Files {
             whole.unwrap_or_else(|| lines.measured.iter().map(|line| line.cpu.total()).sum());
         let mut file = FileProfile::new(path, Source::new(lines.source), lines.measured, whole);
         file.leaks = leaks;
-        self.files.push(file);
+        self.list.push(file);
     }
 
     /// By path; of two files with one path the last counts.
     fn in_order(mut self) -> Self {
-        self.files.reverse();
-        self.files.sort_by(|a, b| a.path.cmp(&b.path));
-        self.files.dedup_by(|a, b| a.path == b.path);
-        self.files.shrink_to_fit();
+        self.list.reverse();
+        self.list.sort_by(|a, b| a.path.cmp(&b.path));
+        self.list.dedup_by(|a, b| a.path == b.path);
+        self.list.shrink_to_fit();
         self
     }
 }

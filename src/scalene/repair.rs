@@ -43,7 +43,8 @@ impl Kind {
     }
 }
 
-/// Replaces `NaN`, `Infinity` and `-Infinity` outside strings with `null`.
+/// Replaces `NaN`, `Infinity`, `-Infinity` and numbers too large for any type outside strings with
+/// `null`.
 pub(super) fn without_non_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -62,7 +63,13 @@ pub(super) fn without_non_numbers(text: &str) -> String {
                     rest = rest.split_at(word.len()).1;
                     continue;
                 }
-                next.len_utf8()
+                let number = number(rest);
+                if number.parse().is_ok_and(f64::is_infinite) {
+                    out.push_str("null");
+                    rest = rest.split_at(number.len()).1;
+                    continue;
+                }
+                number.len().max(next.len_utf8())
             }
             _ => next.len_utf8(),
         };
@@ -71,6 +78,12 @@ pub(super) fn without_non_numbers(text: &str) -> String {
         rest = after;
     }
     out
+}
+
+/// The characters of a number that a text begins with.
+fn number(text: &str) -> &str {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c)));
+    text.split_at(end.unwrap_or(text.len())).0
 }
 
 /// Replaces halves of surrogate pairs that stand alone in strings: Python writes them for bytes of
@@ -216,8 +229,10 @@ mod tests {
 
     #[test]
     fn non_numbers_become_null_outside_strings_only() {
-        let text = r#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity"}"#;
-        let expected = r#"{"a": null, "b": [null, null], "c": "NaN \" Infinity"}"#;
+        let text =
+            r#"{"a": NaN, "b": [-Infinity, Infinity, 1e400, -1e5], "c": "NaN \" Infinity 1e400"}"#;
+        let expected =
+            r#"{"a": null, "b": [null, null, null, -1e5], "c": "NaN \" Infinity 1e400"}"#;
         assert_eq!(without_non_numbers(text), expected);
     }
 

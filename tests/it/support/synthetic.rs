@@ -20,15 +20,13 @@ pub(crate) fn document(bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + (1 << 20));
     text.push_str("{\n    \"alloc_samples\": 203,\n    \"args\": [\n        \"app.py\"\n    ],\n");
     text.push_str("    \"elapsed_time_sec\": 61.3578143119812012,\n    \"files\": {");
-    let mut count = 0;
-    for entry in entries.iter().cycle() {
+    for (count, entry) in entries.iter().cycle().enumerate() {
         let separator = if count == 0 { "\n" } else { ",\n" };
         text.push_str(&format!(
             "{separator}        \"/tmp/demo/package_{}/module_{count}.py\": {{",
             count / 50
         ));
         text.push_str(entry);
-        count += 1;
         if text.len() >= bytes {
             break;
         }
