@@ -1,6 +1,7 @@
 //! Speed and memory of reading and analysing profiles: `cargo bench --bench analysis`.
 //!
-//! `cargo bench --bench analysis -- reading` leaves the questions out. Needs no Python. A child of this process reads the document for the memory row, so that nothing
+//! `cargo bench --bench analysis -- reading` leaves the questions out. Needs no Python.
+//! A child of this process reads the document for the memory row, so that nothing
 //! else counts. It ends with a table and exit code 0 whatever the verdicts.
 
 #![expect(
