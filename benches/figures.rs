@@ -1,10 +1,10 @@
-//! The figures this program promises, measured: `cargo bench`.
+//! The figures this program promises, measured: `cargo bench --bench figures`.
 //!
 //! One run compares with Scalene's own command line on the same interpreter with the same
 //! options, in pairs one after the other, so that a busy machine slows both. It ends with a
 //! table and exit code 0 whatever the verdicts: a busy machine is no defect.
 //!
-//! `cargo bench -- quick` takes fewer pairs; the figures are rougher.
+//! `cargo bench --bench figures -- quick` takes fewer pairs; the figures are rougher.
 
 #![expect(
     clippy::unwrap_used,

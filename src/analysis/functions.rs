@@ -27,18 +27,50 @@ pub struct FunctionMetrics<'a> {
     pub lines: usize,
 }
 
+/// What the lines of one function add up to.
+#[derive(Clone, Default)]
+struct Sums {
+    lines: usize,
+    on_cpu: Percent,
+    system: Percent,
+    /// Whether memory was sampled on any of its lines.
+    memory: bool,
+    peak: Mebibytes,
+    average: Option<Mebibytes>,
+    allocated: Mebibytes,
+}
+
+impl Sums {
+    fn add(&mut self, line: &Line) {
+        self.lines += 1;
+        self.on_cpu = self.on_cpu + line.cpu.on_cpu();
+        self.system = self.system + line.cpu.system;
+        let Some(memory) = line.memory.as_ref().filter(|memory| memory.is_sampled()) else {
+            return;
+        };
+        self.memory = true;
+        self.peak = self.peak.max(memory.peak);
+        self.average = self.average.into_iter().chain(memory.average).reduce(Mebibytes::max);
+        self.allocated = self.allocated + memory.allocated;
+    }
+}
+
 /// All functions with samples: by CPU time, then by waiting, then by allocated volume.
 pub fn functions(profile: &Profile) -> Vec<FunctionMetrics<'_>> {
-    let total = profile.sum(|line| line.cpu.on_cpu());
-    let mut all: Vec<_> = profile
-        .by_function()
-        .into_iter()
-        .filter_map(|((file, function), lines)| {
-            let file = profile.files.get(file)?;
-            let span = function.and_then(|index| file.functions().get(index));
-            Some(metrics(file, span, &lines, total))
-        })
-        .collect();
+    profile.read_sources();
+    let total = profile.totals().on_cpu();
+    let mut all = Vec::new();
+    for file in &profile.files {
+        // Module-level code first, then each function.
+        let mut sums = vec![Sums::default(); file.functions().len() + 1];
+        for line in &file.lines {
+            let slot = file.function_index(line.number).map_or(0, |index| index + 1);
+            sums.get_mut(slot).into_iter().for_each(|sums| sums.add(line));
+        }
+        let spans = std::iter::once(None).chain(file.functions().iter().map(Some));
+        let sampled = spans.zip(sums).filter(|(_, sums)| sums.lines > 0);
+        all.extend(sampled.map(|(span, sums)| metrics(file, span, &sums, total)));
+    }
     all.sort_by(|a, b| {
         let rank = |f: &FunctionMetrics<'_>| {
             (f.on_cpu.get(), f.system.get(), f.allocated.map_or(0.0, Mebibytes::get))
@@ -51,29 +83,19 @@ pub fn functions(profile: &Profile) -> Vec<FunctionMetrics<'_>> {
 fn metrics<'a>(
     file: &'a FileProfile,
     span: Option<&'a FunctionSpan>,
-    lines: &[&Line],
+    sums: &Sums,
     total: Percent,
 ) -> FunctionMetrics<'a> {
-    let sum = |share: fn(&Line) -> Percent| lines.iter().map(|line| share(line)).sum::<Percent>();
-    let on_cpu = sum(|line| line.cpu.on_cpu());
-    let memory = || {
-        let memory = lines.iter().filter_map(|line| line.memory.as_ref());
-        memory.filter(|memory| memory.is_sampled())
-    };
-    let measured = memory().next().is_some();
-    let largest = |value: fn(&crate::profile::LineMemory) -> Mebibytes| {
-        measured.then(|| memory().map(value).fold(Mebibytes::ZERO, Mebibytes::max))
-    };
     FunctionMetrics {
         file,
         name: span.map_or(FunctionSpan::MODULE, |span| span.name.as_str()),
         start: span.map_or(LineNo::FIRST, |span| span.start),
-        on_cpu,
-        system: sum(|line| line.cpu.system),
-        of_cpu: Percent::of_whole(on_cpu.get(), total.get()),
-        peak: largest(|memory| memory.peak),
-        average: memory().filter_map(|memory| memory.average).reduce(Mebibytes::max),
-        allocated: measured.then(|| memory().map(|memory| memory.allocated).sum()),
-        lines: lines.len(),
+        on_cpu: sums.on_cpu,
+        system: sums.system,
+        of_cpu: Percent::of_whole(sums.on_cpu.get(), total.get()),
+        peak: sums.memory.then_some(sums.peak),
+        average: sums.average,
+        allocated: sums.memory.then_some(sums.allocated),
+        lines: sums.lines,
     }
 }

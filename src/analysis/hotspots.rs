@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::ranked::{Place, Ranked};
 use super::stats;
 use crate::profile::{FileProfile, Line, LineCpu, LineNo, Percent, Profile};
 
@@ -37,11 +38,10 @@ pub struct Hotspot<'a> {
     pub cpu: LineCpu,
     /// Its share of all sampled time on the basis that was asked for.
     pub share: Percent,
-    /// 95 % interval of that share; absent when the number of samples is not known.
-    pub interval: Option<(Percent, Percent)>,
-    /// Whether the samples tell it apart from the place ranked next; absent when their number is
-    /// not known. The last place has no next and counts as told apart.
-    pub told_apart: Option<bool>,
+    /// Samples of the whole profile, when their number is known.
+    samples: Option<u64>,
+    /// Share of the place ranked next.
+    next: Option<Percent>,
 }
 
 impl Hotspot<'_> {
@@ -49,53 +49,106 @@ impl Hotspot<'_> {
     pub fn lines(&self) -> (LineNo, LineNo) {
         (self.line.number, self.end)
     }
+
+    /// 95 % interval of its share; absent when the number of samples is not known.
+    pub fn interval(&self) -> Option<(Percent, Percent)> {
+        stats::wilson(self.share, self.samples?)
+    }
+
+    /// Whether the samples tell it apart from the place ranked next; absent when their number is
+    /// not known. The last place has no next and counts as told apart.
+    pub fn told_apart(&self) -> Option<bool> {
+        let samples = self.samples?;
+        Some(self.next.is_none_or(|next| stats::told_apart(self.share, next, samples)))
+    }
+}
+
+/// The first places of a ranking, and what they are part of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CpuRanking<'a> {
+    /// Highest first; ties in order of file and line.
+    pub spots: Vec<Hotspot<'a>>,
+    /// Places with time.
+    pub total: usize,
+    /// Those of them that reach the profile's threshold.
+    pub above_threshold: usize,
+    /// Share of all sampled time that all places hold.
+    pub whole: Percent,
 }
 
 /// All places with time on the given basis, highest first; ties in order of file and line.
 pub fn cpu_hotspots(profile: &Profile, basis: CpuBasis) -> Vec<Hotspot<'_>> {
-    let mut spots: Vec<_> = places(profile)
-        .into_iter()
-        .map(|spot| Hotspot { share: basis.share(&spot.cpu), ..spot })
-        .filter(|spot| spot.share > Percent::ZERO)
-        .collect();
-    spots.sort_by(|a, b| b.share.get().total_cmp(&a.share.get()));
-    let Some(samples) = profile.cpu_samples() else { return spots };
-    let shares: Vec<_> = spots.iter().map(|spot| spot.share).collect();
-    for (index, spot) in spots.iter_mut().enumerate() {
-        spot.interval = stats::wilson(spot.share, samples);
-        let next = shares.get(index + 1);
-        spot.told_apart =
-            Some(next.is_none_or(|next| stats::told_apart(spot.share, *next, samples)));
+    cpu_ranking(profile, basis, usize::MAX).spots
+}
+
+/// The `most` places with most time on the given basis.
+pub fn cpu_ranking(profile: &Profile, basis: CpuBasis, most: usize) -> CpuRanking<'_> {
+    let Places { single, stretches } = Places::of(profile, basis);
+    let threshold = profile.reporting.cpu_percent_threshold;
+    let stretched = stretches.iter().map(|(place, spot)| (basis.share(&spot.cpu), *place));
+    let mut ranked: Ranked = single.into_iter().chain(stretched).collect();
+    let whole = ranked.values().sum();
+    let (total, above_threshold) =
+        (ranked.len(), ranked.values().filter(|share: &Percent| share.get() >= threshold).count());
+    // The last one is compared with the one after it.
+    let kept = ranked.keep(most.saturating_add(1));
+    let samples = profile.cpu_samples();
+    let mut spots = Vec::with_capacity(kept.len().min(most));
+    for (index, (share, place)) in kept.iter().copied().enumerate().take(most) {
+        let spot = stretches.get(&place).copied().or_else(|| Hotspot::of_line(profile, place));
+        let next = kept.get(index + 1).map(|(next, _)| *next);
+        spots.extend(spot.map(|spot| Hotspot { share, samples, next, ..spot }));
     }
-    spots
+    CpuRanking { spots, total, above_threshold, whole }
+}
+
+impl<'a> Hotspot<'a> {
+    /// A line by itself, before it is ranked.
+    fn of_line(profile: &'a Profile, place: Place) -> Option<Self> {
+        let file = profile.files.get(place.file as usize)?;
+        let line = file.lines.get(place.line as usize)?;
+        Some(Self::new(file, line))
+    }
+
+    fn new(file: &'a FileProfile, line: &'a Line) -> Self {
+        Hotspot {
+            file,
+            line,
+            end: line.spread.map_or(line.number, |(_, last)| last),
+            cpu: line.cpu,
+            share: Percent::ZERO,
+            samples: None,
+            next: None,
+        }
+    }
 }
 
 /// Every measured line once: alone, or as part of its stretch.
-fn places(profile: &Profile) -> Vec<Hotspot<'_>> {
-    let mut spots: Vec<Hotspot<'_>> = Vec::new();
-    for file in &profile.files {
-        // By first line of a stretch: where it is in `spots`.
-        let mut stretches: HashMap<LineNo, usize> = HashMap::new();
-        for line in &file.lines {
-            let known = line.spread.and_then(|(first, _)| stretches.get(&first));
-            if let Some(spot) = known.and_then(|index| spots.get_mut(*index)) {
-                spot.cpu = spot.cpu.plus(&line.cpu);
-                continue;
+struct Places<'a> {
+    single: Vec<(Percent, Place)>,
+    stretches: HashMap<Place, Hotspot<'a>>,
+}
+
+impl<'a> Places<'a> {
+    fn of(profile: &'a Profile, basis: CpuBasis) -> Self {
+        let mut single = Vec::new();
+        let mut stretches: HashMap<Place, Hotspot<'a>> = HashMap::new();
+        for (file_index, file) in (0_u32..).zip(&profile.files) {
+            // By first line of a stretch: the place it goes by.
+            let mut firsts: HashMap<LineNo, Place> = HashMap::new();
+            for (line_index, line) in (0_u32..).zip(&file.lines) {
+                let place = Place { file: file_index, line: line_index };
+                let Some((first, _)) = line.spread else {
+                    single.push((basis.share(&line.cpu), place));
+                    continue;
+                };
+                let place = *firsts.entry(first).or_insert(place);
+                stretches
+                    .entry(place)
+                    .and_modify(|spot| spot.cpu = spot.cpu.plus(&line.cpu))
+                    .or_insert_with(|| Hotspot::new(file, line));
             }
-            let end = line.spread.map_or(line.number, |(_, last)| last);
-            if let Some((first, _)) = line.spread {
-                stretches.insert(first, spots.len());
-            }
-            spots.push(Hotspot {
-                file,
-                line,
-                end,
-                cpu: line.cpu,
-                share: Percent::ZERO,
-                interval: None,
-                told_apart: None,
-            });
         }
+        Self { single, stretches }
     }
-    spots
 }

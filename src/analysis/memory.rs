@@ -1,5 +1,6 @@
 //! Lines by memory.
 
+use super::ranked::{Place, Ranked};
 use crate::profile::{FileProfile, Line, LineMemory, Mebibytes, MebibytesPerSec, Percent, Profile};
 
 /// What lines are ranked by.
@@ -51,26 +52,62 @@ impl MemoryMetric {
     }
 }
 
+/// The first lines of a ranking, and what they are part of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemoryRanking<'a> {
+    /// Lines that reach the profile's threshold, highest first; ties in order of file and line.
+    pub spots: Vec<MemoryHotspot<'a>>,
+    /// Lines that reach the threshold.
+    pub above_threshold: usize,
+    /// Lines with memory that do not.
+    pub below_threshold: usize,
+    /// Sum of the metric over the lines that reach the threshold, MiB.
+    pub whole: f64,
+}
+
 /// All lines on which memory was sampled, highest first.
 pub fn memory_hotspots(profile: &Profile, metric: MemoryMetric) -> Vec<MemoryHotspot<'_>> {
-    let sampled =
-        || profile.lines().filter_map(|(file, line)| Some((file, line, line.memory.as_ref()?)));
+    rank(profile, metric, Mebibytes::ZERO, usize::MAX).spots
+}
+
+/// The `most` lines with most memory of those that reach the profile's threshold.
+pub fn memory_ranking(profile: &Profile, metric: MemoryMetric, most: usize) -> MemoryRanking<'_> {
+    rank(profile, metric, Mebibytes::from_bytes(profile.reporting.malloc_threshold), most)
+}
+
+fn rank(
+    profile: &Profile,
+    metric: MemoryMetric,
+    smallest: Mebibytes,
+    most: usize,
+) -> MemoryRanking<'_> {
     let whole: f64 = match metric {
-        MemoryMetric::Allocation => sampled().map(|(_, _, memory)| memory.allocated.get()).sum(),
+        MemoryMetric::Allocation => profile.totals().allocated.get(),
         _ => profile.footprint.as_ref().map_or(0.0, |footprint| footprint.peak.get()),
     };
-    let mut spots: Vec<_> = sampled()
-        .filter_map(|(file, line, memory)| {
-            let value = metric.of(memory).filter(|value| *value > Mebibytes::ZERO)?;
-            Some(MemoryHotspot {
-                file,
-                line,
-                memory,
-                value,
-                share: Percent::of_whole(value.get(), whole),
-            })
-        })
-        .collect();
-    spots.sort_by(|a, b| b.value.get().total_cmp(&a.value.get()));
-    spots
+    let mut below_threshold = 0;
+    let mut sampled = Vec::new();
+    for (file_index, file) in (0_u32..).zip(&profile.files) {
+        for (line_index, line) in (0_u32..).zip(&file.lines) {
+            let Some(memory) = &line.memory else { continue };
+            let Some(value) = metric.of(memory).filter(|value| *value > Mebibytes::ZERO) else {
+                continue;
+            };
+            if memory.allocated < smallest {
+                below_threshold += 1;
+            } else {
+                sampled.push((value, Place { file: file_index, line: line_index }));
+            }
+        }
+    }
+    let mut ranked: Ranked = sampled.into_iter().collect();
+    let (above_threshold, sum) = (ranked.len(), ranked.values().map(Mebibytes::get).sum());
+    let spots = ranked.keep(most).into_iter().filter_map(|(value, place): (Mebibytes, Place)| {
+        let file = profile.files.get(place.file as usize)?;
+        let line = file.lines.get(place.line as usize)?;
+        // A line's growth can be sampled a little above the highest footprint.
+        let share = Percent::of_whole(value.get().min(whole), whole);
+        Some(MemoryHotspot { file, line, memory: line.memory.as_ref()?, value, share })
+    });
+    MemoryRanking { spots: spots.collect(), above_threshold, below_threshold, whole: sum }
 }

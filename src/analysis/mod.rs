@@ -10,16 +10,20 @@ mod gpu;
 mod hotspots;
 pub mod leaks;
 mod memory;
+mod ranked;
 mod rules;
 pub mod stats;
 mod summary;
 pub mod thresholds;
 
-pub use file::{FileLookup, find_file, lines_that_matter};
+pub use file::{FileLookup, find_file, heaviest_lines, lines_that_matter, with_context};
 pub use functions::{FunctionMetrics, functions};
 pub use gpu::{GpuHotspot, gpu_hotspots};
-pub use hotspots::{CpuBasis, Hotspot, cpu_hotspots};
-pub use memory::{COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, copy_rate, memory_hotspots};
+pub use hotspots::{CpuBasis, CpuRanking, Hotspot, cpu_hotspots, cpu_ranking};
+pub use memory::{
+    COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, MemoryRanking, copy_rate, memory_hotspots,
+    memory_ranking,
+};
 pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, findings, rules};
 pub use summary::{
     Confidence, RANKING_SAMPLES, SPARSE_PART, Summary, confidence, import_share, sparse, summary,

@@ -1,6 +1,6 @@
 //! What a profile amounts to as a whole, and how far it can be believed.
 
-use crate::profile::{Mebibytes, Percent, Profile, Seconds};
+use crate::profile::{FileProfile, Mebibytes, Percent, Profile, Seconds};
 
 /// Totals of a profile.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,18 +28,20 @@ pub struct Summary {
 /// Computes the totals.
 pub fn summary(profile: &Profile) -> Summary {
     let footprint = profile.footprint.as_ref();
+    let totals = profile.totals();
+    profile.read_sources();
     Summary {
         elapsed: profile.elapsed,
-        python: profile.sum(|line| line.cpu.python),
-        native: profile.sum(|line| line.cpu.native),
-        system: profile.sum(|line| line.cpu.system),
+        python: totals.python,
+        native: totals.native,
+        system: totals.system,
         peak: footprint.and_then(crate::profile::Footprint::known_peak),
         average: footprint.and_then(crate::profile::Footprint::average),
-        allocated: footprint.and_then(crate::profile::Footprint::known_peak).map(|_| {
-            profile.lines().filter_map(|(_, line)| Some(line.memory.as_ref()?.allocated)).sum()
-        }),
-        lines: profile.lines().count(),
-        functions: profile.by_function().len(),
+        allocated: footprint
+            .and_then(crate::profile::Footprint::known_peak)
+            .map(|_| totals.allocated),
+        lines: profile.files.iter().map(|file| file.lines.len()).sum(),
+        functions: profile.files.iter().map(FileProfile::sampled_functions).sum(),
     }
 }
 
@@ -78,7 +80,7 @@ const KEPT_PER_LINE: u32 = 500;
 /// sample, whatever it lasts, and is charged to whatever runs next.
 pub fn sparse(profile: &Profile) -> Option<(u64, f64)> {
     let samples = profile.cpu_samples()?;
-    let full = profile.lines().any(|(_, line)| line.cpu.samples >= KEPT_PER_LINE);
+    let full = profile.totals().most_samples >= KEPT_PER_LINE;
     let due = profile.elapsed?.get() / profile.measured.sampling_interval?.get();
     #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
     let sparse = !full && due >= 100.0 && (samples as f64) < SPARSE_PART * due;
@@ -87,8 +89,8 @@ pub fn sparse(profile: &Profile) -> Option<(u64, f64)> {
 
 /// Volume of all lines and the highest footprint, when the lines do not account for it.
 pub fn unexplained_peak(profile: &Profile) -> Option<(Mebibytes, Mebibytes)> {
-    let totals = summary(profile);
-    let (peak, allocated) = (totals.peak?, totals.allocated?);
+    let peak = profile.footprint.as_ref()?.known_peak()?;
+    let allocated = profile.totals().allocated;
     let gap = peak.get() - allocated.get();
     (peak.get() > 1.05 * allocated.get() && gap >= 1.0).then_some((allocated, peak))
 }

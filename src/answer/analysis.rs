@@ -183,7 +183,7 @@ fn ranking_supported(profile: &Profile, focus: Focus) -> Option<bool> {
         Focus::Overall => CpuBasis::WithSystem,
         Focus::Memory | Focus::Gpu => return None,
     };
-    analysis::cpu_hotspots(profile, basis).first()?.told_apart
+    analysis::cpu_hotspots(profile, basis).first()?.told_apart()
 }
 
 fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> Vec<AnalysisHotspot> {

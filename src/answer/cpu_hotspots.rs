@@ -7,7 +7,7 @@ use super::listing::{self, Listing};
 use super::next::NextCall;
 use super::text::{amount, amount_or_dash, count};
 use super::{Answer, budget, doubts};
-use crate::analysis::{self, CpuBasis, Hotspot};
+use crate::analysis::{self, CpuBasis, CpuRanking, Hotspot};
 use crate::profile::{Percent, Profile, Seconds};
 
 /// A line and its time; or a stretch of lines that Scalene could not tell apart.
@@ -83,7 +83,7 @@ impl CpuHotspot {
             system_time_sec: seconds(spot.cpu.system),
             percent_of_total: spot.share.rounded(),
             interval_percent: listing::interval(spot),
-            tied_with_next: spot.told_apart == Some(false),
+            tied_with_next: spot.told_apart() == Some(false),
         }
     }
 }
@@ -91,17 +91,21 @@ impl CpuHotspot {
 impl CpuHotspotsAnswer {
     /// Ranks the places of a profile.
     pub fn new(profile: &Profile, limit: usize, basis: CpuBasis) -> Self {
-        let spots = analysis::cpu_hotspots(profile, basis);
+        let ranking = analysis::cpu_ranking(profile, basis, limit);
         budget::fit(limit, listing::cap(limit), |limit| {
-            Self::with_rows(profile, &spots, limit, basis)
+            Self::with_rows(profile, &ranking, limit, basis)
         })
     }
 
-    fn with_rows(profile: &Profile, spots: &[Hotspot<'_>], limit: usize, basis: CpuBasis) -> Self {
-        let threshold = profile.reporting.cpu_percent_threshold;
-        let above = spots.partition_point(|spot| spot.share.get() >= threshold);
-        let listed = || spots.iter().take(limit.min(above));
-        let whole: Percent = spots.iter().map(|spot| spot.share).sum();
+    fn with_rows(
+        profile: &Profile,
+        ranking: &CpuRanking<'_>,
+        limit: usize,
+        basis: CpuBasis,
+    ) -> Self {
+        let above = ranking.above_threshold;
+        let listed = || ranking.spots.iter().take(limit.min(above));
+        let whole = ranking.whole;
         let covered: Percent = listed().map(|spot| spot.share).sum();
         let hotspots: Vec<_> = listed().map(|spot| CpuHotspot::new(profile, spot)).collect();
         let first = hotspots
@@ -112,27 +116,22 @@ impl CpuHotspotsAnswer {
             shown: hotspots.len(),
             next: listing::details_of(profile, first),
             hotspots,
-            total: spots.len(),
-            below_threshold: spots.len() - above,
+            total: ranking.total,
+            below_threshold: ranking.total - above,
             coverage_percent: Percent::of_whole(covered.get(), whole.get()).map(Percent::rounded),
             cpu_samples: profile.cpu_samples(),
-            warnings: warnings(profile, spots, whole, basis),
+            warnings: warnings(profile, ranking, basis),
         }
     }
 }
 
-fn warnings(
-    profile: &Profile,
-    spots: &[Hotspot<'_>],
-    whole: Percent,
-    basis: CpuBasis,
-) -> Vec<String> {
+fn warnings(profile: &Profile, ranking: &CpuRanking<'_>, basis: CpuBasis) -> Vec<String> {
     let mut warnings = doubts::of_times(profile);
-    if spots.is_empty() {
+    if ranking.total == 0 {
         warnings.push("no line of the profiled code used CPU time".to_owned());
     }
-    let system = profile.sum(|line| line.cpu.system).get();
-    if basis == CpuBasis::OnCpu && system > whole.get() {
+    let system = profile.totals().system.get();
+    if basis == CpuBasis::OnCpu && system > ranking.whole.get() {
         warnings.push(format!(
             "{} % of the sampled time is waiting or system time: include_system=true ranks it too",
             amount(system)

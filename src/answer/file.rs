@@ -1,7 +1,5 @@
 //! One file, line by line.
 
-use std::collections::BTreeSet;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -90,25 +88,46 @@ impl FileAnswer {
         };
         let rows = query.limit.unwrap_or(rows).min(FileQuery::MOST_LINES);
         let cap = if rows > DEFAULT_LINES { budget::HARD_CAP } else { cap };
-        budget::fit(rows, cap, |rows| Self::with_rows(profile, file, query, rows))
-    }
-
-    fn with_rows(profile: &Profile, file: &FileProfile, query: FileQuery, rows: usize) -> Self {
-        let total = file.source.line_count();
-        let last = u32::try_from(total).unwrap_or(u32::MAX);
-        let wanted: BTreeSet<LineNo> = match (query.start, query.end) {
-            (None, None) => analysis::lines_that_matter(profile, file, rows),
+        match (query.start, query.end) {
+            (None, None) => {
+                let heaviest = analysis::heaviest_lines(profile, file, rows);
+                budget::fit(rows, cap, |rows| {
+                    let wanted = analysis::with_context(profile, file, &heaviest, rows);
+                    Self::with_rows(
+                        profile,
+                        file,
+                        query,
+                        &wanted.into_iter().collect::<Vec<_>>(),
+                        rows,
+                    )
+                })
+            }
             (start, end) => {
+                let last = u32::try_from(file.source.line_count()).unwrap_or(u32::MAX);
                 let range = start.unwrap_or(1).max(1)..=end.unwrap_or(last).min(last);
                 let reported = |number: &LineNo| {
                     let line = file.line(*number);
                     !profile.reporting.reduced
                         || line.is_some_and(|line| profile.reporting.is_significant(line))
                 };
-                range.filter_map(LineNo::new).filter(reported).take(rows + 1).collect()
+                let wanted: Vec<_> =
+                    range.filter_map(LineNo::new).filter(reported).take(rows + 1).collect();
+                budget::fit(rows, cap, |rows| Self::with_rows(profile, file, query, &wanted, rows))
             }
-        };
-        let rest = wanted.iter().nth(rows).copied();
+        }
+    }
+
+    /// The answer with the first `rows` of the wanted lines.
+    fn with_rows(
+        profile: &Profile,
+        file: &FileProfile,
+        query: FileQuery,
+        wanted: &[LineNo],
+        rows: usize,
+    ) -> Self {
+        let total = file.source.line_count();
+        let last = u32::try_from(total).unwrap_or(u32::MAX);
+        let rest = wanted.get(rows).copied();
         let lines: Vec<_> = wanted
             .iter()
             .take(rows)
@@ -163,15 +182,13 @@ impl FileAnswer {
 }
 
 fn summary(profile: &Profile, file: &FileProfile) -> FileMetricsSummary {
-    let seconds = |share: fn(&crate::profile::LineCpu) -> Percent| {
-        let sum: Percent = file.lines.iter().map(|line| share(&line.cpu)).sum();
-        profile.seconds(sum).map(Seconds::rounded)
-    };
+    let totals = file.totals();
+    let seconds = |share| profile.seconds(share).map(Seconds::rounded);
     FileMetricsSummary {
         percent_of_total: file.total_share().rounded(),
-        python_time_sec: seconds(|cpu| cpu.python),
-        c_time_sec: seconds(|cpu| cpu.native),
-        system_time_sec: seconds(|cpu| cpu.system),
+        python_time_sec: seconds(totals.python),
+        c_time_sec: seconds(totals.native),
+        system_time_sec: seconds(totals.system),
         allocated_mb: file.allocated().map(Mebibytes::rounded),
         sampled_lines: file.lines.len(),
         source_lines: file.source.line_count(),

@@ -66,11 +66,11 @@ impl FunctionsAnswer {
     /// Ranks the functions of a profile.
     pub fn new(profile: &Profile, limit: usize) -> Self {
         let cap = if limit <= Self::DEFAULT_LIMIT { budget::DEFAULT_CAP } else { budget::HARD_CAP };
-        budget::fit(limit, cap, |limit| Self::with_rows(profile, limit))
+        let all = analysis::functions(profile);
+        budget::fit(limit, cap, |limit| Self::with_rows(profile, &all, limit))
     }
 
-    fn with_rows(profile: &Profile, limit: usize) -> Self {
-        let all = analysis::functions(profile);
+    fn with_rows(profile: &Profile, all: &[analysis::FunctionMetrics<'_>], limit: usize) -> Self {
         let covered: Percent = all.iter().take(limit).map(|function| function.on_cpu).sum();
         let whole: Percent = all.iter().map(|function| function.on_cpu).sum();
         let seconds = |share| profile.seconds(share).map(Seconds::rounded);

@@ -48,7 +48,7 @@ pub(super) fn content(file: &FileProfile, lines: (LineNo, LineNo)) -> String {
 
 /// The 95 % interval of a share, as an answer holds it.
 pub(super) fn interval(spot: &Hotspot<'_>) -> Option<[f64; 2]> {
-    spot.interval.map(|(low, high)| [low, high].map(whole_percent))
+    spot.interval().map(|(low, high)| [low, high].map(whole_percent))
 }
 
 /// Bounds of an interval are whole percents: more digits would say more than is known.

@@ -7,7 +7,7 @@ use super::listing::{self, Listing};
 use super::next::NextCall;
 use super::text::{amount, amount_or_dash, source};
 use super::{Answer, budget};
-use crate::analysis::{self, MemoryHotspot as Spot, MemoryMetric};
+use crate::analysis::{self, MemoryHotspot as Spot, MemoryMetric, MemoryRanking};
 use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Percent, Profile};
 
 /// A line and its memory.
@@ -77,23 +77,20 @@ pub struct MemoryHotspotsAnswer {
 impl MemoryHotspotsAnswer {
     /// Ranks the lines of a profile.
     pub fn new(profile: &Profile, limit: usize, metric: MemoryMetric) -> Self {
-        let all = analysis::memory_hotspots(profile, metric);
-        let smallest = Mebibytes::from_bytes(profile.reporting.malloc_threshold);
-        let (spots, below): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|spot| spot.memory.allocated >= smallest);
+        let ranking = analysis::memory_ranking(profile, metric, limit);
         budget::fit(limit, listing::cap(limit), |limit| {
-            Self::with_rows(profile, &spots, below.len(), limit, metric)
+            Self::with_rows(profile, &ranking, limit, metric)
         })
     }
 
     fn with_rows(
         profile: &Profile,
-        spots: &[Spot<'_>],
-        below_threshold: usize,
+        ranking: &MemoryRanking<'_>,
         limit: usize,
         metric: MemoryMetric,
     ) -> Self {
-        let sum = |count| spots.iter().take(count).map(|spot| spot.value.get()).sum::<f64>();
+        let listed = || ranking.spots.iter().take(limit);
+        let covered: f64 = listed().map(|spot| spot.value.get()).sum();
         let row = |spot: &Spot<'_>| MemoryHotspot {
             file: profile.display_path(&spot.file.path).into_owned(),
             line: spot.line.number.get(),
@@ -108,7 +105,7 @@ impl MemoryHotspotsAnswer {
                 .map(MebibytesPerSec::rounded),
             percent_of_total: spot.share.map(Percent::rounded),
         };
-        let hotspots: Vec<_> = spots.iter().take(limit).map(row).collect();
+        let hotspots: Vec<_> = listed().map(row).collect();
         let first = hotspots.first().map(|spot| (spot.file.as_str(), spot.line, spot.line));
         Self {
             profile_id: profile.id.to_string(),
@@ -120,11 +117,11 @@ impl MemoryHotspotsAnswer {
             .to_owned(),
             shown: hotspots.len(),
             next: listing::details_of(profile, first),
-            warnings: memory_warnings(profile, metric, spots.is_empty()),
+            warnings: memory_warnings(profile, metric, ranking.above_threshold == 0),
             hotspots,
-            total: spots.len() + below_threshold,
-            below_threshold,
-            coverage_percent: Percent::of_whole(sum(limit), sum(usize::MAX)).map(Percent::rounded),
+            total: ranking.above_threshold + ranking.below_threshold,
+            below_threshold: ranking.below_threshold,
+            coverage_percent: Percent::of_whole(covered, ranking.whole).map(Percent::rounded),
             max_footprint_mb: profile
                 .footprint
                 .as_ref()

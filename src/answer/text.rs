@@ -17,12 +17,13 @@ pub(super) fn amount_or_dash(value: Option<f64>) -> String {
 
 /// One line of bounded length, without control characters that would move a cursor.
 pub fn one_line(text: &str, limit: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let clean = clean.trim();
-    if clean.chars().count() <= limit {
-        return clean.to_owned();
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    // Of a line of megabytes only what is shown is looked at.
+    let text = text.trim_matches(|c: char| c.is_control() || c.is_whitespace());
+    if text.chars().nth(limit).is_none() {
+        return text.chars().map(clean).collect();
     }
-    let kept: String = clean.chars().take(limit.saturating_sub(1)).collect();
+    let kept: String = text.chars().map(clean).take(limit.saturating_sub(1)).collect();
     format!("{}…", kept.trim_end())
 }
 

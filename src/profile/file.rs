@@ -5,6 +5,7 @@ use super::ids::LineNo;
 use super::memo::Memo;
 use super::model::LeakReport;
 use super::outline::{FunctionSpan, Outline};
+use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds};
 
 /// Source text with quick access by line.
@@ -37,6 +38,11 @@ impl Source {
     /// Number of lines.
     pub fn line_count(&self) -> usize {
         self.starts.len()
+    }
+
+    /// Bytes that the text and its index occupy.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.capacity() + self.starts.capacity() * size_of::<usize>()
     }
 
     /// One line without its line break; `None` outside the file.
@@ -177,14 +183,18 @@ pub struct FileProfile {
     pub path: String,
     /// Its text as the profiler read it at the end of the run.
     pub source: Source,
-    /// Lines on which something was measured, in order.
+    /// Lines on which something was measured, in order. Sums over them are kept once asked for:
+    /// they do not change after that.
     pub lines: Vec<Line>,
     /// Share of all sampled time. Scalene: `percent_cpu_time`.
     pub cpu_share: Percent,
     /// What the profiler's own leak detector accuses.
     pub leaks: Vec<LeakReport>,
     /// Functions of the source, found when first asked for.
-    pub(super) outline: Derived<Outline>,
+    outline: Derived<Outline>,
+    /// Sums over the lines, found when first asked for.
+    totals: Derived<Totals>,
+    sampled_functions: Derived<usize>,
     /// Kept by whoever analyses the file; no part of the measurement.
     pub memo: Memo,
 }
@@ -192,12 +202,57 @@ pub struct FileProfile {
 impl FileProfile {
     /// A file from its parts; `lines` in order of their numbers.
     pub fn new(path: String, source: Source, lines: Vec<Line>, cpu_share: Percent) -> Self {
-        let (leaks, outline, memo) = (Vec::new(), Derived::default(), Memo::default());
-        Self { path, source, lines, cpu_share, leaks, outline, memo }
+        Self {
+            path,
+            source,
+            lines,
+            cpu_share,
+            leaks: Vec::new(),
+            outline: Derived::default(),
+            totals: Derived::default(),
+            sampled_functions: Derived::default(),
+            memo: Memo::default(),
+        }
+    }
+
+    /// Sums over the lines.
+    ///
+    /// The first call looks at each line; later ones are free.
+    pub fn totals(&self) -> &Totals {
+        self.totals.get(|| Totals::of(&self.lines))
+    }
+
+    /// Number of functions with measured lines, module-level code included.
+    ///
+    /// The first call reads the source; later ones are free.
+    pub fn sampled_functions(&self) -> usize {
+        *self.sampled_functions.get(|| {
+            let mut seen = vec![false; self.functions().len() + 1];
+            for line in &self.lines {
+                let slot = self.function_index(line.number).map_or(0, |index| index + 1);
+                seen.get_mut(slot).into_iter().for_each(|seen| *seen = true);
+            }
+            seen.into_iter().filter(|seen| *seen).count()
+        })
+    }
+
+    /// Bytes that it occupies once its functions are known.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + self.path.capacity()
+            + self.source.bytes()
+            + self.lines.capacity() * size_of::<Line>()
+            + self.leaks.capacity() * size_of::<LeakReport>()
+            + self.source.line_count() * Outline::BYTES_PER_LINE
     }
 
     fn outline(&self) -> &Outline {
         self.outline.get(|| Outline::new(self.source.text(), self.source.line_count()))
+    }
+
+    /// Whether the functions are known.
+    pub(super) fn is_read(&self) -> bool {
+        self.outline.is_known()
     }
 
     /// Functions and methods of the source, in order of their first line.
@@ -221,8 +276,7 @@ impl FileProfile {
 
     /// Volume allocated by all lines; `None` when nothing was sampled.
     pub fn allocated(&self) -> Option<Mebibytes> {
-        let memory = self.lines.iter().filter_map(|line| line.memory.as_ref());
-        let volume: Mebibytes = memory.map(|memory| memory.allocated).sum();
+        let volume = self.totals().allocated;
         (volume > Mebibytes::ZERO).then_some(volume)
     }
 

@@ -11,6 +11,7 @@ mod memo;
 mod model;
 mod outline;
 mod run;
+mod totals;
 mod units;
 
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
@@ -22,4 +23,5 @@ pub use model::{
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
+pub use totals::Totals;
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

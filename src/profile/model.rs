@@ -1,13 +1,17 @@
 //! The profile itself.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::file::{FileProfile, Line};
 use super::ids::{LineNo, ProfileId};
 use super::run::RunInfo;
+use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, Percent, Seconds};
+
+/// Bytes of source below which starting a thread costs more than it saves.
+const WORTH_A_THREAD: usize = 64 << 10;
 
 /// How a program was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +97,14 @@ pub struct Footprint {
 }
 
 impl Footprint {
+    /// Bytes that it occupies beside its own size.
+    fn bytes(&self) -> usize {
+        self.timeline.capacity() * size_of::<(Seconds, Mebibytes)>()
+            + self.allocation_paths.capacity() * size_of::<AllocationPath>()
+            + self.allocation_paths.iter().map(|path| frames_bytes(&path.frames)).sum::<usize>()
+            + self.peak_at.as_ref().map_or(0, |(file, _)| file.capacity())
+    }
+
     /// The highest footprint, unless not a single change was large enough to be sampled:
     /// then it is unknown, though small.
     pub fn known_peak(&self) -> Option<Mebibytes> {
@@ -222,46 +234,56 @@ impl Profile {
     /// lies on lines without any listed sample (worker threads), the number is unknown. Lines of
     /// one spread stretch list the same samples, which count once.
     pub fn cpu_samples(&self) -> Option<u64> {
-        let (mut listed, mut unlisted, mut samples) = (0.0, 0.0, 0_u64);
-        for (_, line) in self.lines() {
-            let share = line.cpu.total().get();
-            if line.cpu.samples == 0 {
-                unlisted += share;
-            } else {
-                listed += share;
-            }
-            if line.spread.is_none_or(|(first, _)| first == line.number) {
-                samples += u64::from(line.cpu.samples);
-            }
+        let totals = self.totals();
+        (totals.unlisted.get() < 0.1 * totals.total().get()).then_some(totals.samples)
+    }
+
+    /// Sums over all lines; free but for the first call.
+    pub fn totals(&self) -> Totals {
+        self.files.iter().map(FileProfile::totals).sum()
+    }
+
+    /// Finds the functions of all files with measured lines, on all cores where that pays.
+    pub fn read_sources(&self) {
+        let unread: Vec<_> =
+            self.files.iter().filter(|file| !file.lines.is_empty() && !file.is_read()).collect();
+        let bytes: usize = unread.iter().map(|file| file.source.text().len()).sum();
+        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(unread.len());
+        if bytes < WORTH_A_THREAD || cores < 2 {
+            // Each file is read when it is asked about.
+            return;
         }
-        (unlisted < 0.1 * (listed + unlisted)).then_some(samples)
+        let next = AtomicUsize::new(0);
+        let read = || {
+            while let Some(file) = unread.get(next.fetch_add(1, Ordering::Relaxed)) {
+                file.functions();
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..cores {
+                scope.spawn(read);
+            }
+            read();
+        });
     }
 
     /// Bytes that this profile occupies, near enough to bound a store.
+    ///
+    /// What later questions add to it counts from the start: the functions of each file.
     pub fn approximate_bytes(&self) -> usize {
-        let files: usize = self
-            .files
-            .iter()
-            .map(|file| {
-                file.source.text().len()
-                    + file.source.line_count() * size_of::<usize>()
-                    + file.lines.len() * size_of::<Line>()
-            })
-            .sum();
-        let paths: usize = self.call_paths.iter().map(|path| path.frames.len() * 120).sum();
-        size_of::<Self>() + files + paths + self.run.approximate_bytes()
+        let files = self.files.iter().map(FileProfile::bytes).sum::<usize>();
+        let paths = self.call_paths.capacity() * size_of::<CallPath>()
+            + self.call_paths.iter().map(|path| frames_bytes(&path.frames)).sum::<usize>();
+        let footprint = self.footprint.as_ref().map_or(0, Footprint::bytes);
+        let words: usize = self.program.args.iter().map(String::capacity).sum();
+        size_of::<Self>() + files + paths + footprint + words + self.run.approximate_bytes()
     }
+}
 
-    /// Time by function: index key is (file, function).
-    pub fn by_function(&self) -> BTreeMap<(usize, Option<usize>), Vec<&Line>> {
-        let mut groups: BTreeMap<_, Vec<&Line>> = BTreeMap::new();
-        for (index, file) in self.files.iter().enumerate() {
-            for line in &file.lines {
-                groups.entry((index, file.function_index(line.number))).or_default().push(line);
-            }
-        }
-        groups
-    }
+/// Bytes that frames occupy.
+fn frames_bytes(frames: &Vec<Frame>) -> usize {
+    let texts = frames.iter().map(|frame| frame.file.capacity() + frame.function.capacity());
+    frames.capacity() * size_of::<Frame>() + texts.sum::<usize>()
 }
 
 #[cfg(test)]

@@ -64,6 +64,10 @@ pub(super) struct Outline {
 }
 
 impl Outline {
+    /// Bytes by line of source: the owner, and a tenth of a function with its name.
+    pub(super) const BYTES_PER_LINE: usize =
+        size_of::<u32>() + (size_of::<FunctionSpan>() + 24) / 10;
+
     pub(super) fn new(source: &str, lines: usize) -> Self {
         let functions = outline(source);
         let mut owners = vec![0; lines];

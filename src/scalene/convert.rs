@@ -1,21 +1,13 @@
 //! Raw document to model: units checked, text unescaped, lines tied to functions.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::fmt;
 
-use super::json::{Ends, Num, RawFile, RawFrame, RawLine, RawProfile, RawStack};
-use super::spread;
+use super::doubts::{Doubts, ROUNDING, TOP, any, count, line_no, mib, part, seconds, share};
+use super::json::{Num, RawFrame, RawProfile, RawStack};
 use crate::profile::{
-    Activity, AllocationPath, CallPath, FileProfile, Footprint, Fraction, Frame, LeakReport, Line,
-    LineCpu, LineGpu, LineMemory, LineNo, Mebibytes, MebibytesPerSec, Percent, Seconds, Source,
+    AllocationPath, CallPath, FileProfile, Footprint, Frame, LineNo, Mebibytes, Percent, Seconds,
 };
-
-/// Lines above this are not believed: no source file is that long.
-const MAX_LINE: f64 = 2_000_000.0;
-/// A file that lists few lines may still be this long (old versions list only some) …
-const SPARSE_LINES: usize = 100_000;
-/// … or this many times longer than what it lists. Bounds the text made from a hostile document.
-const SPARSE_FACTOR: usize = 20;
 
 /// What a document holds, before it is tied to the run that made it.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,74 +36,41 @@ pub struct Parsed {
     pub warnings: Vec<String>,
 }
 
+/// Place of an entry in a list of the top level.
+struct At(&'static str, usize);
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.0, self.1)
+    }
+}
+
 /// Allocation call paths kept, largest first.
 const ALLOCATION_PATHS: usize = 50;
 
-/// Collects what is wrong with numbers: one line per field, not one per occurrence.
-#[derive(Default)]
-struct Doubts {
-    by_field: BTreeMap<&'static str, (String, usize)>,
-}
-
-impl Doubts {
-    fn note(&mut self, field: &'static str, at: &str) {
-        let entry = self.by_field.entry(field).or_insert_with(|| (at.to_owned(), 0));
-        entry.1 += 1;
-    }
-
-    /// A number that a unit accepts; what is there but is none is noted.
-    fn read<T>(
-        &mut self,
-        num: Num,
-        field: &'static str,
-        at: &str,
-        unit: fn(f64) -> Option<T>,
-    ) -> Option<T> {
-        let value = match num {
-            Num::Absent => return None,
-            Num::Value(value) => unit(value),
-            Num::Bad => None,
-        };
-        if value.is_none() {
-            self.note(field, at);
-        }
-        value
-    }
-
-    fn into_warnings(self) -> impl Iterator<Item = String> {
-        self.by_field.into_iter().map(|(field, (at, count))| {
-            let more =
-                if count > 1 { format!(" and {} more places", count - 1) } else { String::new() };
-            format!("`{field}` holds no usable number at {at}{more}; counted as nothing")
-        })
-    }
-}
-
-pub(super) fn convert(raw: RawProfile<'_>, mut warnings: Vec<String>) -> Parsed {
-    let mut doubts = Doubts::default();
+pub(super) fn convert(mut raw: RawProfile<'_>, mut warnings: Vec<String>) -> Parsed {
+    let files = raw.files.take().unwrap_or_default();
+    let (latest, mut doubts) = (files.latest, files.doubts);
     let memory = raw.memory.unwrap_or(raw.max_footprint_fname.is_some());
     let gpu = raw.gpu_device.as_deref().filter(|name| raw.gpu != Some(false) && !name.is_empty());
     let gpu = gpu.map(str::to_owned);
     let footprint = memory.then(|| footprint(&raw, &mut doubts));
-    let elapsed =
-        doubts.read(raw.elapsed_time_sec, "elapsed_time_sec", "the top level", Seconds::from_secs);
+    let elapsed = doubts.read(raw.elapsed_time_sec, "elapsed_time_sec", &TOP, seconds);
     let elapsed = elapsed.or_else(|| {
-        let elapsed = elapsed_from_samples(&raw)?;
+        let elapsed = elapsed_from_samples(raw.start_time_perf, latest?)?;
         warnings.push(
             "the profile has no elapsed time; taken from its first and last sample".to_owned(),
         );
         Some(elapsed)
     });
     let call_paths = call_paths(&raw.stacks, &mut doubts);
-    let started_at =
-        doubts.read(raw.start_time_absolute, "start_time_absolute", "the top level", any);
-    let files: Vec<_> = raw
-        .files
-        .unwrap_or_default()
-        .into_iter()
-        .map(|(path, file)| convert_file(&path, &file, memory, gpu.is_some(), &mut doubts))
-        .collect();
+    let started_at = doubts.read(raw.start_time_absolute, "start_time_absolute", &TOP, any);
+    let mut files = files.list;
+    for file in &mut files {
+        file.lines.retain_mut(|line| line.keep_measured(memory, gpu.is_some()));
+    }
     warnings.extend(doubts.into_warnings());
+    warnings.extend(as_parts_of_a_whole(&mut files));
     let memories =
         files.iter().flat_map(|file| &file.lines).filter_map(|line| line.memory.as_ref());
     let peaks_per_visit = { memories }.any(|memory| memory.sampled_visits > 0);
@@ -130,63 +89,60 @@ pub(super) fn convert(raw: RawProfile<'_>, mut warnings: Vec<String>) -> Parsed 
     }
 }
 
-fn any(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
-}
-
-fn line_no(value: f64) -> Option<LineNo> {
-    let whole = (1.0..=MAX_LINE).contains(&value) && value.fract() == 0.0;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked just above"
-    )]
-    whole.then_some(value as u32).and_then(LineNo::new)
-}
-
-fn count(value: f64) -> Option<u64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast saturates"
-    )]
-    (value.is_finite() && value >= 0.0).then_some(value as u64)
+/// Scales the shares of all lines where they add up to more than the whole, and says so. Each is a
+/// part of all sampled time: more than all of it would make every sum and every second wrong.
+fn as_parts_of_a_whole(files: &mut [FileProfile]) -> Option<String> {
+    let sum: f64 =
+        files.iter().flat_map(|file| &file.lines).map(|line| line.cpu.total().get()).sum();
+    if sum <= 100.0 + ROUNDING {
+        return None;
+    }
+    let scaled = |share: Percent| Percent::from_percent(share.get() / sum * 100.0);
+    for file in files {
+        let mut whole = Percent::ZERO;
+        for cpu in file.lines.iter_mut().map(|line| &mut line.cpu) {
+            for share in [&mut cpu.python, &mut cpu.native, &mut cpu.system] {
+                *share = scaled(*share).unwrap_or_default();
+            }
+            whole = whole + cpu.total();
+        }
+        file.cpu_share = whole;
+    }
+    Some(format!(
+        "the shares of all lines add up to {sum:.1} % of the sampled time; scaled to 100 %"
+    ))
 }
 
 /// Latest listed sample minus the start: a lower bound for the elapsed time.
-fn elapsed_from_samples(raw: &RawProfile<'_>) -> Option<Seconds> {
-    let Num::Value(start) = raw.start_time_perf else { return None };
-    let moments = raw.files.iter().flat_map(BTreeMap::values).flat_map(|file| &file.lines);
-    let last =
-        moments.filter_map(|line| line.cpu_samples_list.latest).fold(f64::NEG_INFINITY, f64::max);
-    Seconds::from_secs(last - start)
+fn elapsed_from_samples(start: Num, latest: f64) -> Option<Seconds> {
+    let Num::Value(start) = start else { return None };
+    seconds(latest - start)
 }
 
 fn footprint(raw: &RawProfile<'_>, doubts: &mut Doubts) -> Footprint {
-    let top = "the top level";
     let mut timeline: Vec<(Seconds, Mebibytes)> = raw
         .samples
         .iter()
         .enumerate()
         .filter_map(|(index, pair)| {
-            let at = format!("samples[{index}]");
-            let [nanos, mib] = pair.as_slice() else {
+            let at = At("samples", index);
+            let [nanos, size] = pair.as_slice() else {
                 doubts.note("samples", &at);
                 return None;
             };
-            let seconds = doubts.read(*nanos, "samples", &at, |ns| Seconds::from_secs(ns / 1e9))?;
+            let seconds = doubts.read(*nanos, "samples", &at, |ns| seconds(ns / 1e9))?;
             // Growth since the start may dip below zero by a rounding of the sampler.
-            let mib = doubts.read(*mib, "samples", &at, |mib| Mebibytes::from_mib(mib.max(0.0)))?;
+            let mib = doubts.read(*size, "samples", &at, |size| mib(size.max(0.0)))?;
             Some((seconds, mib))
         })
         .collect();
     timeline.sort_by(|a, b| a.0.get().total_cmp(&b.0.get()));
-    let peak = doubts.read(raw.max_footprint_mb, "max_footprint_mb", top, Mebibytes::from_mib);
+    let peak = doubts.read(raw.max_footprint_mb, "max_footprint_mb", &TOP, mib);
     let paths = raw.memory_stacks.iter().flatten().enumerate();
     let mut allocation_paths: Vec<AllocationPath> = paths
-        .filter_map(|(index, (frames, mib))| {
-            let at = format!("memory_stacks[{index}]");
-            let allocated = doubts.read(*mib, "memory_stacks", &at, Mebibytes::from_mib)?;
+        .filter_map(|(index, (frames, size))| {
+            let at = At("memory_stacks", index);
+            let allocated = doubts.read(*size, "memory_stacks", &at, mib)?;
             let frames: Vec<_> = frames.iter().filter_map(allocation_frame).collect();
             (!frames.is_empty()).then_some(AllocationPath { frames, allocated })
         })
@@ -204,13 +160,13 @@ fn footprint(raw: &RawProfile<'_>, doubts: &mut Doubts) -> Footprint {
         python_fraction: doubts.read(
             raw.max_footprint_python_fraction,
             "max_footprint_python_fraction",
-            top,
-            Fraction::from_fraction,
+            &TOP,
+            part,
         ),
         timeline,
         allocation_paths,
-        records: doubts.read(raw.alloc_samples, "alloc_samples", top, count),
-        growth_rate_percent: doubts.read(raw.growth_rate, "growth_rate", top, any),
+        records: doubts.read(raw.alloc_samples, "alloc_samples", &TOP, count),
+        growth_rate_percent: doubts.read(raw.growth_rate, "growth_rate", &TOP, any),
     }
 }
 
@@ -219,15 +175,16 @@ fn call_paths(stacks: &[(Vec<Cow<'_, str>>, RawStack)], doubts: &mut Doubts) -> 
         .iter()
         .enumerate()
         .filter_map(|(index, (frames, weight))| {
-            let at = format!("stacks[{index}]");
-            let part = |num, doubts: &mut Doubts| {
-                doubts.read(num, "stacks", &at, |part| Percent::from_percent(100.0 * part))
+            let at = At("stacks", index);
+            let time = |num, doubts: &mut Doubts| {
+                doubts.read(num, "stacks", &at, |part| share(100.0 * part))
             };
-            let python = part(weight.python_time, doubts)?;
-            let native = part(weight.c_time, doubts)?;
+            let python = time(weight.python_time, doubts)?;
+            let native = time(weight.c_time, doubts)?;
+            let both = Num::Value((python + native).get());
             Some(CallPath {
                 frames: frames.iter().filter_map(|text| frame(text)).collect(),
-                share: python + native,
+                share: doubts.read(both, "stacks", &at, share)?,
                 samples: doubts.read(weight.count, "stacks", &at, count).unwrap_or(0),
             })
         })
@@ -252,159 +209,6 @@ fn allocation_frame(raw: &RawFrame<'_>) -> Option<Frame> {
         function: raw.display_name.as_deref().unwrap_or("?").to_owned(),
         line: line_no(line)?,
     })
-}
-
-fn convert_file(
-    path: &str,
-    raw: &RawFile<'_>,
-    memory: bool,
-    gpu: bool,
-    doubts: &mut Doubts,
-) -> FileProfile {
-    let mut texts: BTreeMap<LineNo, Cow<'_, str>> = BTreeMap::new();
-    let mut lines: Vec<Line> = Vec::new();
-    let longest = SPARSE_LINES.max(raw.lines.len().saturating_mul(SPARSE_FACTOR));
-    for (index, raw_line) in raw.lines.iter().enumerate() {
-        let at = format!("files[{path:?}].lines[{index}]");
-        let Some(number) = doubts.read(raw_line.lineno, "lineno", &at, line_no) else { continue };
-        if number.get() as usize > longest {
-            doubts.note("lineno", &at);
-            continue;
-        }
-        texts.insert(number, unescape(raw_line.line.as_deref().unwrap_or_default()));
-        if let Some(line) = convert_line(number, raw_line, memory, gpu, &at, doubts) {
-            lines.push(line);
-        }
-    }
-    lines.sort_by_key(|line| line.number);
-    lines.dedup_by_key(|line| line.number);
-    spread::mark(&mut lines);
-    let source = assemble(&texts);
-    let leaks = raw.leaks.iter().filter_map(|(line, leak)| {
-        let at = format!("files[{path:?}].leaks[{line:?}]");
-        Some(LeakReport {
-            line: LineNo::new(line.parse().ok()?)?,
-            likelihood: doubts.read(leak.likelihood, "likelihood", &at, Fraction::from_fraction)?,
-        })
-    });
-    let leaks = leaks.collect();
-    let at = format!("files[{path:?}]");
-    let cpu_share =
-        doubts.read(raw.percent_cpu_time, "percent_cpu_time", &at, Percent::from_percent);
-    let cpu_share = cpu_share.unwrap_or_else(|| lines.iter().map(|line| line.cpu.total()).sum());
-    let mut file = FileProfile::new(path.to_owned(), source, lines, cpu_share);
-    file.leaks = leaks;
-    file
-}
-
-/// The measured part of a line; `None` when nothing was measured there.
-fn convert_line(
-    number: LineNo,
-    raw: &RawLine<'_>,
-    memory: bool,
-    gpu: bool,
-    at: &str,
-    doubts: &mut Doubts,
-) -> Option<Line> {
-    let mut percent =
-        |num, field| doubts.read(num, field, at, Percent::from_percent).unwrap_or_default();
-    let cpu = LineCpu {
-        python: percent(raw.n_cpu_percent_python, "n_cpu_percent_python"),
-        native: percent(raw.n_cpu_percent_c, "n_cpu_percent_c"),
-        system: percent(raw.n_sys_percent, "n_sys_percent"),
-        samples: raw.cpu_samples_list.count,
-        core_utilization: None,
-    };
-    let awaiting = percent(raw.n_async_await_percent, "n_async_await_percent");
-    let gpu_percent = percent(raw.n_gpu_percent, "n_gpu_percent");
-    let mut mib = |num, field| doubts.read(num, field, at, Mebibytes::from_mib).unwrap_or_default();
-    let allocated = mib(raw.n_malloc_mb, "n_malloc_mb");
-    let peak = mib(raw.n_peak_mb, "n_peak_mb");
-    let average = mib(raw.n_avg_mb, "n_avg_mb");
-    let line_gpu = LineGpu {
-        share: if cpu.samples > 0 { gpu_percent.part_of(cpu.total()) } else { gpu_percent },
-        load: (cpu.samples > 0).then_some(gpu_percent),
-        average_memory: mib(raw.n_gpu_avg_memory_mb, "n_gpu_avg_memory_mb"),
-        peak_memory: mib(raw.n_gpu_peak_memory_mb, "n_gpu_peak_memory_mb"),
-    };
-    let copy_rate = doubts
-        .read(raw.n_copy_mb_s, "n_copy_mb_s", at, MebibytesPerSec::from_mib_per_sec)
-        .unwrap_or_default();
-    let has_memory = allocated.get() + peak.get() + average.get() + copy_rate.get() > 0.0;
-    let worked = line_gpu.share > Percent::ZERO || line_gpu.peak_memory > Mebibytes::ZERO;
-    let has_gpu = gpu && worked;
-    let idle = cpu.total() == Percent::ZERO && cpu.samples == 0 && awaiting == Percent::ZERO;
-    if idle && !(memory && has_memory) && !has_gpu {
-        return None;
-    }
-    let fraction =
-        |num, field, doubts: &mut Doubts| doubts.read(num, field, at, Fraction::from_fraction);
-    let core_utilization = fraction(raw.n_core_utilization, "n_core_utilization", doubts);
-    let python_fraction = fraction(raw.n_python_fraction, "n_python_fraction", doubts);
-    let sampled_visits = doubts.read(raw.n_mallocs, "n_mallocs", at, count).unwrap_or(0);
-    let activity = activity(&raw.memory_samples, at, doubts);
-    Some(Line {
-        number,
-        cpu: LineCpu { core_utilization, ..cpu },
-        memory: memory.then(|| LineMemory {
-            allocated,
-            peak,
-            average: (sampled_visits > 0).then_some(average),
-            sampled_visits,
-            python_fraction: python_fraction.filter(|_| allocated > Mebibytes::ZERO),
-            copy_rate,
-            activity,
-        }),
-        gpu: gpu.then_some(line_gpu),
-        awaiting: (raw.n_async_await_percent != Num::Absent).then_some(awaiting),
-        region: region(raw),
-        spread: None,
-    })
-}
-
-fn activity(raw: &Ends, at: &str, doubts: &mut Doubts) -> Option<Activity> {
-    let mut moment = |(nanos, mib): (Num, Num)| {
-        let nanos = doubts.read(nanos, "memory_samples", at, |ns| Seconds::from_secs(ns / 1e9))?;
-        let mib =
-            doubts.read(mib, "memory_samples", at, |mib| Mebibytes::from_mib(mib.max(0.0)))?;
-        Some((nanos, mib))
-    };
-    if raw.count == 0 {
-        return None;
-    }
-    Some(Activity { moments: raw.count, first: moment(raw.first)?, last: moment(raw.last)? })
-}
-
-fn region(raw: &RawLine<'_>) -> Option<(LineNo, LineNo)> {
-    let (Num::Value(start), Num::Value(end)) = (raw.start_region_line, raw.end_region_line) else {
-        return None;
-    };
-    Some((line_no(start)?, line_no(end)?)).filter(|(start, end)| start <= end)
-}
-
-/// Scalene writes `&`, `<` and `>` as six-character escapes inside the text itself.
-fn unescape(text: &str) -> Cow<'_, str> {
-    if !text.contains("\\u00") {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(text.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&"))
-}
-
-/// Puts the lines in order, with empty ones where the document has none.
-fn assemble(texts: &BTreeMap<LineNo, Cow<'_, str>>) -> Source {
-    let mut text = String::new();
-    let mut next = 1;
-    for (number, line) in texts {
-        while next < number.get() {
-            text.push('\n');
-            next += 1;
-        }
-        // A form feed or a lone carriage return must not shift the lines below.
-        text.push_str(line.trim_end_matches(['\n', '\r']).replace('\n', " ").as_str());
-        text.push('\n');
-        next += 1;
-    }
-    Source::new(text)
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::files::Files;
+use super::lines::Lines;
+
 /// A number as found: there, not there, or something else in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) enum Num {
@@ -117,8 +120,8 @@ pub(super) struct RawProfile<'a> {
     #[serde(default)]
     pub(super) start_time_absolute: Num,
     /// Absent only in the empty document.
-    #[serde(borrow, default)]
-    pub(super) files: Option<BTreeMap<Cow<'a, str>, RawFile<'a>>>,
+    #[serde(default)]
+    pub(super) files: Option<Files>,
 }
 
 /// A frame of `memory_stacks`.
@@ -217,8 +220,8 @@ pub(super) struct RawFile<'a> {
     #[serde(default)]
     pub(super) percent_cpu_time: Num,
     /// Every source line from 1.5.55 on, zeros included.
-    #[serde(borrow, default)]
-    pub(super) lines: Vec<RawLine<'a>>,
+    #[serde(default)]
+    pub(super) lines: Lines,
     /// Accusations by line number.
     #[serde(borrow, default)]
     pub(super) leaks: BTreeMap<Cow<'a, str>, RawLeak>,

@@ -1,5 +1,7 @@
 //! Bytes of a Scalene document to the parts of a [`crate::profile::Profile`].
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use serde_json::error::Category;
 
@@ -43,7 +45,8 @@ pub enum ParseError {
 /// # Errors
 /// [`ParseError`] when there is no profile in it at all.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
-    let text = String::from_utf8_lossy(bytes);
+    // Checking first is several times as fast as reading leniently at once.
+    let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
     match serde_json::from_str::<RawProfile<'_>>(&text) {
         Ok(raw) => finish(raw, Vec::new()),
         Err(_) => parse_repaired(&text),
@@ -51,7 +54,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
 }
 
 fn parse_repaired(text: &str) -> Result<Parsed, ParseError> {
-    let text = repair::without_non_numbers(text);
+    let text = repair::without_lone_surrogates(&repair::without_non_numbers(text));
     let mut value: Value = serde_json::from_str(&text).map_err(|source| syntax(&text, source))?;
     if !value.is_object() {
         return Err(ParseError::NotAProfile("it is not an object"));

@@ -43,7 +43,8 @@ impl Kind {
     }
 }
 
-/// Replaces `NaN`, `Infinity` and `-Infinity` outside strings with `null`.
+/// Replaces `NaN`, `Infinity`, `-Infinity` and numbers too large for any type outside strings with
+/// `null`.
 pub(super) fn without_non_numbers(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -62,7 +63,13 @@ pub(super) fn without_non_numbers(text: &str) -> String {
                     rest = rest.split_at(word.len()).1;
                     continue;
                 }
-                next.len_utf8()
+                let number = number(rest);
+                if number.parse().is_ok_and(f64::is_infinite) {
+                    out.push_str("null");
+                    rest = rest.split_at(number.len()).1;
+                    continue;
+                }
+                number.len().max(next.len_utf8())
             }
             _ => next.len_utf8(),
         };
@@ -71,6 +78,45 @@ pub(super) fn without_non_numbers(text: &str) -> String {
         rest = after;
     }
     out
+}
+
+/// The characters of a number that a text begins with.
+fn number(text: &str) -> &str {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || "+-.eE".contains(c)));
+    text.split_at(end.unwrap_or(text.len())).0
+}
+
+/// Replaces halves of surrogate pairs that stand alone in strings: Python writes them for bytes of
+/// a path that are no text.
+pub(super) fn without_lone_surrogates(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let unit = code_unit(escape);
+        let second = escape.get(6..).and_then(code_unit);
+        let length = match (unit, second) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (Some(0xD800..=0xDFFF), _) => {
+                out.push('\u{FFFD}');
+                rest = escape.get(6..).unwrap_or_default();
+                continue;
+            }
+            (Some(_), _) => 6,
+            (None, _) => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
+        };
+        let (kept, after) = escape.split_at(length.min(escape.len()));
+        out.push_str(kept);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The number of an escape such as `\ud800`, if a text begins with one.
+fn code_unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }
 
 /// Removes what the reader could not take, and says what that was.
@@ -183,9 +229,20 @@ mod tests {
 
     #[test]
     fn non_numbers_become_null_outside_strings_only() {
-        let text = r#"{"a": NaN, "b": [-Infinity, Infinity], "c": "NaN \" Infinity"}"#;
-        let expected = r#"{"a": null, "b": [null, null], "c": "NaN \" Infinity"}"#;
+        let text =
+            r#"{"a": NaN, "b": [-Infinity, Infinity, 1e400, -1e5], "c": "NaN \" Infinity 1e400"}"#;
+        let expected =
+            r#"{"a": null, "b": [null, null, null, -1e5], "c": "NaN \" Infinity 1e400"}"#;
         assert_eq!(without_non_numbers(text), expected);
+    }
+
+    #[test]
+    fn halves_of_surrogate_pairs_do_not_cost_the_document() {
+        let text = r#"["\udc80.py", "\ud83d\ude00", "\ud83dx", "\\udc80", "caf\u00e9", "\ud800"]"#;
+        let expected = "[\"\u{FFFD}.py\", \"\\ud83d\\ude00\", \"\u{FFFD}x\", \"\\\\udc80\", \"caf\\u00e9\", \"\u{FFFD}\"]";
+        assert_eq!(without_lone_surrogates(text), expected);
+        assert!(serde_json::from_str::<Value>(expected).is_ok());
+        assert_eq!(without_lone_surrogates("\"a\\"), "\"a\\");
     }
 
     #[test]

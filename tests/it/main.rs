@@ -28,6 +28,8 @@ mod lifecycle;
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.
 mod profiling;
+/// Hostile documents and profiles of any size.
+mod properties;
 /// The protocol surface: versions, schemas, budgets, resources, progress.
 mod protocol;
 /// The rules behind findings, against recorded programs and any source.

@@ -204,7 +204,7 @@ pub(super) fn ceiling(share: Percent) -> Option<f64> {
 /// Amdahl for work that all cores share.
 pub(super) fn spread(profile: &Profile, share: Percent) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
-    let cores = profile.run.environment.cores? as f64;
+    let cores = profile.run.environment.as_ref()?.cores? as f64;
     let part = (share.get() / 100.0).min(1.0);
     Some(1.0 / (1.0 - part + part / cores))
 }

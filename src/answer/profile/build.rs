@@ -6,7 +6,7 @@ use super::{
     CallPathInfo, CpuMetrics, GpuMetrics, LineGpuMetrics, LineMemoryMetrics, MemoryMetrics,
     OutcomeInfo, ProfileAnswer, Ranked, StatusInfo, SummaryMetrics, TopLine,
 };
-use crate::analysis::{self, CpuBasis, MemoryMetric};
+use crate::analysis::{self, CpuBasis, CpuRanking, GpuHotspot, MemoryMetric, MemoryRanking};
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::line::{LineMetrics, kind};
 use crate::answer::memory_hotspots::peak_basis;
@@ -22,9 +22,9 @@ use crate::profile::{
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
 /// gives way first.
 const SIZES: [(usize, f64); 10] = [
-    (10, 1.0),
-    (10, 0.5),
-    (10, 0.25),
+    (MOST_LINES, 1.0),
+    (MOST_LINES, 0.5),
+    (MOST_LINES, 0.25),
     (8, 0.25),
     (6, 0.25),
     (5, 0.2),
@@ -33,6 +33,8 @@ const SIZES: [(usize, f64); 10] = [
     (2, 0.05),
     (1, 0.0),
 ];
+/// Most lines listed under each kind of measurement.
+const MOST_LINES: usize = 10;
 /// Lines in `top_lines`.
 const TOP_LINES: usize = 5;
 /// Call paths listed when stacks were collected.
@@ -43,12 +45,13 @@ const FRAMES: usize = 6;
 impl ProfileAnswer {
     /// The answer for a stored profile.
     pub fn new(profile: &Profile) -> Self {
+        let figures = Figures::of(profile, MOST_LINES);
         let build = |(lines, output_part): (usize, f64)| {
             let output = |output| OutputInfo::within(output, output_part);
             Self {
                 stdout: known(profile).map(|run| output(&run.stdout)),
                 stderr: known(profile).map(|run| output(&run.stderr)),
-                ..Self::with_lines(profile, lines)
+                ..Self::with_lines(profile, &figures, lines)
             }
         };
         budget::first_that_fits(&SIZES, budget::DEFAULT_CAP, build)
@@ -59,11 +62,11 @@ impl ProfileAnswer {
         Self {
             stdout: known(profile).map(|run| OutputInfo::whole(&run.stdout)),
             stderr: known(profile).map(|run| OutputInfo::whole(&run.stderr)),
-            ..Self::with_lines(profile, usize::MAX)
+            ..Self::with_lines(profile, &Figures::of(profile, usize::MAX), usize::MAX)
         }
     }
 
-    fn with_lines(profile: &Profile, lines: usize) -> Self {
+    fn with_lines(profile: &Profile, figures: &Figures<'_>, lines: usize) -> Self {
         let mut warnings = profile.run.warnings.clone();
         if profile.measured.cpu {
             warnings.extend(doubts::of_times(profile));
@@ -78,11 +81,11 @@ impl ProfileAnswer {
             program: program(profile),
             outcome: Some(outcome(profile.run.outcome)),
             progress: None,
-            summary: Some(summary(profile)),
-            top_lines: top_lines(profile),
-            cpu_profile: profile.measured.cpu.then(|| cpu(profile, lines)),
-            memory_profile: memory(profile, lines),
-            gpu_profile: gpu(profile, lines),
+            summary: Some(summary(profile, &figures.totals)),
+            top_lines: top_lines(profile, figures),
+            cpu_profile: profile.measured.cpu.then(|| cpu(profile, figures, lines)),
+            memory_profile: memory(profile, figures, lines),
+            gpu_profile: gpu(profile, figures, lines),
             call_paths: (!profile.call_paths.is_empty()).then(|| call_paths(profile)),
             errors: profile.run.errors.clone(),
             warnings,
@@ -90,7 +93,27 @@ impl ProfileAnswer {
             stderr: None,
             environment: EnvironmentInfo::new(&profile.run),
             loaded_from: profile.run.imported_from.as_ref().map(|path| path.display().to_string()),
-            next: next_calls(profile),
+            next: next_calls(profile, figures),
+        }
+    }
+}
+
+/// What answers of every size are made from: found once, however often the text is too long.
+struct Figures<'a> {
+    totals: analysis::Summary,
+    cpu: CpuRanking<'a>,
+    memory: MemoryRanking<'a>,
+    gpu: Vec<GpuHotspot<'a>>,
+}
+
+impl<'a> Figures<'a> {
+    /// With as many lines of each ranking.
+    fn of(profile: &'a Profile, most: usize) -> Self {
+        Self {
+            totals: analysis::summary(profile),
+            cpu: analysis::cpu_ranking(profile, CpuBasis::WithSystem, most),
+            memory: analysis::memory_ranking(profile, MemoryMetric::Allocation, most),
+            gpu: analysis::gpu_hotspots(profile),
         }
     }
 }
@@ -128,8 +151,7 @@ fn outcome(outcome: Outcome) -> OutcomeInfo {
     OutcomeInfo { exit_code, signal, description }
 }
 
-fn summary(profile: &Profile) -> SummaryMetrics {
-    let summary = analysis::summary(profile);
+fn summary(profile: &Profile, summary: &analysis::Summary) -> SummaryMetrics {
     SummaryMetrics {
         elapsed_time_sec: summary.elapsed.map(Seconds::rounded),
         max_footprint_mb: summary.peak.map(Mebibytes::rounded),
@@ -145,11 +167,13 @@ fn location(profile: &Profile, path: &str, line: LineNo) -> String {
     format!("{}:{line}", profile.display_path(path))
 }
 
-fn top_lines(profile: &Profile) -> Vec<TopLine> {
+fn top_lines(profile: &Profile, figures: &Figures<'_>) -> Vec<TopLine> {
     if !profile.measured.cpu {
         return Vec::new();
     }
-    analysis::cpu_hotspots(profile, CpuBasis::WithSystem)
+    figures
+        .cpu
+        .spots
         .iter()
         .take(TOP_LINES)
         .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
@@ -164,21 +188,14 @@ fn top_lines(profile: &Profile) -> Vec<TopLine> {
         .collect()
 }
 
-fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
-    let totals = analysis::summary(profile);
-    let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
-    let total = spots.len();
+fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
+    let (totals, ranking) = (&figures.totals, &figures.cpu);
+    let (total, whole) = (ranking.total, ranking.whole);
     // Where no line has time, nothing is known of its kinds: absent, not 0 s.
     let seconds = |share| profile.seconds(share).filter(|_| total > 0).map(Seconds::rounded);
-    let whole: Percent = spots.iter().map(|spot| spot.share).sum();
-    let listed: Vec<_> = spots
-        .into_iter()
-        .filter(|spot| spot.share.get() >= profile.reporting.cpu_percent_threshold)
-        .take(limit)
-        .collect();
-    let covered: Percent = listed.iter().map(|spot| spot.share).sum();
-    let lines: Vec<_> = listed
-        .iter()
+    let listed = || ranking.spots.iter().take(limit.min(ranking.above_threshold));
+    let covered: Percent = listed().map(|spot| spot.share).sum();
+    let lines: Vec<_> = listed()
         .map(|spot| {
             let key = listing::location(profile, spot.file, spot.lines());
             (key, LineMetrics::of_place(profile, spot))
@@ -201,17 +218,13 @@ fn cpu(profile: &Profile, limit: usize) -> CpuMetrics {
     }
 }
 
-fn memory(profile: &Profile, limit: usize) -> Option<MemoryMetrics> {
+fn memory(profile: &Profile, figures: &Figures<'_>, limit: usize) -> Option<MemoryMetrics> {
     let footprint = profile.footprint.as_ref()?;
-    let totals = analysis::summary(profile);
-    let spots = analysis::memory_hotspots(profile, MemoryMetric::Allocation);
-    let total = spots.len();
-    let smallest = Mebibytes::from_bytes(profile.reporting.malloc_threshold);
-    let listed: Vec<_> =
-        spots.into_iter().filter(|spot| spot.memory.allocated >= smallest).take(limit).collect();
-    let coverage: Option<Percent> = listed.iter().map(|spot| spot.share).sum::<Option<Percent>>();
-    let lines: Vec<_> = listed
-        .iter()
+    let (totals, ranking) = (&figures.totals, &figures.memory);
+    let total = ranking.above_threshold + ranking.below_threshold;
+    let listed = || ranking.spots.iter().take(limit);
+    let coverage: Option<Percent> = listed().map(|spot| spot.share).sum::<Option<Percent>>();
+    let lines: Vec<_> = listed()
         .map(|spot| {
             let memory = spot.memory;
             let metrics = LineMemoryMetrics {
@@ -261,15 +274,15 @@ fn timeline(footprint: &Footprint) -> Vec<[f64; 2]> {
         .collect()
 }
 
-fn gpu(profile: &Profile, limit: usize) -> Option<GpuMetrics> {
+fn gpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> Option<GpuMetrics> {
     let device = profile.measured.gpu.clone()?;
-    let spots = analysis::gpu_hotspots(profile);
+    let spots = &figures.gpu;
     let share: Percent = spots.iter().map(|spot| spot.gpu.share).sum();
     let peak = spots.iter().map(|spot| spot.gpu.peak_memory).fold(Mebibytes::ZERO, Mebibytes::max);
     let total = spots.len();
     let seconds = |share: Percent| profile.elapsed.map(|elapsed| share.of(elapsed).rounded());
     let lines: Vec<_> = spots
-        .into_iter()
+        .iter()
         .take(limit)
         .map(|spot| {
             let metrics = LineGpuMetrics {
@@ -308,14 +321,13 @@ fn call_paths(profile: &Profile) -> Vec<CallPathInfo> {
     profile.call_paths.iter().take(CALL_PATHS).map(info).collect()
 }
 
-fn next_calls(profile: &Profile) -> Vec<NextCall> {
+fn next_calls(profile: &Profile, figures: &Figures<'_>) -> Vec<NextCall> {
     let id = json!(profile.id.as_str());
-    let spots = analysis::cpu_hotspots(profile, CpuBasis::WithSystem);
     let mut calls = Vec::new();
-    if !spots.is_empty() || profile.footprint.is_some() {
+    if !figures.cpu.spots.is_empty() || profile.footprint.is_some() {
         calls.push(NextCall::new("analyze_profile", [("profile_id", id.clone())]));
     }
-    if let Some(spot) = spots.first() {
+    if let Some(spot) = figures.cpu.spots.first() {
         let (start, end) = spot.line.region.map_or_else(
             || (spot.line.number.get().saturating_sub(5).max(1), spot.line.number.get() + 5),
             |(start, end)| (start.get().saturating_sub(2).max(1), end.get().max(start.get() + 5)),

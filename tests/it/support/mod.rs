@@ -5,5 +5,6 @@ pub(crate) mod place;
 pub(crate) mod pythons;
 pub(crate) mod recorded;
 pub(crate) mod schema;
+pub(crate) mod synthetic;
 pub(crate) mod traces;
 pub(crate) mod wire;
