@@ -2,9 +2,11 @@
 //! text over its budget.
 
 use proptest::prelude::*;
+use scalene_mcp::analysis::leaks::LeakConfidence;
 use scalene_mcp::analysis::{CpuBasis, MemoryMetric};
 use scalene_mcp::answer::{
-    Answer, CpuHotspotsAnswer, FileAnswer, FileQuery, FunctionsAnswer, MemoryHotspotsAnswer,
+    AnalysisAnswer, Answer, BottlenecksAnswer, ComparisonAnswer, CpuHotspotsAnswer, FileAnswer,
+    FileQuery, Focus, FunctionsAnswer, GpuHotspotsAnswer, LeaksAnswer, MemoryHotspotsAnswer,
     ProfileAnswer,
 };
 use scalene_mcp::profile::{FileProfile, Percent, Profile, Source};
@@ -28,6 +30,14 @@ fn answers(profile: &Profile) -> Vec<Built> {
         built(&FunctionsAnswer::new(profile, 20), 4 * KIB),
         built(&FunctionsAnswer::new(profile, 100), 24 * KIB),
     ];
+    for focus in [Focus::Overall, Focus::Cpu, Focus::Memory, Focus::Gpu] {
+        all.push(built(&AnalysisAnswer::new(profile, focus), 4 * KIB));
+    }
+    all.push(built(&BottlenecksAnswer::new(profile, 5), 4 * KIB));
+    all.push(built(&BottlenecksAnswer::new(profile, 100), 24 * KIB));
+    all.push(built(&GpuHotspotsAnswer::new(profile, 10), 4 * KIB));
+    all.push(built(&LeaksAnswer::new(profile, LeakConfidence::Low), 4 * KIB));
+    all.push(built(&ComparisonAnswer::new(profile, profile, 0.05), 4 * KIB));
     for basis in [CpuBasis::OnCpu, CpuBasis::WithSystem] {
         all.push(built(&CpuHotspotsAnswer::new(profile, 10, basis), 4 * KIB));
         all.push(built(&CpuHotspotsAnswer::new(profile, 100, basis), 24 * KIB));

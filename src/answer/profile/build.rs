@@ -35,6 +35,9 @@ const SIZES: [(usize, f64); 10] = [
 ];
 /// Most lines listed under each kind of measurement.
 const MOST_LINES: usize = 10;
+/// With as few lines warnings give way too: a broken document brings many.
+const FEW_LINES: usize = 2;
+const MOST_WARNINGS: usize = 4;
 /// Lines in `top_lines`.
 const TOP_LINES: usize = 5;
 /// Call paths listed when stacks were collected.
@@ -72,6 +75,11 @@ impl ProfileAnswer {
             warnings.extend(doubts::of_times(profile));
         }
         warnings.extend(doubts::of_memory(profile));
+        if lines <= FEW_LINES && warnings.len() > MOST_WARNINGS {
+            let more = warnings.len() - MOST_WARNINGS;
+            warnings.truncate(MOST_WARNINGS);
+            warnings.push(format!("{more} more warnings: profile://{} holds them", profile.id));
+        }
         Self {
             profile_id: profile.id.to_string(),
             status: match profile.run.status {
