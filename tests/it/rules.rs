@@ -275,8 +275,8 @@ fn severity_is_a_matter_of_share() {
     );
 }
 
-/// A module of functions with loops, about `count` lines, of which a few are hot.
-fn module(count: usize) -> (String, Vec<u32>) {
+/// A module of functions with loops, about `count` lines.
+fn module(count: usize) -> String {
     let mut source = String::from("import re\n\n");
     while source.lines().count() < count {
         let block: String = (0..50)
@@ -290,18 +290,20 @@ fn module(count: usize) -> (String, Vec<u32>) {
             .collect();
         source.push_str(&block);
     }
-    let lines = u32::try_from(source.lines().count()).unwrap();
-    (source, (1..lines).step_by(7).collect())
+    source
 }
 
 #[test]
 #[ignore = "prints figures: cargo test --release --test it -- --ignored --nocapture time_of"]
 fn time_of_findings() {
     for count in [1_000, 100_000] {
-        let (source, hot) = module(count);
-        #[expect(clippy::cast_precision_loss, reason = "a number of lines")]
-        let share = 100.0 / hot.len() as f64;
-        let profile = uniform(&source, share, hot.into_iter());
+        let source = module(count);
+        let last = u32::try_from(source.lines().count()).unwrap();
+        let mut profile = uniform(&source, 0.001, 1..=last);
+        // Twenty hot places.
+        for line in profile.files[0].lines.iter_mut().skip(5).step_by(count / 20) {
+            line.cpu.python = Percent::from_percent(4.0).unwrap();
+        }
         let mut times = Vec::new();
         for _ in 0..21 {
             let start = Instant::now();
