@@ -9,6 +9,7 @@ use peak_alloc::PeakAlloc;
 use scalene_mcp::scalene::parse;
 
 #[path = "it/support/recorded.rs"]
+#[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
 mod recorded;
 #[path = "it/support/synthetic.rs"]
 #[expect(dead_code, reason = "shared with the integration tests, which use all of it")]

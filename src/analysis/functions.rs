@@ -57,7 +57,6 @@ impl Sums {
 
 /// All functions with samples: by CPU time, then by waiting, then by allocated volume.
 pub fn functions(profile: &Profile) -> Vec<FunctionMetrics<'_>> {
-    profile.read_sources();
     let total = profile.totals().on_cpu();
     let mut all = Vec::new();
     for file in &profile.files {

@@ -29,7 +29,6 @@ pub struct Summary {
 pub fn summary(profile: &Profile) -> Summary {
     let footprint = profile.footprint.as_ref();
     let totals = profile.totals();
-    profile.read_sources();
     Summary {
         elapsed: profile.elapsed,
         python: totals.python,

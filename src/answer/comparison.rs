@@ -381,7 +381,7 @@ impl Answer for ComparisonAnswer {
             if !changes.is_empty() {
                 text.push_str(&format!("{title}\n"));
             }
-            changes.iter().for_each(|change| text.push_str(&change.text()));
+            text.extend(changes.iter().map(Change::text));
         }
         if !self.unchanged.is_empty() {
             text.push_str("Unchanged, or not told apart by the samples (noise)\n");

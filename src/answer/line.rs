@@ -73,9 +73,9 @@ impl LineMetrics {
         let spread_over = None;
         Self {
             end_line,
+            spread_over,
             content,
             interval_percent,
-            spread_over,
             ..Self::new(profile, spot.file, &line)
         }
     }

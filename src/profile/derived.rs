@@ -12,11 +12,6 @@ impl<T> Derived<T> {
     pub(super) fn get(&self, compute: impl FnOnce() -> T) -> &T {
         self.0.get_or_init(compute)
     }
-
-    /// Whether it was asked for before.
-    pub(super) fn is_known(&self) -> bool {
-        self.0.get().is_some()
-    }
 }
 
 impl<T> Default for Derived<T> {

@@ -143,7 +143,7 @@ impl LineMemory {
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LineGpu {
     /// Share of the run's time in which the GPU worked while this line ran: the line's own share
-    /// times [`LineGpu::load`], or the share that PyTorch's profiler reports for a line that no
+    /// times [`LineGpu::load`], or the share that the profiler of torch reports for a line that no
     /// sample hit (Scalene 2.2+).
     pub share: Percent,
     /// Mean load of the GPU while the line ran, 0 to 100; absent for lines that no sample hit.
@@ -248,11 +248,6 @@ impl FileProfile {
 
     fn outline(&self) -> &Outline {
         self.outline.get(|| Outline::new(self.source.text(), self.source.line_count()))
-    }
-
-    /// Whether the functions are known.
-    pub(super) fn is_read(&self) -> bool {
-        self.outline.is_known()
     }
 
     /// Functions and methods of the source, in order of their first line.

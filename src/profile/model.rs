@@ -2,16 +2,12 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::file::{FileProfile, Line};
 use super::ids::{LineNo, ProfileId};
 use super::run::RunInfo;
 use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, Percent, Seconds};
-
-/// Bytes of source below which starting a thread costs more than it saves.
-const WORTH_A_THREAD: usize = 64 << 10;
 
 /// How a program was named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,30 +237,6 @@ impl Profile {
     /// Sums over all lines; free but for the first call.
     pub fn totals(&self) -> Totals {
         self.files.iter().map(FileProfile::totals).sum()
-    }
-
-    /// Finds the functions of all files with measured lines, on all cores where that pays.
-    pub fn read_sources(&self) {
-        let unread: Vec<_> =
-            self.files.iter().filter(|file| !file.lines.is_empty() && !file.is_read()).collect();
-        let bytes: usize = unread.iter().map(|file| file.source.text().len()).sum();
-        let cores = std::thread::available_parallelism().map_or(1, usize::from).min(unread.len());
-        if bytes < WORTH_A_THREAD || cores < 2 {
-            // Each file is read when it is asked about.
-            return;
-        }
-        let next = AtomicUsize::new(0);
-        let read = || {
-            while let Some(file) = unread.get(next.fetch_add(1, Ordering::Relaxed)) {
-                file.functions();
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..cores {
-                scope.spawn(read);
-            }
-            read();
-        });
     }
 
     /// Bytes that this profile occupies, near enough to bound a store.

@@ -297,9 +297,8 @@ impl Conclusion {
             );
         }
         let is_async = || {
-            // Reading a source takes time; most have no such word in them.
-            let files = parsed.files.iter().filter(|file| file.source.text().contains("async"));
-            files.flat_map(FileProfile::functions).any(|function| function.is_async)
+            let mut functions = parsed.files.iter().flat_map(FileProfile::functions);
+            functions.any(|function| function.is_async)
         };
         if self.ready.adapter.knows_async() && !self.options.async_profile && is_async() {
             warnings.push(

@@ -233,10 +233,9 @@ proptest! {
         prop_assert_eq!(&parse(text.as_bytes()).unwrap(), &parsed, "read twice");
         let profile = profile(parsed);
         check(&profile);
-        for (structured, text, _) in [built(&ProfileAnswer::whole(&profile), usize::MAX)] {
-            check_numbers("whole", &structured);
-            prop_assert!(!text.contains("NaN"));
-        }
+        let (structured, text, _) = built(&ProfileAnswer::whole(&profile), usize::MAX);
+        check_numbers("whole", &structured);
+        prop_assert!(!text.contains("NaN"));
         let copy = profile.clone();
         let store = Store::default();
         let id = store.insert(profile).id.to_string();

@@ -9,5 +9,5 @@ mod tree;
 mod types;
 
 pub(super) use names::Code;
-pub(super) use tree::{Id, Tree, is_loop};
+pub(super) use tree::{Id, Tree, is_loop, parse_within_bounds};
 pub(super) use types::Ty;

@@ -67,10 +67,7 @@ impl<'s> Tree<'s> {
     /// without their bodies.
     pub(in crate::analysis) fn parse(source: &'s str, wanted: impl Fn(u32, u32) -> bool) -> Self {
         let mut tree = Self { source, nodes: Vec::new() };
-        let mut parser = Parser::new();
-        if parser.set_language(&tree_sitter_python::LANGUAGE.into()).is_ok()
-            && let Some(parsed) = parse_within_bounds(&mut parser, source)
-        {
+        if let Some(parsed) = parse_within_bounds(source) {
             tree.fill(&mut parsed.walk(), &wanted);
         }
         tree
@@ -337,7 +334,10 @@ impl<'s> Tree<'s> {
 const REPORTS_PER_BYTE: f64 = 0.1;
 const FEWEST_REPORTS: f64 = 1_000.0;
 
-fn parse_within_bounds(parser: &mut Parser, source: &str) -> Option<tree_sitter::Tree> {
+/// Parses Python; `None` where the text is so broken that it takes more steps than Python needs.
+pub(in crate::analysis) fn parse_within_bounds(source: &str) -> Option<tree_sitter::Tree> {
+    let mut parser = Parser::new();
+    parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
     #[expect(clippy::cast_precision_loss, reason = "a length")]
     let mut left = FEWEST_REPORTS + REPORTS_PER_BYTE * source.len() as f64;
     let mut count = |_: &tree_sitter::ParseState| {

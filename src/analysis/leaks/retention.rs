@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use tree_sitter::{Node, Parser, Point, Tree};
+use tree_sitter::{Node, Point, Tree};
 
+use crate::analysis::code::parse_within_bounds;
 use crate::profile::LineNo;
 
 /// Methods that put an object into a container.
@@ -72,9 +73,7 @@ pub(super) struct Code<'a> {
 
 impl<'a> Code<'a> {
     pub(super) fn new(source: &'a str) -> Option<Self> {
-        let mut parser = Parser::new();
-        parser.set_language(&tree_sitter_python::LANGUAGE.into()).ok()?;
-        let tree = parser.parse(source, None)?;
+        let tree = parse_within_bounds(source)?;
         let shrinking = nodes(tree.root_node()).filter_map(|node| shrunk(node, source)).collect();
         Some(Self { tree, source, shrinking })
     }
@@ -408,7 +407,7 @@ fn function_of(node: Node<'_>) -> Option<Node<'_>> {
 
 /// A node's parents, nearest first.
 fn ancestors(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    std::iter::successors(node.parent(), |node| node.parent())
+    std::iter::successors(node.parent(), Node::parent)
 }
 
 fn children(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
