@@ -10,7 +10,7 @@ use super::next::{self, NextCall};
 use super::text::{amount, count};
 use super::{Answer, budget, doubts, listing};
 use crate::analysis::{self, Finding, Severity, stats};
-use crate::profile::{LineNo, Percent, Profile, ProgramKind, Seconds, round_for_display};
+use crate::profile::{LineNo, Percent, Profile, Seconds, round_for_display};
 
 /// A place that costs time or memory, and what to change there.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -191,15 +191,8 @@ pub(super) fn next_calls(profile: &Profile, first: Option<&Finding<'_>>) -> Vec<
         }
         None => Vec::new(),
     };
-    let can_run = profile.run.environment.is_some() && profile.program.kind != ProgramKind::Snippet;
-    if first.is_some() && can_run {
-        let script = ("script_path", json!(profile.script_argument()));
-        let call = if profile.program.args.is_empty() {
-            NextCall::new("profile_script", [script])
-        } else {
-            NextCall::new("profile_script", [script, ("args", json!(profile.program.args))])
-        };
-        calls.push(call);
+    if let Some(again) = next::run_again(profile).filter(|_| first.is_some()) {
+        calls.push(again);
         calls.push(NextCall::new(
             "compare_profiles",
             [("profile_id1", json!(profile.id.as_str())), ("profile_id2", json!("latest"))],

@@ -2,7 +2,6 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::listing;
 use super::next::{self, NextCall};
@@ -11,7 +10,7 @@ use super::{Answer, budget, doubts};
 use crate::analysis::leaks::{
     Cleared, Growth, Leak, LeakConfidence, LeakFindings, Retention, leaks,
 };
-use crate::profile::{Mebibytes, MebibytesPerSec, Percent, Profile, ProgramKind, Seconds};
+use crate::profile::{Mebibytes, MebibytesPerSec, Percent, Profile, Seconds};
 
 /// Rows of one answer.
 const MOST_ROWS: usize = 20;
@@ -136,7 +135,7 @@ impl LeaksAnswer {
         let first = leaks.first().map(|leak| (leak.file.as_str(), leak.line, leak.line));
         let suspicious = !all.is_empty() || growth.is_some_and(|growth| growth.steady);
         let mut next = listing::details_of(profile, first);
-        next.extend(suspicious.then(|| longer_run(profile)).flatten());
+        next.extend(next::run_again(profile).filter(|_| suspicious));
         Self {
             profile_id: profile.id.to_string(),
             verdict: verdict(found, least, leaks.len()),
@@ -319,20 +318,6 @@ fn recommendation(leak: &Leak<'_>) -> String {
               tracemalloc or gc.get_referrers on one of them shows it"
             .to_owned(),
     }
-}
-
-/// The same program again; its arguments are for the caller to enlarge.
-fn longer_run(profile: &Profile) -> Option<NextCall> {
-    (profile.program.kind != ProgramKind::Snippet && !profile.program.name.is_empty()).then(|| {
-        NextCall::new(
-            "profile_script",
-            [
-                ("script_path", json!(profile.script_argument())),
-                ("args", json!(profile.program.args)),
-                ("memory", json!(true)),
-            ],
-        )
-    })
 }
 
 impl Answer for LeaksAnswer {

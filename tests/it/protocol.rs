@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::server_command;
 use crate::support::place::{Place, busy};
+use crate::support::recorded;
 use crate::support::schema::violations;
 use crate::support::wire::{Wire, initialize};
 
@@ -216,6 +217,7 @@ async fn answers_fit_their_budgets_and_their_schemas() {
     let file = json!({"profile_id": "latest", "file_path": "forty.py"});
     let whole =
         json!({"profile_id": "latest", "file_path": "forty.py", "start_line": 1, "end_line": 1000});
+    let recorded = recorded::path("shop_main.stacks--2.4.0");
     let (default, most) = (4 * 1024, 24 * 1024);
     let mut called = Vec::new();
     for (tool, arguments, budget) in [
@@ -227,12 +229,22 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         ("get_cpu_hotspots", json!({"profile_id": "previous"}), default),
         ("get_memory_hotspots", json!({"profile_id": "previous"}), default),
         ("get_function_summary", json!({"profile_id": "previous"}), default),
+        ("get_gpu_hotspots", json!({"profile_id": "previous"}), default),
+        ("get_memory_leaks", json!({"profile_id": "previous", "confidence": "low"}), default),
+        ("get_bottlenecks", json!({"profile_id": "previous"}), default),
+        ("analyze_profile", json!({"profile_id": "previous"}), default),
+        ("analyze_profile", json!({"profile_id": "previous", "focus_area": "memory"}), default),
+        ("analyze_profile", json!({"profile_id": "latest", "focus_area": "gpu"}), default),
+        ("compare_profiles", json!({"profile_id1": "previous", "profile_id2": "latest"}), default),
         ("get_file_details", with_profile(&file, "previous"), 6 * 1024),
         ("get_cpu_hotspots", with_profile(&all, "previous"), most),
+        ("get_bottlenecks", with_profile(&all, "previous"), most),
+        ("get_gpu_hotspots", with_profile(&all, "previous"), most),
         ("get_memory_hotspots", with_profile(&all, "previous"), most),
         ("get_function_summary", with_profile(&all, "previous"), most),
         ("get_file_details", with_profile(&whole, "previous"), most),
         ("get_memory_hotspots", id, default),
+        ("load_profile", json!({"path": recorded}), default),
     ] {
         let result = bench.call(tool, arguments).await;
         let (text, structured) = (text(&result), &result["structuredContent"]);
@@ -245,7 +257,10 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         );
         called.push(tool);
     }
-    let forty = bench.call("get_cpu_hotspots", with_profile(&all, "previous")).await;
+    // load_profile made one more the latest: the forty lines are two before it.
+    let list = bench.call("list_profiles", json!({})).await["structuredContent"].clone();
+    let forty = list["profiles"][2]["profile_id"].as_str().unwrap();
+    let forty = bench.call("get_cpu_hotspots", with_profile(&all, forty)).await;
     let found = forty["structuredContent"]["hotspots"].as_array().unwrap().len();
     assert!(found >= 30, "only {found} of 40 hot lines: the budgets were not tried");
     let missed: Vec<_> = tools.iter().map(name).filter(|tool| !called.contains(tool)).collect();

@@ -14,7 +14,7 @@ pub(super) struct CompareProfiles;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Baseline: id of a profile, a unique beginning of it, `latest` or `previous`.
+    /// Baseline: id of a profile or its beginning, `latest` or `previous`.
     profile_id1: String,
     /// Candidate, named in the same way.
     profile_id2: String,

@@ -16,7 +16,7 @@ pub(super) struct FileDetails;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    /// Id of a profile or its beginning, `latest` or `previous`.
     profile_id: String,
     /// File as other answers name it, its absolute path, or the end of its path.
     file_path: String,

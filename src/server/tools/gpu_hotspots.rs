@@ -14,7 +14,7 @@ pub(super) struct GpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    /// Id of a profile or its beginning, `latest` or `previous`.
     profile_id: String,
     /// Lines to return, 1 to 100.
     #[serde(default = "default_limit")]

@@ -25,7 +25,7 @@ enum Confidence {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id of the profile, a unique beginning of it, `latest` or `previous`.
+    /// Id of a profile or its beginning, `latest` or `previous`.
     profile_id: String,
     /// Least confidence of a line that is listed.
     #[serde(default)]

@@ -138,7 +138,7 @@ impl Registry {
 }
 
 fn entry<T: ToolSpec>() -> Entry {
-    let annotations = ToolAnnotations::with_title(T::TITLE)
+    let annotations = ToolAnnotations::new()
         .read_only(!T::RUNS_CODE)
         .destructive(T::RUNS_CODE)
         .idempotent(!T::RUNS_CODE)

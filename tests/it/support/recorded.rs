@@ -1,6 +1,6 @@
 //! Profiles from recorded documents, as if their run had just ended.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use scalene_mcp::profile::{
     Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting,
@@ -12,6 +12,11 @@ use scalene_mcp::scalene::{Parsed, parse};
 pub(crate) fn parsed(name: &str) -> Parsed {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles");
     parse(&std::fs::read(dir.join(format!("{name}.json"))).unwrap()).unwrap()
+}
+
+/// Where a recorded document is.
+pub(crate) fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles").join(format!("{name}.json"))
 }
 
 /// Names of all recorded documents, in order.

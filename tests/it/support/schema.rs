@@ -22,6 +22,8 @@ fn check(schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
             "const" => rule == value,
             "minimum" => value.as_f64() >= rule.as_f64(),
             "maximum" => value.as_f64() <= rule.as_f64(),
+            "minItems" => length(value) >= rule.as_u64(),
+            "maxItems" => length(value) <= rule.as_u64(),
             "required" => {
                 let names = rule.as_array().unwrap().iter();
                 names.filter_map(Value::as_str).all(|name| value.get(name).is_some())
@@ -65,6 +67,10 @@ fn properties(
             Some(rule) => check(rule, member, &place, found),
         }
     }
+}
+
+fn length(value: &Value) -> Option<u64> {
+    value.as_array().map(|items| items.len() as u64)
 }
 
 fn is(value: &Value, kind: &str) -> bool {
