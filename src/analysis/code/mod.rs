@@ -3,6 +3,7 @@
 //! Owns the reading of Python source for [`super::rules`]; knows nothing of numbers. Everything
 //! errs on the side of not knowing: a name that is bound twice to different things has no type.
 
+mod calls;
 mod loops;
 mod names;
 mod tree;

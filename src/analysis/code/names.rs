@@ -18,6 +18,9 @@ pub(in crate::analysis) struct Code<'s> {
     attributes: HashMap<(Id, &'s str), Vec<Option<Id>>>,
     /// Functions and classes by scope and name.
     definitions: HashMap<(Id, &'s str), Vec<Id>>,
+    /// What the calls in this file pass for a parameter without annotation, by function and name;
+    /// `None` for a call that does not show it. Only for functions that are called and nothing else.
+    pub(super) passed: HashMap<(Id, &'s str), Vec<Option<Id>>>,
     /// Types already worked out, and those being worked out.
     pub(super) known: RefCell<HashMap<Id, Ty>>,
     /// Functions known to have an effect or none.
@@ -45,6 +48,7 @@ impl<'s> Code<'s> {
             bindings: HashMap::new(),
             attributes: HashMap::new(),
             definitions: HashMap::new(),
+            passed: HashMap::new(),
             known: RefCell::default(),
             effect_free: RefCell::default(),
             call_free: RefCell::default(),
@@ -53,6 +57,7 @@ impl<'s> Code<'s> {
         for id in code.tree.all() {
             code.note(id);
         }
+        code.passed = code.note_calls();
         code
     }
 

@@ -100,8 +100,22 @@ impl Code<'_> {
     /// The type that all values of a name agree on.
     fn of_name(&self, id: Id) -> Ty {
         let Some(values) = self.values(id) else { return Ty::Unknown };
+        let scope = if self.kind(id) == "identifier" { self.binding_scope(id) } else { None };
+        let passed = scope.and_then(|scope| self.passed.get(&(scope, self.text(id))));
+        // The first binding of a parameter is the parameter itself.
+        let parameter = passed.filter(|_| values.first() == Some(&None));
+        let rest = values.get(usize::from(parameter.is_some())..).unwrap_or_default();
         let mut agreed = None;
-        for value in values {
+        for value in parameter.into_iter().flatten().chain(rest) {
+            // A function that hands its parameter on to itself.
+            let same = value.is_some_and(|value| {
+                self.kind(value) == "identifier"
+                    && self.text(value) == self.text(id)
+                    && self.binding_scope(value) == scope
+            });
+            if same {
+                continue;
+            }
             let ty = value.map_or(Ty::Unknown, |value| {
                 // `x = x + [1]` says nothing new about `x`.
                 if self.within(id, value) && self.kind(value) != "call" {
@@ -173,6 +187,11 @@ impl Code<'_> {
         {
             return ty;
         }
+        if let Some(function) = self.definition(call)
+            && self.kind(function) == "function_definition"
+        {
+            return self.of_results(function);
+        }
         let Some((object, name)) = self.method(call) else { return Ty::Unknown };
         match (self.ty(object), name) {
             (Ty::Str, "split" | "splitlines" | "rsplit") | (Ty::File, "readlines") => Ty::List,
@@ -182,6 +201,17 @@ impl Code<'_> {
             (Ty::Array, "astype") => self.array(call, self.args(call).first().copied()),
             _ => Ty::Unknown,
         }
+    }
+
+    /// The type that all results of a function of this file agree on.
+    fn of_results(&self, function: Id) -> Ty {
+        let mut types = self
+            .results(function)
+            .into_iter()
+            .flatten()
+            .map(|result| result.map_or(Ty::Unknown, |result| self.ty(result)));
+        let Some(first) = types.next() else { return Ty::Unknown };
+        if types.all(|ty| ty == first) { first } else { Ty::Unknown }
     }
 
     fn of_known_function(&self, call: Id, path: &str) -> Option<Ty> {

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::rc::Rc;
 
-use super::super::code::{Code, Id};
+use super::super::code::{Code, Id, is_loop};
 use super::super::thresholds::TIGHT_NODES;
-use super::figures::Ranges;
+use super::figures::{Figures, Ranges};
 use crate::profile::FileProfile;
 
 /// A hot file as rules see it.
@@ -212,7 +212,31 @@ impl Seen<'_> {
 
     /// All lines of a loop, inner loops included.
     pub(super) fn by_loop(&self, looped: Id) -> Ranges {
-        vec![self.lines(looped)]
+        let head = self.head_of_only_loop(looped);
+        merged(std::iter::once(self.lines(looped)).chain(head).collect())
+    }
+
+    /// The `def` line of a function whose only loop this is, or is around this one.
+    ///
+    /// Python 3.11 cannot be interrupted in a loop that ends in an `if`: the samples of such a loop
+    /// land where the function begins. Recursion lands there too, so that it is left alone.
+    fn head_of_only_loop(&self, looped: Id) -> Option<(u32, u32)> {
+        let function = self.function(looped).filter(|function| self.is_tight(*function))?;
+        let name = self.child(function, "name").map(|name| self.text(name))?;
+        let mut outermost = self.below(function).filter(|id| {
+            self.function(*id) == Some(function)
+                && is_loop(self.kind(*id))
+                && self.looped(*id).is_none()
+        });
+        let only = outermost.next().filter(|_| outermost.next().is_none())?;
+        let recursive = || {
+            self.calls_in(function).any(|call| {
+                self.child(call, "function").is_some_and(|callee| self.text(callee).ends_with(name))
+            })
+        };
+        let line = self.line(function);
+        let sampled = Figures::of(self.file, &[(line, line)]).total() > 0.0;
+        (sampled && self.within(looped, only) && !recursive()).then_some((line, line))
     }
 
     /// All lines of a function.
@@ -226,6 +250,7 @@ impl Seen<'_> {
         let mut ranges = self.with_next(id);
         if let Some(looped) = self.looped(id).filter(|looped| self.is_tight(*looped)) {
             ranges.extend(self.free_lines(looped).iter().copied());
+            ranges.extend(self.head_of_only_loop(looped));
         }
         merged(ranges)
     }
