@@ -8,16 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::stats::{Z_95, effective};
+use super::stats::effective;
+use super::thresholds::{CHANGED_MIB, CHANGED_PART, INTERVAL_Z};
 use crate::profile::{
     FileProfile, FunctionSpan, Line, LineNo, Mebibytes, Percent, Profile, Seconds,
 };
 
-/// A change of allocated volume or of the peak below this, in MiB, is noise: Scalene's sampling
-/// window is up to 10 MiB.
-pub const SMALLEST_MEMORY_CHANGE_MIB: f64 = 10.0;
-/// A change of time below this part of the baseline's elapsed time is not worth a row.
-pub const SMALLEST_TIME_PART: f64 = 0.005;
 /// Functions longer than this are compared as a whole only.
 const MOST_DIFFED_LINES: usize = 5_000;
 
@@ -62,7 +58,7 @@ impl Delta {
         let larger = before.max(self.after.unwrap_or(0.0));
         if change.abs() <= tolerance * before || change.abs() < smallest || larger == 0.0 {
             Verdict::Unchanged
-        } else if self.error.is_some_and(|error| change.abs() <= Z_95 * error) {
+        } else if self.error.is_some_and(|error| change.abs() <= INTERVAL_Z.value * error) {
             Verdict::Noise
         } else if change > 0.0 {
             Verdict::Regression
@@ -180,7 +176,7 @@ pub fn compare<'a>(
     tolerance: f64,
 ) -> Comparison<'a> {
     let smallest =
-        SMALLEST_TIME_PART * baseline.elapsed.or(candidate.elapsed).map_or(0.0, Seconds::get);
+        CHANGED_PART.value * baseline.elapsed.or(candidate.elapsed).map_or(0.0, Seconds::get);
     let scales =
         Scales { before: Scale::of(baseline), after: Scale::of(candidate), tolerance, smallest };
     let elapsed = Delta {
@@ -208,7 +204,7 @@ pub fn compare<'a>(
         elapsed_verdict: if known { elapsed.judge(tolerance, 0.0) } else { Verdict::Unchanged },
         elapsed,
         peak_verdict: peak
-            .map_or(Verdict::Unchanged, |peak| peak.judge(tolerance, SMALLEST_MEMORY_CHANGE_MIB)),
+            .map_or(Verdict::Unchanged, |peak| peak.judge(tolerance, CHANGED_MIB.value)),
         peak,
         functions,
         files,
@@ -427,9 +423,8 @@ fn function_change<'a>(
         edited,
         time,
         time_verdict,
-        memory_verdict: memory.map_or(Verdict::Unchanged, |memory| {
-            memory.judge(scales.tolerance, SMALLEST_MEMORY_CHANGE_MIB)
-        }),
+        memory_verdict: memory
+            .map_or(Verdict::Unchanged, |memory| memory.judge(scales.tolerance, CHANGED_MIB.value)),
         memory,
         lines,
     }

@@ -1,6 +1,7 @@
 //! Lines by memory.
 
 use super::ranked::{Place, Ranked};
+use super::thresholds::COPY_NOISE_MIB;
 use crate::profile::{FileProfile, Line, LineMemory, Mebibytes, MebibytesPerSec, Percent, Profile};
 
 /// What lines are ranked by.
@@ -14,15 +15,11 @@ pub enum MemoryMetric {
     Allocation,
 }
 
-/// Copy volume, in MiB, below which a line's copies are not told from noise: Scalene samples
-/// `memcpy` by volume and charges what the interpreter copied before to the first lines that run;
-/// up to 100 MiB were seen on lines that copy nothing.
-pub const COPY_NOISE_MIB: f64 = 100.0;
-
-/// Bytes copied by a line per second of the run; `None` where it may be noise.
+/// Bytes copied by a line per second of the run; `None` where it may be noise: Scalene samples
+/// `memcpy` by volume and charges what the interpreter copied before to the first lines that run.
 pub fn copy_rate(profile: &Profile, memory: &LineMemory) -> Option<MebibytesPerSec> {
     let volume = memory.copy_rate.get() * profile.elapsed?.get();
-    (volume >= COPY_NOISE_MIB).then_some(memory.copy_rate)
+    (volume >= COPY_NOISE_MIB.value).then_some(memory.copy_rate)
 }
 
 /// A line and its memory.

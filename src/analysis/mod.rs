@@ -21,12 +21,10 @@ pub use functions::{FunctionMetrics, functions};
 pub use gpu::{GpuHotspot, gpu_hotspots};
 pub use hotspots::{CpuBasis, CpuRanking, Hotspot, cpu_hotspots, cpu_ranking};
 pub use memory::{
-    COPY_NOISE_MIB, MemoryHotspot, MemoryMetric, MemoryRanking, copy_rate, memory_hotspots,
-    memory_ranking,
+    MemoryHotspot, MemoryMetric, MemoryRanking, copy_rate, memory_hotspots, memory_ranking,
 };
 pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, findings, rules};
 pub use summary::{
-    Confidence, RANKING_SAMPLES, SPARSE_PART, Summary, confidence, import_share, sparse, summary,
-    unexplained_peak,
+    Confidence, Summary, confidence, import_share, sparse, summary, unexplained_peak,
 };
 pub use thresholds::{THRESHOLDS, Threshold};

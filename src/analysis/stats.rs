@@ -5,17 +5,13 @@
 //! exponential weights, and `n` samples carry as much as `n / 2` of equal weight (Kish's effective
 //! sample size, (Σw)² / Σw², for exponential w).
 
+use super::thresholds::{INTERVAL_Z, SAMPLE_WEIGHT};
 use crate::profile::Percent;
-
-/// Quantile of the normal distribution for a two-sided interval of 95 %.
-pub const Z_95: f64 = 1.96;
-/// Samples of equal weight that one of Scalene's samples stands for.
-pub const WEIGHT_OF_A_SAMPLE: f64 = 0.5;
 
 /// Effective number of samples.
 #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
 pub fn effective(samples: u64) -> f64 {
-    samples as f64 * WEIGHT_OF_A_SAMPLE
+    samples as f64 * SAMPLE_WEIGHT.value
 }
 
 /// 95 % interval of a share that `samples` samples support: Wilson's score interval, which stays
@@ -26,9 +22,10 @@ pub fn wilson(share: Percent, samples: u64) -> Option<(Percent, Percent)> {
         return None;
     }
     let p = (share.get() / 100.0).min(1.0);
-    let z2 = Z_95 * Z_95;
+    let z = INTERVAL_Z.value;
+    let z2 = z * z;
     let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
-    let half = Z_95 / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    let half = z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
     let bound = |value: f64| Percent::from_percent(100.0 * value.clamp(0.0, 1.0));
     // At 0 and 1 the exact bound is the share itself; rounding must not leave it outside.
     Some((bound((centre - half).min(p))?, bound((centre + half).max(p))?))
@@ -42,7 +39,7 @@ pub fn told_apart(one: Percent, other: Percent, samples: u64) -> bool {
     let difference = (p - q).abs();
     let variance =
         (p + q - difference * difference).max(0.0) / effective(samples).max(f64::MIN_POSITIVE);
-    difference > Z_95 * variance.sqrt()
+    difference > INTERVAL_Z.value * variance.sqrt()
 }
 
 #[cfg(test)]

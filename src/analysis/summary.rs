@@ -1,5 +1,6 @@
 //! What a profile amounts to as a whole, and how far it can be believed.
 
+use super::thresholds::{RANKING_SAMPLES, SPARSE_PART};
 use crate::profile::{FileProfile, Mebibytes, Percent, Profile, Seconds};
 
 /// Totals of a profile.
@@ -44,10 +45,6 @@ pub fn summary(profile: &Profile) -> Summary {
     }
 }
 
-/// Samples below which a ranking of lines is chance. Scalene's shares are binomial: with 30
-/// samples the 95 % interval of a share of one half is 33 to 67 %.
-pub const RANKING_SAMPLES: u64 = 30;
-
 /// Whether the samples carry a ranking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confidence {
@@ -60,16 +57,15 @@ pub enum Confidence {
 }
 
 /// Judges the number of samples.
+#[expect(clippy::cast_precision_loss, reason = "a number of samples")]
 pub fn confidence(profile: &Profile) -> Confidence {
     match profile.cpu_samples() {
-        Some(samples) if samples >= RANKING_SAMPLES => Confidence::Enough(samples),
+        Some(samples) if samples as f64 >= RANKING_SAMPLES.value => Confidence::Enough(samples),
         Some(samples) => Confidence::TooFew(samples),
         None => Confidence::Unknown,
     }
 }
 
-/// Part of the samples that were due below which a profile is called sparse.
-pub const SPARSE_PART: f64 = 0.3;
 /// Scalene keeps at most this many samples of a line, so that a sum with one such is no count.
 const KEPT_PER_LINE: u32 = 500;
 
@@ -82,7 +78,7 @@ pub fn sparse(profile: &Profile) -> Option<(u64, f64)> {
     let full = profile.totals().most_samples >= KEPT_PER_LINE;
     let due = profile.elapsed?.get() / profile.measured.sampling_interval?.get();
     #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
-    let sparse = !full && due >= 100.0 && (samples as f64) < SPARSE_PART * due;
+    let sparse = !full && due >= 100.0 && (samples as f64) < SPARSE_PART.value * due;
     sparse.then_some((samples, due))
 }
 

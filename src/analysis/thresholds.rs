@@ -1,4 +1,4 @@
-//! Every number that the rules compare with, and where it comes from.
+//! Every number that the analysis compares with, and where it comes from.
 
 /// A constant of the analysis.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,6 +86,38 @@ thresholds! {
         "about 700 lines of code; keeps generated and hostile sources from costing seconds";
     LARGE_RANGE = 100_000.0 "items", "a literal length from which a list of numbers is large",
         "about 4 MiB of list and integers, above the 1 MiB window of Scalene 2.3 and later";
+    INTERVAL_Z = 1.96 "standard errors", "half width of every interval, and the difference from which two shares count as different",
+        "the two-sided 95 % quantile of the normal distribution";
+    SAMPLE_WEIGHT = 0.5 "samples", "samples of equal weight that one of Scalene's samples stands for",
+        "the time between two samples is exponential: Kish's effective size (sum of w)^2 / (sum of w^2) is n / 2";
+    RANKING_SAMPLES = 30.0 "samples", "samples below which an answer says that lines cannot be ranked",
+        "the 95 % interval of a share of one half is 27 to 73 % then";
+    SPARSE_PART = 0.3 "of the samples due", "part of the samples that were due, below which a profile is called sparse",
+        "long native calls take one sample however long they last; plain Python came to 0.7 or more";
+    COPY_NOISE_MIB = 100.0 "MiB", "volume copied by a line, below which its copies are not told from noise",
+        "start-up noise of up to 100 MiB was seen on lines that copy nothing";
+    LEAK_GROWTH_MIB = 10.0 "MiB", "growth of the floor of the footprint that can be a leak",
+        "one sampling window of Scalene before 2.3, ten of later ones";
+    LEAK_STEADY_PART = 0.15 "of the growth", "least part of the growth in each third of the time, for steady growth",
+        "an even slope has a third; half of that leaves room for a program that varies, and none for a start-up";
+    LEAK_POINTS = 6.0 "samples", "samples of the footprint below which its shape says nothing",
+        "two for each third of the time";
+    LEAK_SMALL_PART = 0.1 "of the growth", "part of the growth below which a line is no suspect",
+        "below a tenth, another line matters more";
+    LEAK_MAIN_PART = 0.5 "of the growth", "part of the growth from which a line is the likely cause",
+        "more than half: no other line can be a larger one";
+    LEAK_CHURN = 1.5 "times the growth", "volume of a line from which most of what it allocates is known to be freed",
+        "more than half of the volume again cannot have stayed";
+    LEAK_FIRST_BY = 0.34 "of the time", "a suspect has allocated before this part of the time",
+        "in the first third, as growth that is steady has begun then";
+    LEAK_LAST_FROM = 0.66 "of the time", "a suspect has allocated after this part of the time",
+        "in the last third, as growth that is steady goes on then";
+    LEAK_MOMENTS = 5.0 "samples", "sampled moments of a line below which its allocations are single events",
+        "fewer cannot show that it goes on";
+    CHANGED_MIB = 10.0 "MiB", "change of allocated volume or peak that counts in a comparison",
+        "the largest sampling window of any supported Scalene";
+    CHANGED_PART = 0.005 "of the wall time", "change of time that counts in a comparison, whatever its relative size",
+        "half a sample of a run of one second";
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::next::{self, NextCall};
 use super::text::{amount, amount_or_dash, source, table};
 use super::{Answer, budget};
 use crate::analysis::compare::{Comparison, FunctionChange, LineChange, Verdict, compare};
+use crate::analysis::thresholds::INTERVAL_Z;
 use crate::profile::{LineNo, Profile, Status, round_for_display};
 
 /// Rows under each heading.
@@ -281,7 +282,7 @@ impl Change {
             time_before_sec: function.time.before.map(round_for_display),
             time_after_sec: function.time.after.map(round_for_display),
             time_change_sec: round_for_display(function.time.change()),
-            time_error_sec: function.time.error.map(|e| round_for_display(1.96 * e)),
+            time_error_sec: function.time.error.map(|e| round_for_display(INTERVAL_Z.value * e)),
             cpu_change_pct: function.time.percent().map(round_for_display),
             allocated_before_mb: memory.and_then(|m| m.before).map(round_for_display),
             allocated_after_mb: memory.and_then(|m| m.after).map(round_for_display),

@@ -1,6 +1,7 @@
 //! What makes the figures of a profile less than certain, in words.
 
-use crate::analysis::{self, Confidence, RANKING_SAMPLES};
+use crate::analysis::thresholds::RANKING_SAMPLES;
+use crate::analysis::{self, Confidence};
 use crate::profile::{Mebibytes, Percent, Profile};
 
 /// Doubts about the times of a profile.
@@ -52,7 +53,8 @@ fn too_few(samples: u64) -> String {
     let samples =
         if samples == 1 { "1 sample is".to_owned() } else { format!("{samples} samples are") };
     format!(
-        "{samples} too few to rank lines (below {RANKING_SAMPLES}): profile more work; a second gives about 100"
+        "{samples} too few to rank lines (below {}): profile more work; a second gives about 100",
+        RANKING_SAMPLES.value
     )
 }
 

@@ -1,6 +1,6 @@
 //! Documents that are generated: they must say what the program says.
 //!
-//! `UPDATE_DOCS=1 cargo test --test it docs::` writes them anew.
+//! `UPDATE_DOCS=1 cargo test --test it -- docs:: rules::the_document` writes them anew.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ pub(crate) fn check(name: &str, generated: &str) {
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == generated,
-        "docs/{name} is stale: `UPDATE_DOCS=1 cargo test --test it docs::` writes it anew"
+        "docs/{name} is stale: `UPDATE_DOCS=1 cargo test --test it -- docs:: rules::the_document` writes it anew"
     );
 }
 

@@ -353,14 +353,5 @@ fn capital(text: &str) -> String {
 
 #[test]
 fn the_document_is_made_from_the_tables() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/analysis.md");
-    let fresh = document();
-    if std::env::var_os("SCALENE_MCP_WRITE_DOCS").is_some() {
-        std::fs::write(&path, &fresh).unwrap();
-    }
-    let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        kept == fresh,
-        "stale: SCALENE_MCP_WRITE_DOCS=1 cargo test --test it -- rules::the_document"
-    );
+    crate::docs::check("analysis.md", &document());
 }

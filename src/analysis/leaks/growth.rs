@@ -1,14 +1,7 @@
 //! The shape of the footprint over time: does the program keep more and more?
 
+use crate::analysis::thresholds::{LEAK_GROWTH_MIB, LEAK_POINTS, LEAK_STEADY_PART};
 use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Seconds};
-
-/// Growth below this, in MiB, is not called a leak: Scalene samples changes of 1 MiB (2.3+) or
-/// 10 MiB, so that less than a few windows is noise.
-pub const SMALLEST_GROWTH_MIB: f64 = 10.0;
-/// Steady growth has at least this part of it in each third of the time; an even slope has 0.33.
-pub const STEADY_PART: f64 = 0.15;
-/// Samples of the footprint below which its shape says nothing.
-pub const FEWEST_POINTS: usize = 6;
 
 /// What a program keeps, as its footprint shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,9 +46,10 @@ pub(super) fn velocity(retained: Mebibytes, span: Seconds) -> Option<MebibytesPe
 ///
 /// What counts is not the footprint but its floor, the lowest value at this or any later time:
 /// memory below it is never given back. Buffers that come and go do not raise it.
+#[expect(clippy::cast_precision_loss, reason = "a number of samples")]
 pub fn growth(footprint: &Footprint) -> Option<Growth> {
     let timeline = &footprint.timeline;
-    if timeline.len() < FEWEST_POINTS {
+    if (timeline.len() as f64) < LEAK_POINTS.value {
         return None;
     }
     // The very last samples may catch a buffer in use: the lowest of the last tenth stands for them.
@@ -78,10 +72,10 @@ pub fn growth(footprint: &Footprint) -> Option<Growth> {
     };
     let marks = [first.1, at(1.0 / 3.0), at(2.0 / 3.0), last.1];
     let even = marks.windows(2).all(|pair| match pair {
-        [before, after] => after - before >= STEADY_PART * total,
+        [before, after] => after - before >= LEAK_STEADY_PART.value * total,
         _ => false,
     });
-    let steady = even && total >= SMALLEST_GROWTH_MIB;
+    let steady = even && total >= LEAK_GROWTH_MIB.value;
     // A slope goes on from the lowest sample of the tail to the end.
     let until_lowest = lowest.0.get() - first.0;
     let highest = timeline.iter().map(|(_, mib)| mib.get()).fold(0.0, f64::max);

@@ -10,27 +10,18 @@ mod retention;
 
 use std::collections::BTreeMap;
 
-pub use growth::{FEWEST_POINTS, Growth, SMALLEST_GROWTH_MIB, STEADY_PART, growth};
+pub use growth::{Growth, growth};
 pub use retention::{Container, Retention};
 
 use self::retention::Code;
+use super::thresholds::{
+    LEAK_CHURN, LEAK_FIRST_BY, LEAK_GROWTH_MIB, LEAK_LAST_FROM, LEAK_MAIN_PART, LEAK_MOMENTS,
+    LEAK_SMALL_PART,
+};
 use crate::profile::{
     AllocationPath, FileProfile, Fraction, Line, LineMemory, LineNo, Mebibytes, MebibytesPerSec,
     Profile,
 };
-
-/// Part of the program's growth below which a line is no suspect.
-pub const SMALLEST_PART: f64 = 0.1;
-/// Part of the growth that a line must account for to be the likely cause.
-pub const MAIN_PART: f64 = 0.5;
-/// A line that allocated more than this many times the growth frees most of what it allocates.
-pub const CHURN: f64 = 1.5;
-/// A line that leaks allocates from the first to the last third of the growth.
-pub const FIRST_BY: f64 = 0.34;
-/// See [`FIRST_BY`].
-pub const LAST_FROM: f64 = 0.66;
-/// Sampled moments below which a line's allocations are single events.
-pub const FEWEST_MOMENTS: u32 = 5;
 
 /// How sure a suspicion is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,7 +129,7 @@ fn suspects<'a>(
         let Some(memory) = line.memory.as_ref() else { continue };
         let held = held(memory);
         let part = held.get() / growth.retained().get();
-        if part < SMALLEST_PART || !spans(memory, &growth) || is_single(memory) {
+        if part < LEAK_SMALL_PART.value || !spans(memory, &growth) || is_single(memory) {
             continue;
         }
         if codes.of(file).is_some_and(|code| !code.can_repeat(line.number)) {
@@ -176,9 +167,9 @@ fn held(memory: &LineMemory) -> Mebibytes {
 /// Whether a line allocated from the beginning of the growth to its end.
 fn spans(memory: &LineMemory, growth: &Growth) -> bool {
     memory.activity.is_some_and(|activity| {
-        activity.moments >= FEWEST_MOMENTS
-            && activity.first.0.get() <= growth.moment(FIRST_BY)
-            && activity.last.0.get() >= growth.moment(LAST_FROM)
+        f64::from(activity.moments) >= LEAK_MOMENTS.value
+            && activity.first.0.get() <= growth.moment(LEAK_FIRST_BY.value)
+            && activity.last.0.get() >= growth.moment(LEAK_LAST_FROM.value)
     })
 }
 
@@ -188,8 +179,8 @@ fn is_single(memory: &LineMemory) -> bool {
 }
 
 fn judge(part: f64, retention: &Retention) -> LeakConfidence {
-    let main = part >= MAIN_PART;
-    let churns = part > CHURN;
+    let main = part >= LEAK_MAIN_PART.value;
+    let churns = part > LEAK_CHURN.value;
     match retention {
         Retention::Kept(kept) if main && !churns && kept.outlives_call && !kept.shrinks => {
             LeakConfidence::High
@@ -249,7 +240,7 @@ fn accused_only<'a>(profile: &'a Profile, codes: &mut Codes<'a>, findings: &mut 
             let retention = codes.retention(file, report.line);
             let grown = findings.growth.map_or(Mebibytes::ZERO, |growth| growth.retained());
             let dropped = retention == Retention::Dropped;
-            if dropped || grown.get() < SMALLEST_GROWTH_MIB {
+            if dropped || grown.get() < LEAK_GROWTH_MIB.value {
                 let (line, allocated) = (report.line, memory.allocated);
                 findings.cleared.push(Cleared { file, line, allocated, likelihood, dropped });
                 continue;

@@ -1,6 +1,6 @@
 //! Sums over the lines of a place.
 
-use super::super::memory::COPY_NOISE_MIB;
+use super::super::thresholds::COPY_NOISE_MIB;
 use crate::profile::{FileProfile, Percent, Profile, round_for_display};
 
 /// Line numbers, first and last, ascending and apart.
@@ -72,7 +72,7 @@ impl Figures {
     /// MiB copied in the whole run, where it is above the noise.
     pub(super) fn copied(&self, profile: &Profile) -> Option<f64> {
         let volume = self.copy_rate * profile.elapsed?.get();
-        (volume >= COPY_NOISE_MIB).then_some(volume)
+        (volume >= COPY_NOISE_MIB.value).then_some(volume)
     }
 
     pub(super) fn quantity(&self, of: Quantity, profile: &Profile, volume: f64) -> f64 {
