@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::args::ProfileOptions;
 use super::live::Live;
-use crate::answer::{Answer, ProfileAnswer};
+use crate::answer::{Answer, BottlenecksAnswer, ProfileAnswer};
 use crate::profile::ProfileId;
 use crate::recording::{RecordError, Recorder, RunRequest, Settings, Target};
 
@@ -25,8 +25,11 @@ pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> Exit
     let id = ProfileId::draw(|_| false);
     let recorded = recorder.record(id, &request, &controls, &mut |event| live.show(&event)).await;
     live.clear();
-    let answer = match recorded {
-        Ok(profile) => ProfileAnswer::new(&profile),
+    let (answer, bottlenecks) = match recorded {
+        Ok(profile) => (
+            ProfileAnswer::new(&profile),
+            BottlenecksAnswer::new(&profile, BottlenecksAnswer::DEFAULT_LIMIT),
+        ),
         Err(error) => return super::fail(&error),
     };
     if json {
@@ -40,6 +43,10 @@ pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> Exit
     } else {
         // The next call is for agents: the profile ends with this process.
         print!("{}", ProfileAnswer { next: Vec::new(), ..answer }.text());
+        if bottlenecks.total > 0 {
+            let (next, warnings) = (Vec::new(), Vec::new());
+            print!("\n{}", BottlenecksAnswer { warnings, next, ..bottlenecks }.text());
+        }
     }
     ExitCode::SUCCESS
 }

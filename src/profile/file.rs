@@ -190,6 +190,8 @@ pub struct FileProfile {
     pub cpu_share: Percent,
     /// What the profiler's own leak detector accuses.
     pub leaks: Vec<LeakReport>,
+    /// CPU samples behind the shares of its lines: different entries of all `cpu_samples_list`.
+    pub samples: u64,
     /// Functions of the source, found when first asked for.
     outline: Derived<Outline>,
     /// Sums over the lines, found when first asked for.
@@ -208,6 +210,7 @@ impl FileProfile {
             lines,
             cpu_share,
             leaks: Vec::new(),
+            samples: 0,
             outline: Derived::default(),
             totals: Derived::default(),
             sampled_functions: Derived::default(),
@@ -219,7 +222,7 @@ impl FileProfile {
     ///
     /// The first call looks at each line; later ones are free.
     pub fn totals(&self) -> &Totals {
-        self.totals.get(|| Totals::of(&self.lines))
+        self.totals.get(|| Totals { samples: self.samples, ..Totals::of(&self.lines) })
     }
 
     /// Number of functions with measured lines, module-level code included.

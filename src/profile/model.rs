@@ -227,8 +227,8 @@ impl Profile {
     /// Samples behind the CPU figures, or `None` when the profiler does not say.
     ///
     /// Scalene lists samples of the main thread only: where a tenth of the time or more
-    /// lies on lines without any listed sample (worker threads), the number is unknown. Lines of
-    /// one spread stretch list the same samples, which count once.
+    /// lies on lines without any listed sample (worker threads), the number is unknown. A sample
+    /// that is listed on several lines counts once.
     pub fn cpu_samples(&self) -> Option<u64> {
         let totals = self.totals();
         (totals.unlisted.get() < 0.1 * totals.total().get()).then_some(totals.samples)

@@ -16,7 +16,7 @@ pub struct Totals {
     pub system: Percent,
     /// Volume allocated.
     pub allocated: Mebibytes,
-    /// Samples listed; of the lines of one spread stretch, which list the same ones, once.
+    /// Samples behind the shares; one that is listed on several lines counts once.
     pub samples: u64,
     /// Most samples listed on one line.
     pub most_samples: u32,
@@ -37,9 +37,6 @@ impl Totals {
             }
             if line.cpu.samples == 0 {
                 totals.unlisted = totals.unlisted + line.cpu.total();
-            }
-            if line.spread.is_none_or(|(first, _)| first == line.number) {
-                totals.samples = totals.samples.saturating_add(u64::from(line.cpu.samples));
             }
         }
         totals

@@ -76,6 +76,7 @@ impl Files {
             whole.unwrap_or_else(|| lines.measured.iter().map(|line| line.cpu.total()).sum());
         let mut file = FileProfile::new(path, Source::new(lines.source), lines.measured, whole);
         file.leaks = leaks;
+        file.samples = lines.samples;
         self.list.push(file);
     }
 

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::spread::Sketch;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
@@ -135,11 +136,14 @@ pub(super) struct RawFrame<'a> {
     pub(super) line: Num,
 }
 
-/// A list of moments, of which only the number and the latest matter: lists are long and many.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+/// A list of moments.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Moments {
     pub(super) count: u32,
     pub(super) latest: Option<f64>,
+    pub(super) sketch: Sketch,
+    /// The moments themselves, as bits: to be told apart, not to be computed with.
+    pub(super) bits: Vec<u64>,
 }
 
 impl<'de> Deserialize<'de> for Moments {
@@ -158,6 +162,8 @@ impl<'de> Deserialize<'de> for Moments {
                     moments.count += 1;
                     if let Num::Value(at) = moment {
                         moments.latest = Some(moments.latest.map_or(at, |latest| latest.max(at)));
+                        moments.sketch.take(at);
+                        moments.bits.push(at.to_bits());
                     }
                 }
                 Ok(moments)

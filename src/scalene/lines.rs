@@ -12,11 +12,13 @@ use serde::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 
 use super::doubts::{Doubts, count, line_no, mib, mib_per_sec, part, seconds, share, shared};
 use super::json::{Ends, Num, RawLine};
-use super::spread;
+use super::spread::{self, Sketch};
 use crate::profile::{
     Activity, Fraction, Line, LineCpu, LineGpu, LineMemory, LineNo, Mebibytes, Percent,
 };
 
+/// Moments that are collected before they are counted: 8 MiB.
+const MOST_MOMENTS: usize = 1 << 20;
 /// A file that lists few lines may still be this long (old versions list only some) …
 const SPARSE_LINES: usize = 100_000;
 /// … or this many times longer than what it lists. Bounds the text made from a hostile document.
@@ -32,6 +34,9 @@ pub(super) struct Lines {
     pub(super) source: String,
     /// Latest moment of a CPU sample.
     pub(super) latest: Option<f64>,
+    /// Different moments of CPU samples. One sample may be listed on several lines: of a loop that
+    /// it was spread over, or where its native part was charged elsewhere.
+    pub(super) samples: u64,
     /// What could not be read; places are relative to the file.
     pub(super) doubts: Doubts,
 }
@@ -48,7 +53,11 @@ impl<'de> Deserialize<'de> for Lines {
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Lines, A::Error> {
                 let mut reading = Reading::default();
-                while let Some(line) = seq.next_element::<RawLine<'_>>()? {
+                while let Some(mut line) = seq.next_element::<RawLine<'_>>()? {
+                    reading.moments.append(&mut line.cpu_samples_list.bits);
+                    if reading.moments.len() > MOST_MOMENTS {
+                        reading.count_moments();
+                    }
                     reading.take(&line);
                 }
                 Ok(reading.finish())
@@ -81,6 +90,10 @@ struct Text {
 struct Reading {
     lines: Lines,
     texts: Vec<Text>,
+    /// Of the samples of each line that lists some.
+    sketches: Vec<(LineNo, Sketch)>,
+    /// Moments of all lines, not yet counted.
+    moments: Vec<u64>,
     listed: usize,
 }
 
@@ -96,16 +109,32 @@ impl Reading {
         let start = lines.source.len();
         push_line(&mut lines.source, raw.line.as_deref().unwrap_or_default());
         self.texts.push(Text { number, at, range: start..lines.source.len() });
+        if raw.cpu_samples_list.count > 0 {
+            self.sketches.push((number, raw.cpu_samples_list.sketch));
+        }
         lines.measured.extend(convert_line(number, raw, at, &mut lines.doubts));
     }
 
+    /// Counts the moments that were collected. Once for nearly every file; in a huge one a sample
+    /// that is listed far apart may count twice.
+    fn count_moments(&mut self) {
+        self.moments.sort_unstable();
+        self.moments.dedup();
+        self.lines.samples = self.lines.samples.saturating_add(self.moments.len() as u64);
+        self.moments.clear();
+    }
+
     fn finish(mut self) -> Lines {
+        self.count_moments();
         let in_order = (1..).zip(&self.texts).all(|(number, text)| text.number.get() == number);
         if !in_order {
             self.put_in_order();
         }
+        // Of two lines with one number the first has the figures.
+        self.sketches.sort_by_key(|(number, _)| *number);
+        self.sketches.dedup_by_key(|(number, _)| *number);
         let mut lines = self.lines;
-        spread::mark(&mut lines.measured);
+        spread::mark(&mut lines.measured, &self.sketches);
         lines.measured.shrink_to_fit();
         lines.source.shrink_to_fit();
         lines

@@ -45,13 +45,18 @@ fn profile(
             )]
             let listed = (samples as f64 * share / 100.0) as usize;
             json!({"lineno": number, "line": format!("{text}\n"), "n_cpu_percent_python": share,
-                "n_cpu_percent_c": 0.0, "n_sys_percent": 0.0, "cpu_samples_list": vec![1.0; listed],
+                "n_cpu_percent_c": 0.0, "n_sys_percent": 0.0, "cpu_samples_list": moments(number, listed),
                 "n_malloc_mb": share})
         })
         .collect();
     let document = json!({"program": path, "args": ["x"], "elapsed_time_sec": elapsed, "memory": true,
         "max_footprint_mb": 50.0, "files": {path: {"percent_cpu_time": 100.0, "lines": lines}}});
     ProfileParser::new().parse_json(document.to_string()).unwrap()
+}
+
+/// So many moments, different ones for each line.
+fn moments(line: u32, many: usize) -> Vec<f64> {
+    (0..).map(|n: u32| f64::from(line) + f64::from(n) / 1e6).take(many).collect()
 }
 
 fn base() -> Profile {
