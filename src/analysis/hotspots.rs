@@ -52,14 +52,18 @@ impl Hotspot<'_> {
 
     /// 95 % interval of its share; absent when the number of samples is not known.
     pub fn interval(&self) -> Option<(Percent, Percent)> {
-        stats::wilson(self.share, self.samples?)
+        stats::wilson(self.share, self.behind()?)
+    }
+
+    /// Samples that its share rests on.
+    fn behind(&self) -> Option<u64> {
+        stats::behind(self.cpu.total(), u64::from(self.cpu.samples), self.samples?)
     }
 
     /// Whether the samples tell it apart from the place ranked next; absent when their number is
-    /// not known. The last place has no next and counts as told apart.
+    /// not known, and for the last place.
     pub fn told_apart(&self) -> Option<bool> {
-        let samples = self.samples?;
-        Some(self.next.is_none_or(|next| stats::told_apart(self.share, next, samples)))
+        Some(stats::told_apart(self.share, self.next?, self.behind()?))
     }
 }
 

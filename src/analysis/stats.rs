@@ -31,6 +31,25 @@ pub fn wilson(share: Percent, samples: u64) -> Option<(Percent, Percent)> {
     Some((bound((centre - half).min(p))?, bound((centre + half).max(p))?))
 }
 
+/// Samples of the whole profile that a place's own samples stand for.
+///
+/// Where samples have about equal weight that is all of them. A long wait or native call is one
+/// sample, however long it lasts: with k samples for a share p, the share is no better known than
+/// from k / p samples. Without any sample of its own nothing is known.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a number of samples"
+)]
+pub fn behind(share: Percent, own: u64, all: u64) -> Option<u64> {
+    let part = share.get() / 100.0;
+    if own == 0 || part <= 0.0 {
+        return None;
+    }
+    Some(all.min((own as f64 / part).ceil() as u64).max(1))
+}
+
 /// Whether the samples tell two shares of one profile apart, at 95 %.
 ///
 /// For two categories of one multinomial sample: Var(p₁ − p₂) = (p₁ + p₂ − (p₁ − p₂)²) / n.

@@ -76,7 +76,9 @@ const KEPT_PER_LINE: u32 = 500;
 pub fn sparse(profile: &Profile) -> Option<(u64, f64)> {
     let samples = profile.cpu_samples()?;
     let full = profile.totals().most_samples >= KEPT_PER_LINE;
-    let due = profile.elapsed?.get() / profile.measured.sampling_interval?.get();
+    let whole =
+        if profile.measured.virtual_time { profile.run.process_cpu } else { profile.elapsed };
+    let due = whole?.get() / profile.measured.sampling_interval?.get();
     #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
     let sparse = !full && due >= 100.0 && (samples as f64) < SPARSE_PART.value * due;
     sparse.then_some((samples, due))

@@ -118,7 +118,9 @@ impl AnalysisAnswer {
         let findings: Vec<_> =
             findings.iter().filter(|finding| focus.covers(finding.rule.kind)).collect();
         let leaks = match focus {
-            Focus::Memory | Focus::Overall => leaks(profile),
+            Focus::Memory | Focus::Overall => {
+                leaks(profile).filter(|_| profile.measured.leak_detector)
+            }
             Focus::Cpu | Focus::Gpu => None,
         };
         budget::first_that_fits(&SIZES, budget::DEFAULT_CAP, |size| {
@@ -171,7 +173,7 @@ impl AnalysisAnswer {
             not_a_problem: not_a_problem(profile, focus, leaks),
             cpu_samples: profile.cpu_samples(),
             ranking_supported: ranking_supported(profile, focus),
-            warnings: warnings(profile, focus),
+            warnings: warnings(profile, focus, leaks),
             next,
         }
     }
@@ -309,7 +311,21 @@ fn not_a_problem(profile: &Profile, focus: Focus, leaks: Option<&LeakFindings<'_
     fine
 }
 
-fn warnings(profile: &Profile, focus: Focus) -> Vec<String> {
+/// How the run ended, growth that nobody is named for, and doubts about the figures.
+fn warnings(profile: &Profile, focus: Focus, leaks: Option<&LeakFindings<'_>>) -> Vec<String> {
+    let mut warnings = profile.run.errors.clone();
+    let growth = leaks.and_then(|found| found.growth).filter(|growth| growth.steady);
+    if let Some(growth) = growth {
+        warnings.push(format!(
+            "memory grows steadily, {} MiB stayed: get_memory_leaks says more",
+            growth.retained()
+        ));
+    }
+    warnings.extend(doubts_of(profile, focus));
+    warnings
+}
+
+fn doubts_of(profile: &Profile, focus: Focus) -> Vec<String> {
     match focus {
         Focus::Cpu => doubts::of_times(profile),
         Focus::Memory => doubts::of_memory(profile),

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::next::{self, NextCall};
 use super::text::{amount, count};
 use super::{Answer, budget, doubts, listing};
-use crate::analysis::{self, Finding, Severity, stats};
-use crate::profile::{LineNo, Percent, Profile, Seconds, round_for_display};
+use crate::analysis::{self, Finding, Severity};
+use crate::profile::{FileProfile, LineNo, Percent, Profile, Seconds, round_for_display};
 
 /// A place that costs time or memory, and what to change there.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -59,7 +59,7 @@ pub struct BottlenecksAnswer {
     pub shown: usize,
     /// Bottlenecks found.
     pub total: usize,
-    /// Share of all sampled time, in percent, on the lines of those listed; absent without any.
+    /// Share of all sampled time, in percent, on the lines that count for those listed; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage_percent: Option<f64>,
     /// CPU samples behind the shares, when known.
@@ -106,30 +106,22 @@ impl BottlenecksAnswer {
     }
 }
 
-/// Share of all sampled time on lines that any of the findings names, each line once.
+/// Share of all sampled time on lines that count for any of the findings, each line once.
 fn coverage(findings: &[&Finding<'_>]) -> Option<Percent> {
-    let mut seen: BTreeSet<(*const str, LineNo)> = BTreeSet::new();
+    let mut seen: BTreeSet<(*const FileProfile, LineNo)> = BTreeSet::new();
     let mut sum = Percent::ZERO;
-    let mut any = false;
-    for finding in findings {
-        let Some((file, (first, last))) = finding.file.zip(finding.lines) else { continue };
-        any = true;
-        let start = file.lines.partition_point(|line| line.number < first);
-        let lines = file.lines.iter().skip(start).take_while(|line| line.number <= last);
-        for line in lines {
-            if seen.insert((std::ptr::from_ref(file.path.as_str()), line.number)) {
-                sum = sum + line.cpu.total();
-            }
+    for (file, line) in findings.iter().flat_map(|finding| finding.counted_lines()) {
+        if seen.insert((std::ptr::from_ref(file), line.number)) {
+            sum = sum + line.cpu.total();
         }
     }
-    any.then_some(sum)
+    (!findings.is_empty()).then_some(sum)
 }
 
 impl Bottleneck {
     pub(super) fn new(profile: &Profile, finding: &Finding<'_>) -> Self {
         let place = finding.file.zip(finding.lines);
-        let samples = profile.cpu_samples();
-        let interval = finding.share.zip(samples).and_then(|(share, n)| stats::wilson(share, n));
+        let interval = finding.interval(profile);
         let seconds = finding.share.and_then(|share| profile.seconds(share));
         let mut bottleneck = Self {
             severity: finding.severity.name().to_owned(),
@@ -146,7 +138,11 @@ impl Bottleneck {
             percent_of_total: finding.share.map(Percent::rounded),
             interval_percent: interval.map(|(low, high)| [low, high].map(|b| b.get().round())),
             time_sec: seconds.map(Seconds::rounded),
-            max_speedup: finding.ceiling.map(round_for_display),
+            // Of a part of the run nobody knows what it is of the whole.
+            max_speedup: finding
+                .ceiling
+                .filter(|_| !profile.measured.part_of_time)
+                .map(round_for_display),
             evidence: finding.evidence.clone(),
         };
         bottleneck.impact = bottleneck.cost(finding);
@@ -158,7 +154,8 @@ impl Bottleneck {
             let seconds = self.time_sec.map_or_else(String::new, |s| format!(", {} s", amount(s)));
             format!("{} of the run{seconds}", listing::share(percent, self.interval_percent, false))
         });
-        let parts: Vec<String> = share.into_iter().chain(finding.ceiling_text()).collect();
+        let ceiling = finding.ceiling_text().filter(|_| self.max_speedup.is_some());
+        let parts: Vec<String> = share.into_iter().chain(ceiling).collect();
         if parts.is_empty() { "no share of the time is known".to_owned() } else { parts.join("; ") }
     }
 

@@ -219,7 +219,10 @@ impl ComparisonAnswer {
             unchanged: same().take(rows).map(Unchanged::new).collect(),
             files,
             omitted,
-            warnings: warnings(baseline, candidate),
+            warnings: unexplained(comparison, counts)
+                .into_iter()
+                .chain(warnings(baseline, candidate))
+                .collect(),
         }
     }
 }
@@ -317,20 +320,25 @@ impl Unchanged {
     }
 }
 
+/// What is to be known of the wall time: it has no interval, functions have.
+fn unexplained(comparison: &Comparison<'_>, counts: [usize; 3]) -> Option<String> {
+    let changed = matches!(comparison.elapsed_verdict, Verdict::Regression | Verdict::Improvement);
+    let [regressions, improvements, _] = counts;
+    (changed && regressions + improvements == 0).then(|| {
+        "the wall time changed, and no function did beyond the sampling error: likely noise of the machine".to_owned()
+    })
+}
+
 fn warnings(baseline: &Profile, candidate: &Profile) -> Vec<String> {
-    let mut warnings = vec![
-        "each profile is one run under the profiler: run-to-run noise is not in these figures; repeat both runs \
-         before relying on a small change"
-            .to_owned(),
-    ];
+    let mut warnings = Vec::new();
+    if baseline.id == candidate.id {
+        warnings.push("both ids name the same profile: there is nothing to compare".to_owned());
+    }
     let mut differs = |what: &str, before: &str, after: &str| {
         if before != after {
             warnings.push(format!("{what} differs: {before} -> {after}"));
         }
     };
-    if baseline.id == candidate.id {
-        differs("nothing", "this profile", "itself, so there is nothing to see");
-    }
     let words = |profile: &Profile| super::profile::program(profile);
     differs("the program or its arguments", &words(baseline), &words(candidate));
     if let Some((before, after)) =
@@ -352,6 +360,11 @@ fn warnings(baseline: &Profile, candidate: &Profile) -> Vec<String> {
         Status::Partial => "partial",
     };
     differs("what the profiles cover", status(baseline), status(candidate));
+    warnings.push(
+        "each profile is one run under the profiler: run-to-run noise is not in these figures; repeat both runs \
+         before relying on a small change"
+            .to_owned(),
+    );
     warnings
 }
 
@@ -378,6 +391,9 @@ fn signed(value: f64) -> String {
 impl Answer for ComparisonAnswer {
     fn text(&self) -> String {
         let mut text = self.headline();
+        for warning in &self.warnings {
+            text.push_str(&format!("Caution: {warning}\n"));
+        }
         for (title, changes) in [("Worse", &self.regressions), ("Better", &self.improvements)] {
             if !changes.is_empty() {
                 text.push_str(&format!("{title}\n"));
@@ -412,9 +428,6 @@ impl Answer for ComparisonAnswer {
         }
         if self.omitted > 0 {
             text.push_str(&format!("({} rows left out)\n", self.omitted));
-        }
-        for warning in &self.warnings {
-            text.push_str(&format!("Caution: {warning}\n"));
         }
         text.push_str(&next::text(&self.next));
         budget::cap(text)
@@ -478,14 +491,17 @@ impl Change {
             ));
         }
         for line in &self.lines {
-            let number = |line: Option<u32>| line.map_or_else(|| "-".to_owned(), |n| n.to_string());
+            let place = match (line.line_before, line.line_after) {
+                (Some(before), Some(after)) => format!("line {before} -> {after}"),
+                (None, Some(after)) => format!("new line {after}"),
+                (Some(before), None) => format!("line {before}, gone"),
+                (None, None) => String::new(),
+            };
             text.push_str(&format!(
-                "      {} s ({} -> {})  line {} -> {}  {}\n",
+                "      {} s ({} -> {})  {place}  {}\n",
                 signed(line.time_change_sec),
                 amount_or_dash(line.time_before_sec),
                 amount_or_dash(line.time_after_sec),
-                number(line.line_before),
-                number(line.line_after),
                 line.content
             ));
         }

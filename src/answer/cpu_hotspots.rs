@@ -49,6 +49,8 @@ pub struct CpuHotspot {
 pub struct CpuHotspotsAnswer {
     /// The profile they are from.
     pub profile_id: String,
+    /// Waiting and kernel time is ranked too.
+    pub include_system: bool,
     /// Highest first.
     pub hotspots: Vec<CpuHotspot>,
     /// Places listed.
@@ -113,6 +115,7 @@ impl CpuHotspotsAnswer {
             .map(|spot| (spot.file.as_str(), spot.line, spot.end_line.unwrap_or(spot.line)));
         Self {
             profile_id: profile.id.to_string(),
+            include_system: basis == CpuBasis::WithSystem,
             shown: hotspots.len(),
             next: listing::details_of(profile, first),
             hotspots,
@@ -164,8 +167,9 @@ impl Answer for CpuHotspotsAnswer {
         };
         Listing {
             headline: format!(
-                "{}  lines by CPU time: {} of {} shown{below}, {} % of the ranked time, {samples}\n",
+                "{}  places by time{}: {} of {} shown{below}, {} % of the ranked time, {samples}\n",
                 self.profile_id,
+                if self.include_system { ", waiting included" } else { " on the CPU" },
                 self.shown,
                 self.total,
                 amount_or_dash(self.coverage_percent)

@@ -1,16 +1,56 @@
 //! What makes the figures of a profile less than certain, in words.
 
-use crate::analysis::thresholds::RANKING_SAMPLES;
+use super::text::amount;
+use crate::analysis::thresholds::{COMPUTING_PART, RANKING_SAMPLES, WAITING_SHARE};
 use crate::analysis::{self, Confidence};
 use crate::profile::{Mebibytes, Percent, Profile};
 
 /// Doubts about the times of a profile.
 pub(super) fn of_times(profile: &Profile) -> Vec<String> {
-    match analysis::confidence(profile) {
+    let mut doubts = match analysis::confidence(profile) {
         Confidence::TooFew(samples) => vec![too_few(samples)],
         Confidence::Enough(_) => sparse(profile).into_iter().collect(),
         Confidence::Unknown => vec![unlisted(profile)],
+    };
+    doubts.extend(waiting(profile));
+    if profile.measured.sampling_interval.is_some_and(|interval| interval.get() < FINEST) {
+        doubts.push(
+            "sampled more often than every 5 ms: Scalene then counts waits far too low (a sleep of half the run \
+             showed as a fifth and less)"
+                .to_owned(),
+        );
     }
+    doubts
+}
+
+/// Sampling intervals below this, in seconds, distort waits.
+const FINEST: f64 = 0.005;
+
+/// What else may be behind time that looks like waiting.
+fn waiting(profile: &Profile) -> Vec<String> {
+    let share = profile.totals().system;
+    let mut reasons = Vec::new();
+    if share.get() < WAITING_SHARE.value {
+        return reasons;
+    }
+    let environment = profile.run.environment.as_ref();
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+    let busy = environment
+        .and_then(|environment| Some((environment.load?, environment.cores? as f64)))
+        .filter(|(load, cores)| load >= cores);
+    if let Some((load, cores)) = busy {
+        reasons.push(format!(
+            "the machine was busy (load {} on {cores} cores): a part of the {share} % waiting is waiting for a core",
+            amount(load)
+        ));
+    }
+    if profile.footprint.is_some() && share.get() >= COMPUTING_PART.value {
+        reasons.push(format!(
+            "memory profiling was on: the {share} % waiting holds Scalene's own work on allocations; memory=false \
+             tells it apart"
+        ));
+    }
+    reasons
 }
 
 /// Doubts about the memory of a profile.

@@ -13,6 +13,8 @@ use crate::profile::{FileProfile, LineNo, Mebibytes, Percent, Profile, Seconds};
 
 /// Lines shown when no range is asked for.
 const DEFAULT_LINES: usize = 40;
+/// Lines shown of a range without an end.
+const OPEN_LINES: usize = 60;
 /// Largest text when no range is asked for, in bytes.
 const DEFAULT_CAP: usize = 6 * 1024;
 
@@ -84,7 +86,9 @@ impl FileAnswer {
     pub fn new(profile: &Profile, file: &FileProfile, query: FileQuery) -> Self {
         let (rows, cap) = match (query.start, query.end) {
             (None, None) => (DEFAULT_LINES, DEFAULT_CAP),
-            _ => (FileQuery::MOST_LINES, budget::HARD_CAP),
+            // An open end is not meant to bring everything at once.
+            (Some(_), Some(_)) => (FileQuery::MOST_LINES, budget::HARD_CAP),
+            _ => (OPEN_LINES, budget::HARD_CAP),
         };
         let rows = query.limit.unwrap_or(rows).min(FileQuery::MOST_LINES);
         let cap = if rows > DEFAULT_LINES { budget::HARD_CAP } else { cap };

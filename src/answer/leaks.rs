@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::listing;
 use super::next::{self, NextCall};
@@ -109,7 +110,7 @@ pub struct LeaksAnswer {
 impl LeaksAnswer {
     /// Looks for leaks of at least this confidence.
     pub fn new(profile: &Profile, least: LeakConfidence) -> Self {
-        let found = leaks(profile);
+        let found = leaks(profile).filter(|_| profile.measured.leak_detector);
         budget::fit(MOST_ROWS, budget::DEFAULT_CAP, |rows| {
             Self::with_rows(profile, found.as_ref(), least, rows)
         })
@@ -135,10 +136,18 @@ impl LeaksAnswer {
         let first = leaks.first().map(|leak| (leak.file.as_str(), leak.line, leak.line));
         let suspicious = !all.is_empty() || growth.is_some_and(|growth| growth.steady);
         let mut next = listing::details_of(profile, first);
-        next.extend(next::run_again(profile).filter(|_| suspicious));
+        if leaks.is_empty() && !all.is_empty() {
+            next.push(NextCall::new(
+                "get_memory_leaks",
+                [("profile_id", json!(profile.id.as_str())), ("confidence", json!("low"))],
+            ));
+        }
+        // Without arguments nothing says how the work could be doubled.
+        let larger = suspicious && !profile.program.args.is_empty();
+        next.extend(next::run_again(profile).filter(|_| larger));
         Self {
             profile_id: profile.id.to_string(),
-            verdict: verdict(found, least, leaks.len()),
+            verdict: verdict(profile, found, least, leaks.len()),
             confidence: name(least).to_owned(),
             shown: leaks.len(),
             leaks: found.map(|_| leaks),
@@ -149,7 +158,7 @@ impl LeaksAnswer {
             warnings: doubts::beyond_resident(profile).filter(|_| suspicious).into_iter().collect(),
             how_to_tell: suspicious.then(|| {
                 "one profile cannot tell a leak from a result that is meant to grow: profile again with about \
-                 twice the work; a leak's growth doubles with it, a bounded cache's or a start-up's does not"
+                 twice the work (larger `args` or input); a leak's growth doubles with it, a bounded cache's or a start-up's does not"
                     .to_owned()
             }),
             next,
@@ -226,7 +235,15 @@ fn name(confidence: LeakConfidence) -> &'static str {
     }
 }
 
-fn verdict(found: Option<&LeakFindings<'_>>, least: LeakConfidence, shown: usize) -> String {
+fn verdict(
+    profile: &Profile,
+    found: Option<&LeakFindings<'_>>,
+    least: LeakConfidence,
+    shown: usize,
+) -> String {
+    if !profile.measured.leak_detector {
+        return "memory_leak_detector=false was asked for, so leaks were not looked for".to_owned();
+    }
     let Some(found) = found else {
         return "memory was not profiled, so nothing is known of leaks: profile again with memory=true".to_owned();
     };

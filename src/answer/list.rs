@@ -94,7 +94,7 @@ impl ProfilesAnswer {
             || NextCall::new("profile_script", [("script_path", json!("path/to/script.py"))]),
             |newest| {
                 let tool =
-                    if newest.status == "running" { "get_profile" } else { "get_cpu_hotspots" };
+                    if newest.status == "running" { "get_profile" } else { "analyze_profile" };
                 NextCall::new(tool, [("profile_id", json!(newest.profile_id))])
             },
         );

@@ -117,7 +117,12 @@ impl MemoryHotspotsAnswer {
             .to_owned(),
             shown: hotspots.len(),
             next: listing::details_of(profile, first),
-            warnings: memory_warnings(profile, metric, ranking.above_threshold == 0),
+            warnings: memory_warnings(
+                profile,
+                metric,
+                ranking.above_threshold,
+                ranking.below_threshold,
+            ),
             hotspots,
             total: ranking.above_threshold + ranking.below_threshold,
             below_threshold: ranking.below_threshold,
@@ -141,11 +146,20 @@ pub(super) fn peak_basis(profile: &Profile) -> &'static str {
     }
 }
 
-fn memory_warnings(profile: &Profile, metric: MemoryMetric, empty: bool) -> Vec<String> {
+fn memory_warnings(
+    profile: &Profile,
+    metric: MemoryMetric,
+    listable: usize,
+    below: usize,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     if profile.footprint.is_none() {
         warnings.push("memory was not profiled: profile again with memory=true".to_owned());
-    } else if empty {
+    } else if listable == 0 && below > 0 {
+        warnings.push(format!(
+            "all {below} lines allocated less than malloc_threshold: profile again with a smaller one"
+        ));
+    } else if listable == 0 {
         warnings
             .push("no allocation of the profiled code was large enough to be sampled".to_owned());
     } else if metric != MemoryMetric::Allocation && profile.measured.peaks_per_visit {
@@ -186,14 +200,16 @@ impl Answer for MemoryHotspotsAnswer {
             .map_or_else(String::new, |basis| format!("; peak and mean are {basis}"));
         Listing {
             headline: format!(
-                "{}  lines by memory ({}): {} of {} shown{below}, {} % of it{footprint}{basis}\n",
+                "{}  lines by memory ({}): {} of {} shown{below}, {} % of the sum over all lines{footprint}{basis}\n",
                 self.profile_id,
                 self.metric,
                 self.shown,
                 self.total,
                 amount_or_dash(self.coverage_percent)
             ),
-            header: &["share", "MiB allocated", "peak", "mean", "Python %", "copied MiB/s", "line"],
+            header: &[
+                if self.metric == "allocation" { "of volume" } else { "of footprint" },
+                "MiB allocated", "peak", "mean", "Python %", "copied MiB/s", "line"],
             rows: self.hotspots.iter().map(row).collect(),
             legend: String::new(),
             warnings: &self.warnings,

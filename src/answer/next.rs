@@ -29,29 +29,17 @@ const LONGEST_ARGUMENTS: usize = 400;
 
 /// The same run again; nothing for a snippet, a run elsewhere, or one with very long arguments.
 pub(super) fn run_again(profile: &Profile) -> Option<NextCall> {
-    let environment = profile.run.environment.as_ref()?;
-    let args = json!(profile.program.args);
-    if profile.program.kind == ProgramKind::Snippet || args.to_string().len() > LONGEST_ARGUMENTS {
+    if profile.run.environment.is_none() || profile.program.kind == ProgramKind::Snippet {
         return None;
     }
-    let mut call =
-        NextCall::new("profile_script", [("script_path", json!(profile.script_argument()))]);
-    let mut set = |name: &str, value: Value| call.arguments.insert(name.to_owned(), value);
+    let mut arguments = Map::new();
+    arguments.insert("script_path".to_owned(), json!(profile.script_argument()));
     if !profile.program.args.is_empty() {
-        set("args", args);
+        arguments.insert("args".to_owned(), json!(profile.program.args));
     }
-    // Named unless it would be found again from the script alone.
-    let parameter = environment.python_source.contains("parameter");
-    if parameter {
-        set("python", json!(environment.python));
-    }
-    if profile.run.cwd != profile.run.project_root {
-        set("cwd", json!(profile.run.cwd));
-    }
-    if profile.footprint.is_none() {
-        set("memory", json!(false));
-    }
-    Some(call)
+    arguments.extend(profile.run.parameters.clone());
+    let length = Value::Object(arguments.clone()).to_string().len();
+    (length <= LONGEST_ARGUMENTS).then(|| NextCall { tool: "profile_script".to_owned(), arguments })
 }
 
 /// One line with all of them; nothing when there are none.

@@ -74,7 +74,7 @@ impl OutputInfo {
             return String::new();
         }
         let indented = |text: &str| -> String {
-            text.lines().map(|line| format!("  {}\n", line.trim_end())).collect()
+            text.lines().map(|line| format!("  {}\n", printable(line.trim_end()))).collect()
         };
         let mut text = format!("{name} ({} bytes):\n{}", self.total_bytes, indented(&self.head));
         if self.omitted_bytes > 0 {
@@ -83,6 +83,11 @@ impl OutputInfo {
         text.push_str(&indented(&self.tail));
         text
     }
+}
+
+/// Without characters that would move a cursor or change colours.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }
 
 fn first(text: &str, bytes: usize) -> &str {

@@ -43,6 +43,11 @@ pub struct Measured {
     /// A line's memory peak covers one visit, not the whole run: so where Scalene noticed that the
     /// line was left (`n_mallocs` above 0: 2.3 and later, and up to 1.5.54).
     pub peaks_per_visit: bool,
+    /// Only some files were sampled (`profile_only`): shares are of their time, and nobody knows
+    /// what part of the run that is.
+    pub part_of_time: bool,
+    /// Scalene's leak detector was asked for.
+    pub leak_detector: bool,
     /// Time is CPU time of the process; waiting was not measured.
     pub virtual_time: bool,
     /// Mean time between two CPU samples that was asked for, when known.
@@ -208,8 +213,11 @@ impl Profile {
     }
 
     /// Seconds of a share of sampled time: share × elapsed, or share × CPU time of the
-    /// process where only CPU time was sampled.
+    /// process where only CPU time was sampled. Unknown where only some files were sampled.
     pub fn seconds(&self, share: Percent) -> Option<Seconds> {
+        if self.measured.part_of_time {
+            return None;
+        }
         let whole = if self.measured.virtual_time { self.run.process_cpu } else { self.elapsed };
         Some(share.of(whole?))
     }

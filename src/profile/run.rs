@@ -103,6 +103,9 @@ pub struct RunInfo {
     pub started_at: Option<String>,
     /// The file it was read from, when it was recorded elsewhere. Such a profile has no output.
     pub imported_from: Option<PathBuf>,
+    /// Parameters of the profiling call besides the program and its arguments, where they differ
+    /// from their defaults: a call with the same ones repeats the run.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
     /// Working directory of the program.
     pub cwd: PathBuf,
     /// Directory below which code counts as the user's; paths are shown relative to it.

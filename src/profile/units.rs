@@ -15,13 +15,16 @@ pub fn round_for_display(value: f64) -> f64 {
     if scaled.is_finite() { scaled.round() / scale } else { value }
 }
 
+/// Finer than a millionth of a second or a mebibyte is noise of any profile.
+const MOST_DECIMALS: i32 = 6;
+
 /// Decimal places that show three significant digits of `value`.
 #[expect(clippy::cast_possible_truncation, reason = "log10 of a finite f64 is within ±324")]
 fn decimals(value: f64) -> i32 {
     if value == 0.0 || !value.is_finite() {
         return 0;
     }
-    (2 - value.abs().log10().floor() as i32).clamp(0, 300)
+    (2 - value.abs().log10().floor() as i32).clamp(0, MOST_DECIMALS)
 }
 
 macro_rules! unit {

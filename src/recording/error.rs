@@ -269,7 +269,7 @@ impl RecordError {
             }
             Self::FilteredOut { .. } => "widen profile_only, or leave it out",
             Self::NothingSampled { .. } => {
-                "its time is in libraries or outside the project: call again with profile_all=true, or set `cwd` to the project's root"
+                "its time is in libraries or outside the project (profile_all=true, or `cwd` at the project's root), or in one long native call, which takes no sample: repeat it in a loop"
             }
             Self::InvalidProfile { .. } => {
                 "call again; if it stays so, check the set-up with `scalene-mcp doctor`"

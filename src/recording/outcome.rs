@@ -162,6 +162,10 @@ impl Conclusion {
         }
         parsed.files.retain(|file| file.path != launcher);
         if let Some(footprint) = &mut parsed.footprint {
+            for path in &mut footprint.allocation_paths {
+                path.frames.retain(|frame| real_path(&frame.file) != launcher);
+            }
+            footprint.allocation_paths.retain(|path| !path.frames.is_empty());
             let at = footprint.peak_at.take().map(|(file, line)| (real_path(&file), line));
             footprint.peak_at = at.filter(|(file, _)| *file != launcher);
         }
@@ -198,6 +202,8 @@ impl Conclusion {
                 memory: parsed.memory,
                 gpu: parsed.gpu.filter(|_| measure.gpu),
                 peaks_per_visit: parsed.peaks_per_visit,
+                part_of_time: !measure.profile_only.trim().is_empty(),
+                leak_detector: measure.memory_leak_detector,
                 virtual_time: measure.use_virtual_time,
                 sampling_interval: Seconds::from_secs(measure.cpu_sampling_rate),
             },
@@ -236,6 +242,7 @@ impl Conclusion {
             outcome: ran.outcome,
             started_at: Some(format!("{started:.0}")),
             imported_from: None,
+            parameters: self.request.parameters(),
             cwd: self.place.cwd.clone(),
             project_root: self.place.root.clone(),
             environment: Some(Environment {

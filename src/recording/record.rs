@@ -222,7 +222,8 @@ fn options(
     let measure = &request.measure;
     if !measure.cpu {
         warnings.push(
-            "cpu=false: Scalene samples CPU time all the same; it is not reported".to_owned(),
+            "cpu=false: Scalene samples CPU time all the same; it is left out of this answer"
+                .to_owned(),
         );
     }
     let no_memory = ready.interpreter.no_memory_profiling().filter(|_| measure.memory);

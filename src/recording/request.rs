@@ -4,6 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::{Map, Value, json};
+
 use super::error::RecordError;
 
 /// A program.
@@ -109,6 +111,46 @@ impl RunRequest {
             timeout: Duration::from_secs(seconds),
             measure: Measure::default(),
         }
+    }
+
+    /// Everything but program and arguments that differs from the defaults, as a call names it.
+    pub(super) fn parameters(&self) -> Map<String, Value> {
+        let default = Self::new(self.target.clone());
+        let (measure, usual) = (&self.measure, &default.measure);
+        let env: Map<String, Value> =
+            self.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let changed =
+            |name: &str, value: Value, differs: bool| differs.then(|| (name.to_owned(), value));
+        macro_rules! measured {
+            ($name:ident) => {
+                changed(stringify!($name), json!(measure.$name), measure.$name != usual.$name)
+            };
+        }
+        [
+            changed("python", json!(self.python), self.python.is_some()),
+            changed("cwd", json!(self.cwd), self.cwd.is_some()),
+            changed("env", Value::Object(env), !self.env.is_empty()),
+            changed("stdin", json!(self.stdin), self.stdin.is_some()),
+            changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
+            measured!(cpu),
+            measured!(memory),
+            measured!(gpu),
+            measured!(stacks),
+            measured!(async_profile),
+            measured!(reduced_profile),
+            measured!(profile_only),
+            measured!(profile_exclude),
+            measured!(profile_all),
+            measured!(cpu_sampling_rate),
+            measured!(cpu_percent_threshold),
+            measured!(malloc_threshold),
+            measured!(memory_leak_detector),
+            measured!(use_virtual_time),
+            measured!(allocation_sampling_window),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 
     /// The program for people: the script as typed, `-m module`, or `<snippet>`.

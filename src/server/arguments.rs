@@ -40,8 +40,8 @@ pub(super) fn read<T: DeserializeOwned>(
 /// The reader knows JSON, not Rust.
 fn in_json_terms(message: &str) -> String {
     [
-        ("expected u32", "expected a whole number"),
-        ("expected u64", "expected a whole number"),
+        ("expected u32", "expected a whole number that is not negative"),
+        ("expected u64", "expected a whole number that is not negative"),
         ("expected f64", "expected a number"),
         ("expected a sequence", "expected a list, such as [\"--n\", \"5\"]"),
         ("expected a map", "expected an object"),

@@ -10,7 +10,7 @@ pub struct Growth {
     pub start: Mebibytes,
     /// What it kept at the end.
     pub end: Mebibytes,
-    /// Time between the first and the last sample.
+    /// Time between the first sample and the end of the run.
     pub span: Seconds,
     /// When the first sample was taken.
     pub since: Seconds,
@@ -47,13 +47,14 @@ pub(super) fn velocity(retained: Mebibytes, span: Seconds) -> Option<MebibytesPe
 /// What counts is not the footprint but its floor, the lowest value at this or any later time:
 /// memory below it is never given back. Buffers that come and go do not raise it.
 #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
-pub fn growth(footprint: &Footprint) -> Option<Growth> {
+/// The time up to the end of the run counts: without samples there, nothing grew.
+pub fn growth(footprint: &Footprint, elapsed: Option<Seconds>) -> Option<Growth> {
     let timeline = &footprint.timeline;
     if (timeline.len() as f64) < LEAK_POINTS.value {
         return None;
     }
-    // The very last samples may catch a buffer in use: the lowest of the last tenth stands for them.
-    let tail = (timeline.len() / 10).max(2);
+    // The very last samples may catch a buffer in use: the lowest of them stands for all.
+    let tail = (timeline.len() / 20).max(2);
     let mut floors: Vec<(f64, f64)> = Vec::with_capacity(timeline.len());
     let lowest = timeline.iter().rev().take(tail).min_by(|a, b| a.1.get().total_cmp(&b.1.get()))?;
     let mut floor = lowest.1.get();
@@ -63,7 +64,7 @@ pub fn growth(footprint: &Footprint) -> Option<Growth> {
     }
     floors.reverse();
     let (first, last) = (floors.first()?, floors.last()?);
-    let span = last.0 - first.0;
+    let span = elapsed.map_or(last.0, |elapsed| elapsed.get().max(last.0)) - first.0;
     let total = last.1 - first.1;
     let at = |part: f64| {
         let moment = first.0 + part * span;
@@ -102,15 +103,18 @@ mod tests {
             .iter()
             .map(|(at, mib)| (Seconds::from_secs(*at).unwrap(), Mebibytes::from_mib(*mib).unwrap()))
             .collect();
-        growth(&Footprint {
-            peak: Mebibytes::ZERO,
-            peak_at: None,
-            python_fraction: None,
-            timeline,
-            allocation_paths: Vec::new(),
-            records: None,
-            growth_rate_percent: None,
-        })
+        growth(
+            &Footprint {
+                peak: Mebibytes::ZERO,
+                peak_at: None,
+                python_fraction: None,
+                timeline,
+                allocation_paths: Vec::new(),
+                records: None,
+                growth_rate_percent: None,
+            },
+            None,
+        )
     }
 
     fn shape(value: impl Fn(f64) -> f64) -> Growth {
@@ -134,5 +138,26 @@ mod tests {
         assert!(!shape(|n| 40.0 * (25.0 - (n - 25.0).abs())).steady, "gives everything back");
         assert!(!shape(|n| 0.1 * n).steady, "too little");
         assert_eq!(of(&[(0.0, 1.0), (1.0, 500.0)]), None, "too few samples");
+    }
+
+    #[test]
+    fn a_cache_that_is_full_before_the_end_is_not_steady() {
+        let timeline = (0..30).map(|n| {
+            (
+                Seconds::from_secs(f64::from(n) / 10.0).unwrap(),
+                Mebibytes::from_mib(f64::from(n)).unwrap(),
+            )
+        });
+        let footprint = Footprint {
+            peak: Mebibytes::ZERO,
+            peak_at: None,
+            python_fraction: None,
+            timeline: timeline.collect(),
+            allocation_paths: Vec::new(),
+            records: None,
+            growth_rate_percent: None,
+        };
+        let steady = |elapsed| growth(&footprint, Seconds::from_secs(elapsed)).unwrap().steady;
+        assert!(steady(3.0) && !steady(9.0));
     }
 }

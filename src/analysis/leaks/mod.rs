@@ -86,7 +86,7 @@ pub struct LeakFindings<'a> {
 /// Looks for leaks; `None` when memory was not profiled.
 pub fn leaks(profile: &Profile) -> Option<LeakFindings<'_>> {
     let footprint = profile.footprint.as_ref()?;
-    let growth = growth(footprint);
+    let growth = growth(footprint, profile.elapsed);
     let mut findings = LeakFindings { growth, leaks: Vec::new(), cleared: Vec::new() };
     let mut codes = Codes::default();
     if let Some(growth) = growth.filter(|growth| growth.steady) {
@@ -192,7 +192,7 @@ fn judge(part: f64, retention: &Retention) -> LeakConfidence {
 }
 
 /// The growth is charged to no line that can keep it: lines that store into containers which only
-/// grow are left. A single one is likely, several are possible.
+/// grow are left. Of a few each is likely enough to be named, of many none is.
 fn eliminate<'a>(
     profile: &'a Profile,
     growth: Growth,
@@ -207,7 +207,8 @@ fn eliminate<'a>(
     keepers.retain(|(file, line, _)| {
         !findings.leaks.iter().any(|leak| std::ptr::eq(leak.file, *file) && leak.line == *line)
     });
-    let confidence = if keepers.len() == 1 { LeakConfidence::Medium } else { LeakConfidence::Low };
+    let confidence =
+        if keepers.len() <= FEW_KEEPERS { LeakConfidence::Medium } else { LeakConfidence::Low };
     for (file, line, kept) in keepers.into_iter().take(MOST_KEEPERS) {
         findings.leaks.push(Leak {
             file,
@@ -223,6 +224,8 @@ fn eliminate<'a>(
     }
 }
 
+/// So few candidates are worth looking at each.
+const FEW_KEEPERS: usize = 3;
 /// Lines listed because of the code alone.
 const MOST_KEEPERS: usize = 10;
 

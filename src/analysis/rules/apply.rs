@@ -7,7 +7,8 @@ use super::super::thresholds::{ALLOCATED_MIB, EXPLAINED_PART, PLACE_SHARE, WHOLE
 use super::figures::{Figures, Quantity, Ranges, number};
 use super::place::{Seen, Site};
 use super::{Kind, Knows, Look, Rule, Severity, rules};
-use crate::profile::{FileProfile, FunctionSpan, LineNo, Percent, Profile};
+use crate::analysis::stats;
+use crate::profile::{FileProfile, FunctionSpan, Line, LineNo, Percent, Profile};
 
 /// A rule that fired.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +21,8 @@ pub struct Finding<'a> {
     pub file: Option<&'a FileProfile>,
     /// First and last line of the place that should change.
     pub lines: Option<(LineNo, LineNo)>,
+    /// Stretches of lines whose time counts for it, first and last line of each.
+    pub counted: Vec<(LineNo, LineNo)>,
     /// Qualified name of the function, `<module>` outside.
     pub function: &'a str,
     /// Share of all sampled time that the change would remove or shrink.
@@ -35,7 +38,30 @@ pub struct Finding<'a> {
     pub ceiling: Option<f64>,
 }
 
-impl Finding<'_> {
+impl<'a> Finding<'a> {
+    /// The measured lines whose time counts for it.
+    pub fn counted_lines(&self) -> impl Iterator<Item = (&'a FileProfile, &'a Line)> {
+        let stretches = self
+            .file
+            .into_iter()
+            .flat_map(|file| self.counted.iter().map(move |stretch| (file, *stretch)));
+        stretches.flat_map(|(file, (first, last))| {
+            let start = file.lines.partition_point(|line| line.number < first);
+            let lines = file.lines.iter().skip(start).take_while(move |line| line.number <= last);
+            lines.map(move |line| (file, line))
+        })
+    }
+
+    /// 95 % interval of its share; absent when the number of samples is not known.
+    pub fn interval(&self, profile: &Profile) -> Option<(Percent, Percent)> {
+        let share = self.share?;
+        // A sample that was spread over several lines counts once.
+        let once = |line: &Line| line.spread.is_none_or(|(first, _)| first == line.number);
+        let own = self.counted_lines().filter(|(_, line)| once(line));
+        let own = own.map(|(_, line)| u64::from(line.cpu.samples)).sum();
+        stats::wilson(share, stats::behind(share, own, profile.cpu_samples()?)?)
+    }
+
     /// The ceiling as a sentence.
     pub fn ceiling_text(&self) -> Option<String> {
         let ceiling = self.ceiling?;
@@ -224,11 +250,14 @@ fn from_verdict<'a>(
         Figures::of(file, &site.counted).evidence(profile, &site.counted)
     });
     evidence.extend(site.notes);
+    let counted =
+        site.counted.iter().filter_map(|(first, last)| LineNo::new(*first).zip(LineNo::new(*last)));
     let finding = Finding {
         rule,
         severity: Severity::of(weight).max(rule.at_most),
         file,
         lines,
+        counted: counted.collect(),
         function,
         share,
         issue: site.issue,

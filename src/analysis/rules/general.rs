@@ -242,9 +242,13 @@ fn hot_loop(seen: &Seen<'_>) -> Vec<Site> {
             continue;
         }
         let head = seen.head(looped);
-        sites.push(Site::new(
+        let body = seen.child(looped, "body").unwrap_or(looped);
+        let quiet = quiet_callee(seen, &seen.calls_in(body).collect::<Vec<_>>(), all.total());
+        let counted = seen.by_loop(looped);
+        let all = Figures::of(seen.file, &counted);
+        let site = Site::new(
             lines,
-            vec![lines],
+            counted,
             format!(
                 "the loop on line {} (`{head}`) holds {} % of sampled time, {}",
                 lines.0,
@@ -252,9 +256,31 @@ fn hot_loop(seen: &Seen<'_>) -> Vec<Site> {
                 nature(&all)
             ),
             look_at(seen, looped, &all),
-        ));
+        );
+        sites.push(site.maybe(quiet));
     }
     sites
+}
+
+/// A function of this file that a hot place calls, and on whose own lines hardly anything was
+/// sampled: Scalene may have charged its body to the line of the call.
+fn quiet_callee(seen: &Seen<'_>, calls: &[Id], share: f64) -> Option<String> {
+    calls.iter().find_map(|call| {
+        let function = seen.definition(*call)?;
+        let lines = seen.lines(function);
+        let own = Figures::of(seen.file, &[lines]).total();
+        let text = seen.child(*call, "function").map(|callee| seen.quoted(callee))?;
+        let plain = seen.kind(function) == "function_definition" && seen.function(*call) != Some(function);
+        (plain && own < share * (100.0 - EXPLAINED_PART.value) / 100.0 / 5.0).then(|| {
+            format!(
+                "`{text}` (lines {}-{}) shows {} % of its own: Scalene may charge its body to this line, so look \
+                 there too",
+                lines.0,
+                lines.1,
+                number(own)
+            )
+        })
+    })
 }
 
 pub(super) const HOT_LINE: Rule = Rule {
@@ -284,20 +310,40 @@ fn hot_line(seen: &Seen<'_>) -> Vec<Site> {
             continue;
         }
         let text = seen.quoted(statement);
+        let is_def = seen.kind(statement) == "function_definition";
+        let place = if is_def { seen.lines(statement) } else { lines };
+        let (what, advice) = if is_def {
+            let name = seen.child(statement, "name").map_or("", |name| seen.text(name));
+            let body = seen.lines(statement);
+            (
+                format!("the `def` line {} of `{name}()`", lines.0),
+                format!(
+                    "look at the body, lines {}-{}: which of them costs the time is not visible in this profile",
+                    body.0 + 1,
+                    body.1
+                ),
+            )
+        } else {
+            (format!("line {} (`{text}`)", lines.0), look_at(seen, statement, &figures))
+        };
         let site = Site::new(
-            lines,
+            place,
             vec![lines],
             format!(
-                "line {} (`{text}`) holds {} % of sampled time, {}",
-                lines.0,
+                "{what} holds {} % of sampled time, {}",
                 number(figures.total()),
                 nature(&figures)
             ),
-            look_at(seen, statement, &figures),
+            advice,
         );
         let calls = calls_of(seen, statement);
-        let doubt = if seen.kind(statement) == "function_definition" {
-            Some("Scalene charges recursion and entering a function to its `def` line")
+        let site =
+            site.maybe(if is_def { None } else { quiet_callee(seen, &calls, figures.total()) });
+        let doubt = if is_def {
+            Some(
+                "Scalene charges a `def` line with recursion, and with loops that Python cannot interrupt (3.11, loops \
+                 that end in an `if`)",
+            )
         } else if before_quiet_loop(seen, statement) {
             Some("Scalene 2.2 and later charges part of the loop behind this line to its call")
         } else if calls.iter().any(|call| waits(seen, *call)) {

@@ -47,7 +47,10 @@ fn imports(seen: &Seen<'_>) -> Vec<Site> {
                  `python -X importtime` shows which of its parts cost the time"
             ),
         )
-        .note("imports cost the same however long the program runs: in a longer run their share falls"),
+        .note(
+            "imports cost the same however long the program runs, and memory profiling slows them more than other \
+             code: their share falls in a longer run, and with memory=false",
+        ),
     ]
 }
 

@@ -16,7 +16,7 @@ use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
     CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile,
-    ProgramKind, RunInfo, Seconds, Status, signal_name,
+    ProgramKind, Reporting, RunInfo, Seconds, Status, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
@@ -62,10 +62,13 @@ impl ProfileAnswer {
 
     /// The same with every line listed.
     pub fn whole(profile: &Profile) -> Self {
+        let mut all = profile.clone();
+        all.reporting =
+            Reporting { cpu_percent_threshold: 0.0, malloc_threshold: 0, reduced: false };
         Self {
             stdout: known(profile).map(|run| OutputInfo::whole(&run.stdout)),
             stderr: known(profile).map(|run| OutputInfo::whole(&run.stderr)),
-            ..Self::with_lines(profile, &Figures::of(profile, usize::MAX), usize::MAX)
+            ..Self::with_lines(&all, &Figures::of(&all, usize::MAX), usize::MAX)
         }
     }
 
@@ -209,8 +212,10 @@ fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
             (key, LineMetrics::of_place(profile, spot))
         })
         .collect();
-    let basis = if profile.measured.virtual_time {
-        "seconds = share of sampled time × CPU time of the process; waiting is not measured"
+    let basis = if profile.measured.part_of_time {
+        "profile_only: shares are of the time in the files that match, so there are no seconds"
+    } else if profile.measured.virtual_time {
+        "seconds = share of sampled CPU time × CPU time of the process; system is time in the kernel, not waiting"
     } else {
         "seconds = share of sampled time × wall time"
     };

@@ -77,12 +77,15 @@ impl ProfileAnswer {
         }
         let threshold = self.summary.as_ref().map_or(0.0, |summary| summary.cpu_percent_threshold);
         text.push_str(&format!(
-            "Where the time goes ({} of {} lines, {} % of the sampled time; lines below {} % not listed)\n",
+            "Where the time goes ({} of {} places, {} % of the sampled time; places below {} % not listed)\n",
             cpu.shown,
             cpu.total,
             amount_or_dash(cpu.coverage_percent),
             amount(threshold)
         ));
+        if cpu.lines.0.is_empty() {
+            return text;
+        }
         let rows: Vec<_> = cpu
             .lines
             .0

@@ -181,6 +181,19 @@ fn stored(server: &Server, profile_id: &str) -> Result<Arc<Profile>, ToolError> 
             )),
         };
     }
+    // The run just started is what a caller means by `latest`.
+    if profile_id.trim() == "latest"
+        && let Some(job) = server.jobs.unfinished().last()
+    {
+        return Err(ToolError::new(
+            "profile_running",
+            format!("the newest run `{}` is not finished: {}", job.id, job.phase().describe()),
+            format!(
+                "get_profile {{\"profile_id\":\"{}\"}} waits for it; list_profiles names older ones",
+                job.id
+            ),
+        ));
+    }
     Ok(server.store.get(profile_id)?)
 }
 

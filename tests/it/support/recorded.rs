@@ -57,6 +57,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
             outcome: Outcome::ExitCode(0),
             started_at: Some("2026-11-22T10:00:00Z".into()),
             imported_from: None,
+            parameters: serde_json::Map::new(),
             cwd: "/tmp/demo".into(),
             project_root: "/tmp/demo".into(),
             environment: Some(Environment {
@@ -81,6 +82,8 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
             memory: parsed.memory,
             gpu: parsed.gpu,
             peaks_per_visit: parsed.peaks_per_visit,
+            part_of_time: false,
+            leak_detector: true,
             virtual_time: false,
             sampling_interval: Seconds::from_secs(0.01),
         },
