@@ -15,9 +15,11 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use scalene_mcp::analysis::leaks::LeakConfidence;
 use scalene_mcp::analysis::{self, CpuBasis, MemoryMetric};
 use scalene_mcp::answer::{
-    Answer, CpuHotspotsAnswer, FileAnswer, FileQuery, FunctionsAnswer, MemoryHotspotsAnswer,
+    AnalysisAnswer, Answer, BottlenecksAnswer, ComparisonAnswer, CpuHotspotsAnswer, FileAnswer,
+    FileQuery, Focus, FunctionsAnswer, GpuHotspotsAnswer, LeaksAnswer, MemoryHotspotsAnswer,
     ProfileAnswer,
 };
 use scalene_mcp::profile::Profile;
@@ -55,7 +57,19 @@ fn main() {
     let mut rows = reading();
     let sizes = if std::env::args().any(|arg| arg == "reading") { &[][..] } else { &SIZES };
     for (files, lines, limit) in sizes {
-        rows.extend(answering(*files, *lines, *limit));
+        let made = || {
+            let mut profile = synthetic::profile(*files, *lines);
+            // Most work: every line is above the thresholds, and the output has to give way.
+            profile.reporting.cpu_percent_threshold = 0.0;
+            profile.run.stdout.head = "o".repeat(8_000);
+            profile
+        };
+        rows.extend(answering(&format!("{files} × {lines} lines"), *limit, made));
+        if *files == 1 || *limit < 2.0 {
+            let lines = files * lines;
+            let made = || synthetic::patterns(lines);
+            rows.extend(answering(&format!("{lines} lines with patterns"), *limit, made));
+        }
     }
     println!("load average {before} before, {} after\n", load());
     println!("| figure | measured | target | verdict |\n|---|---|---|---|");
@@ -105,8 +119,32 @@ fn reading() -> Vec<Row> {
             met: Some(rate(median) >= 700.0),
         },
     ];
+    rows.push(largest_text(&text));
     rows.extend(growth(&text));
     rows
+}
+
+/// The largest default answer about the document.
+fn largest_text(text: &str) -> Row {
+    let profile = &recorded::with(parse(text.as_bytes()).unwrap(), "2.4.0");
+    let texts = [
+        ProfileAnswer::new(profile).text(),
+        AnalysisAnswer::new(profile, Focus::Overall).text(),
+        BottlenecksAnswer::new(profile, 5).text(),
+        CpuHotspotsAnswer::new(profile, 10, CpuBasis::OnCpu).text(),
+        MemoryHotspotsAnswer::new(profile, 10, MemoryMetric::Allocation).text(),
+        GpuHotspotsAnswer::new(profile, 10).text(),
+        LeaksAnswer::new(profile, LeakConfidence::Low).text(),
+        FunctionsAnswer::new(profile, 20).text(),
+        ComparisonAnswer::new(profile, profile, 0.05).text(),
+    ];
+    let most = texts.iter().map(String::len).max().unwrap_or(0);
+    Row {
+        what: "largest default answer about it".to_owned(),
+        measured: format!("{most} bytes"),
+        target: "≤ 4096 bytes".to_owned(),
+        met: Some(most <= 4096),
+    }
 }
 
 /// What a fresh process needs to read a document, over the document and what is kept of it.
@@ -154,7 +192,7 @@ fn read_once(path: &str) {
 /// One question of a profile.
 type Question = (&'static str, fn(&Profile));
 
-const QUESTIONS: [Question; 10] = [
+const QUESTIONS: [Question; 15] = [
     ("cpu_hotspots", |profile| {
         black_box(analysis::cpu_hotspots(profile, CpuBasis::WithSystem));
     }),
@@ -185,16 +223,24 @@ const QUESTIONS: [Question; 10] = [
     ("ProfileAnswer and text", |profile| {
         black_box(ProfileAnswer::new(profile).text());
     }),
+    ("BottlenecksAnswer and text", |profile| {
+        black_box(BottlenecksAnswer::new(profile, 5).text());
+    }),
+    ("AnalysisAnswer and text", |profile| {
+        black_box(AnalysisAnswer::new(profile, Focus::Overall).text());
+    }),
+    ("LeaksAnswer and text", |profile| {
+        black_box(LeaksAnswer::new(profile, LeakConfidence::Medium).text());
+    }),
+    ("GpuHotspotsAnswer and text", |profile| {
+        black_box(GpuHotspotsAnswer::new(profile, 10).text());
+    }),
+    ("ComparisonAnswer with itself and text", |profile| {
+        black_box(ComparisonAnswer::new(profile, profile, 0.05).text());
+    }),
 ];
 
-fn answering(files: usize, lines: usize, limit: f64) -> Vec<Row> {
-    let made = || {
-        let mut profile = synthetic::profile(files, lines);
-        // Most work: every line is above the thresholds, and the output has to give way.
-        profile.reporting.cpu_percent_threshold = 0.0;
-        profile.run.stdout.head = "o".repeat(8_000);
-        profile
-    };
+fn answering(of_what: &str, limit: f64, made: impl Fn() -> Profile) -> Vec<Row> {
     let profile = made();
     QUESTIONS
         .into_iter()
@@ -205,7 +251,7 @@ fn answering(files: usize, lines: usize, limit: f64) -> Vec<Row> {
             let times = (0..CALLS).map(|_| milliseconds(|| ask(&profile))).collect();
             let (median, _) = of(times);
             Row {
-                what: format!("{name}, {files} × {lines} lines"),
+                what: format!("{name}, {of_what}"),
                 measured: format!("{median:.2} ms, first {first:.1} ms"),
                 target: format!("≤ {limit} ms"),
                 met: Some(median <= limit),

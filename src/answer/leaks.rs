@@ -291,12 +291,22 @@ fn evidence(profile: &Profile, leak: &Leak<'_>, growth: Option<Growth>) -> Vec<S
             } else {
                 "lives as long as this code runs"
             };
-            let shrinks = if kept.shrinks {
-                "objects are taken out of it elsewhere in the file"
-            } else {
-                "nothing in the file takes objects out of it"
+            let shrinks = match (kept.outlives_call, kept.shrinks) {
+                (false, _) => "",
+                (true, true) => {
+                    "; elsewhere in the file objects are taken out of it, or its size is bounded"
+                }
+                (true, false) => "; nothing in the file takes objects out of it",
             };
-            evidence.push(format!("the code stores into `{}`, which {life}; {shrinks}", kept.name));
+            let asked = if kept.looked_up {
+                "; things are looked up in it, so it may be a working set"
+            } else {
+                ""
+            };
+            evidence.push(format!(
+                "the code stores into `{}`, which {life}{shrinks}{asked}",
+                kept.name
+            ));
         }
         Retention::Dropped => evidence.push("the code keeps none of it".to_owned()),
         Retention::Unclear => {

@@ -122,9 +122,11 @@ impl RunRequest {
         let changed =
             |name: &str, value: Value, differs: bool| differs.then(|| (name.to_owned(), value));
         macro_rules! measured {
-            ($name:ident) => {
-                changed(stringify!($name), json!(measure.$name), measure.$name != usual.$name)
-            };
+            ($name:ident) => {{
+                let value = json!(measure.$name);
+                let differs = value != json!(usual.$name);
+                changed(stringify!($name), value, differs)
+            }};
         }
         [
             changed("python", json!(self.python), self.python.is_some()),

@@ -236,15 +236,19 @@ async fn questions_are_answered_while_a_program_runs() {
     );
     place.write("waiting.py", &waiting);
     let session = Session::open(&place.path()).await;
-    session.call("profile_code", json!({"code": busy(0.4), "memory": false})).await;
+    let stored = session.call("profile_code", json!({"code": busy(0.4), "memory": false})).await;
+    let id = json!({"profile_id": stored.structured["profile_id"]});
     let asking = async {
         until("the program runs", || place.path().join("ready").exists()).await;
         let mut answered = 0;
         for tool in ["get_cpu_hotspots", "get_function_summary"].iter().cycle().take(20) {
-            let answer = session.call(tool, json!({"profile_id": "latest"})).await;
+            let answer = session.call(tool, id.clone()).await;
             answered +=
                 u32::from(answer.structured["shown"] == 2 || answer.structured["total"] == 1);
         }
+        // The newest run is the one that is not finished: no other is passed off as it.
+        let latest = session.failure("get_cpu_hotspots", json!({"profile_id": "latest"})).await;
+        assert!(latest.starts_with("profile_running: the newest run `p"), "{latest}");
         let list = session.call("list_profiles", json!({})).await;
         assert_eq!(list.structured["profiles"][0]["status"], "running");
         place.write("go", "");

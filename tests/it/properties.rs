@@ -312,20 +312,6 @@ fn lines_of_a_megabyte_and_deep_nesting_fit_every_budget() {
 }
 
 #[test]
-#[ignore = "takes a minute in a debug build; `cargo bench --bench analysis` reads a larger one"]
-fn a_document_of_fifty_megabytes_fits_every_budget() {
-    let text = synthetic::document(50_000_000);
-    let parsed = parse(text.as_bytes()).unwrap();
-    assert_eq!(
-        parsed.warnings.len(),
-        1,
-        "only that the shares are of many runs: {:?}",
-        parsed.warnings
-    );
-    check(&profile(parsed));
-}
-
-#[test]
 fn stretches_of_recorded_documents_are_loops() {
     let mut found = 0;
     for name in

@@ -275,47 +275,6 @@ fn severity_is_a_matter_of_share() {
     );
 }
 
-/// A module of functions with loops, about `count` lines.
-fn module(count: usize) -> String {
-    let mut source = String::from("import re\n\n");
-    while source.lines().count() < count {
-        let block: String = (0..50)
-            .map(|n| {
-                format!(
-                    "def function_{n}(rows, names):\n    found = []\n    for row in rows:\n        if row not in found:\n\
-                     \x20           found.append(row * {n} + len(names))\n        value = re.match(\"a+\", str(row))\n\
-                     \x20   return found, value\n\n\n"
-                )
-            })
-            .collect();
-        source.push_str(&block);
-    }
-    source
-}
-
-#[test]
-#[ignore = "prints figures: cargo test --release --test it -- --ignored --nocapture time_of"]
-fn time_of_findings() {
-    for count in [1_000, 100_000] {
-        let source = module(count);
-        let last = u32::try_from(source.lines().count()).unwrap();
-        let mut profile = uniform(&source, 0.001, 1..=last);
-        // Twenty hot places.
-        for line in profile.files[0].lines.iter_mut().skip(5).step_by(count / 20) {
-            line.cpu.python = Percent::from_percent(4.0).unwrap();
-        }
-        let mut times = Vec::new();
-        for _ in 0..21 {
-            let start = Instant::now();
-            let found = findings(&profile).len();
-            times.push((start.elapsed(), found));
-        }
-        let first = times.remove(0);
-        times.sort();
-        println!("{count} lines: first {first:?}, later {:?}", times[10]);
-    }
-}
-
 /// `docs/analysis.md` from the tables.
 fn document() -> String {
     let mut text = String::from(include_str!("support/analysis_intro.md"));

@@ -1,6 +1,8 @@
 //! The shape of the footprint over time: does the program keep more and more?
 
-use crate::analysis::thresholds::{LEAK_GROWTH_MIB, LEAK_POINTS, LEAK_STEADY_PART};
+use crate::analysis::thresholds::{
+    LEAK_GROWTH_MIB, LEAK_POINTS, LEAK_STEADY_PART, LEAK_TEARDOWN_PART,
+};
 use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Seconds};
 
 /// What a program keeps, as its footprint shows.
@@ -49,7 +51,12 @@ pub(super) fn velocity(retained: Mebibytes, span: Seconds) -> Option<MebibytesPe
 #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
 /// The time up to the end of the run counts: without samples there, nothing grew.
 pub fn growth(footprint: &Footprint, elapsed: Option<Seconds>) -> Option<Growth> {
-    let timeline = &footprint.timeline;
+    // What is freed while the program ends does not speak against growth.
+    let all = &footprint.timeline;
+    let last = elapsed.into_iter().chain(all.last().map(|(at, _)| *at)).reduce(Seconds::max)?;
+    let teardown = (1.0 - LEAK_TEARDOWN_PART.value) * last.get();
+    let timeline = all.get(..all.partition_point(|(at, _)| at.get() <= teardown))?;
+    let timeline = if timeline.len() < all.len() / 2 { all.as_slice() } else { timeline };
     if (timeline.len() as f64) < LEAK_POINTS.value {
         return None;
     }
@@ -125,7 +132,7 @@ mod tests {
     #[test]
     fn a_slope_is_steady_even_under_buffers_that_come_and_go() {
         let plain = shape(|n| 10.0 * n);
-        assert!(plain.steady && (plain.velocity().unwrap().get() - 96.0).abs() < 4.0, "{plain:?}");
+        assert!(plain.steady && (plain.velocity().unwrap().get() - 100.0).abs() < 4.0, "{plain:?}");
         let noisy = shape(|n| 10.0 * n + if n % 2.0 == 0.0 { 200.0 } else { 0.0 });
         assert!(noisy.steady && (noisy.retained().get() - 480.0).abs() < 45.0, "{noisy:?}");
     }

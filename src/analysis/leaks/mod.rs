@@ -182,7 +182,10 @@ fn judge(part: f64, retention: &Retention) -> LeakConfidence {
     let main = part >= LEAK_MAIN_PART.value;
     let churns = part > LEAK_CHURN.value;
     match retention {
-        Retention::Kept(kept) if main && !churns && kept.outlives_call && !kept.shrinks => {
+        // What is looked up again may be a working set.
+        Retention::Kept(kept)
+            if main && !churns && kept.outlives_call && !kept.shrinks && !kept.looked_up =>
+        {
             LeakConfidence::High
         }
         Retention::Kept(_) if main => LeakConfidence::Medium,
@@ -207,8 +210,14 @@ fn eliminate<'a>(
     keepers.retain(|(file, line, _)| {
         !findings.leaks.iter().any(|leak| std::ptr::eq(leak.file, *file) && leak.line == *line)
     });
-    let confidence =
-        if keepers.len() <= FEW_KEEPERS { LeakConfidence::Medium } else { LeakConfidence::Low };
+    // Only where the lines that Scalene charged are known to keep nothing does the search narrow.
+    let cleared: Mebibytes = findings.cleared.iter().map(|line| line.allocated).sum();
+    let narrowed = cleared.get() >= LEAK_MAIN_PART.value * growth.retained().get();
+    let confidence = if narrowed && keepers.len() <= FEW_KEEPERS {
+        LeakConfidence::Medium
+    } else {
+        LeakConfidence::Low
+    };
     for (file, line, kept) in keepers.into_iter().take(MOST_KEEPERS) {
         findings.leaks.push(Leak {
             file,

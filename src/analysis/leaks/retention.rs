@@ -48,8 +48,10 @@ pub struct Container {
     pub name: String,
     /// It outlives the function that stores into it.
     pub outlives_call: bool,
-    /// Somewhere in the file objects are taken out of it again.
+    /// Somewhere in the file objects are taken out of it again, or its size is bounded.
     pub shrinks: bool,
+    /// The file looks things up in it: it may be a working set.
+    pub looked_up: bool,
 }
 
 /// What becomes of a line's allocations.
@@ -69,13 +71,16 @@ pub(super) struct Code<'a> {
     source: &'a str,
     /// Containers out of which something is taken, anywhere in the file.
     shrinking: HashSet<&'a str>,
+    /// Containers in which something is looked up, anywhere in the file.
+    looked_up: HashSet<&'a str>,
 }
 
 impl<'a> Code<'a> {
     pub(super) fn new(source: &'a str) -> Option<Self> {
         let tree = parse_within_bounds(source)?;
         let shrinking = nodes(tree.root_node()).filter_map(|node| shrunk(node, source)).collect();
-        Some(Self { tree, source, shrinking })
+        let looked_up = nodes(tree.root_node()).filter_map(|node| asked(node, source)).collect();
+        Some(Self { tree, source, shrinking, looked_up })
     }
 
     fn text(&self, node: Node<'_>) -> &'a str {
@@ -103,7 +108,35 @@ impl<'a> Code<'a> {
 
     /// What becomes of what a line allocates.
     pub(super) fn retention(&self, line: LineNo) -> Retention {
-        self.statement(line).map_or(Retention::Unclear, |node| self.of_statement(node, 0))
+        let Some(statement) = self.statement(line) else { return Retention::Unclear };
+        match self.of_statement(statement, 0) {
+            Retention::Unclear => {
+                self.cached(statement).map_or(Retention::Unclear, Retention::Kept)
+            }
+            known => known,
+        }
+    }
+
+    /// The cache of a decorated function, when its result is not otherwise accounted for.
+    fn cached(&self, statement: Node<'_>) -> Option<Container> {
+        let function = function_of(statement)?;
+        let outer = function.parent().filter(|node| node.kind() == "decorated_definition")?;
+        let name = self.text(function.child_by_field_name("name")?);
+        let decorator = children(outer)
+            .filter(|node| node.kind() == "decorator")
+            .map(|node| self.text(node).trim_start_matches('@').trim())
+            .find(|text| {
+                let called = text.split('(').next().unwrap_or(text);
+                matches!(called, "cache" | "functools.cache" | "lru_cache" | "functools.lru_cache")
+            })?;
+        let unbounded = decorator.ends_with("cache") && !decorator.ends_with("lru_cache")
+            || decorator.contains("None");
+        Some(Container {
+            name: format!("@{decorator} of {name}()"),
+            outlives_call: true,
+            shrinks: !unbounded,
+            looked_up: false,
+        })
     }
 
     /// Statements that store into a container which outlives their function and never shrinks.
@@ -131,13 +164,44 @@ impl<'a> Code<'a> {
             return Retention::Unclear;
         }
         if let Some(container) = self.stored_into(statement, function_of(statement)) {
-            return Retention::Kept(container);
+            return self.of_container(container, statement, steps);
         }
         match statement.kind() {
             "return_statement" => self.of_result(statement, steps),
             "expression_statement" => self.of_expression(statement, steps),
             _ => Retention::Unclear,
         }
+    }
+
+    /// What is stored into a local container shares the container's fate.
+    fn of_container(&self, container: Container, statement: Node<'_>, steps: usize) -> Retention {
+        let function = function_of(statement);
+        match function.filter(|_| !container.outlives_call && !container.name.contains('.')) {
+            None => Retention::Kept(container),
+            Some(function) => {
+                match self.of_local(&container.name, function, statement, steps + 1) {
+                    // Handed on, to where is not visible: it lives at least as long as the call.
+                    Retention::Unclear => Retention::Kept(container),
+                    known => known,
+                }
+            }
+        }
+    }
+
+    /// Where a method puts its own object: `Widget.instances.append(self)`.
+    fn keeps_self(&self, function: Node<'_>) -> Option<Container> {
+        nodes(function).filter(|node| node.kind() == "expression_statement").find_map(|node| {
+            let container = self.stored_into(node, Some(function))?;
+            let stores_self = nodes(node).any(|part| {
+                part.kind() == "identifier"
+                    && self.text(part) == "self"
+                    && part.parent().is_some_and(|parent| {
+                        matches!(parent.kind(), "argument_list" | "assignment")
+                    })
+            });
+            (stores_self && container.outlives_call && !container.name.starts_with("self."))
+                .then_some(container)
+        })
     }
 
     /// `x = …` is followed through `x`; a bare call or value is dropped at once.
@@ -152,6 +216,10 @@ impl<'a> Code<'a> {
                 match (left.kind(), function) {
                     ("identifier", Some(function)) => {
                         self.of_local(self.text(left), function, statement, steps)
+                    }
+                    // An attribute lives as long as its object.
+                    ("attribute", Some(function)) if self.text(left).starts_with("self.") => {
+                        self.keeps_self(function).map_or(Retention::Unclear, Retention::Kept)
                     }
                     _ => Retention::Unclear,
                 }
@@ -189,16 +257,30 @@ impl<'a> Code<'a> {
             let Some(statement) = ancestors(node).find(|node| is_statement(*node)) else {
                 continue;
             };
-            if is_plain_use(node, |node| self.text(node)) {
+            if is_plain_use(node, |node| self.text(node)) || self.is_folded(node, statement) {
                 continue;
             }
             return match self.stored_into(statement, Some(function)) {
+                Some(container) if container.name == name => continue,
                 Some(container) => Retention::Kept(container),
                 None if statement.kind() == "return_statement" => self.of_result(statement, steps),
                 None => Retention::Unclear,
             };
         }
         Retention::Dropped
+    }
+
+    /// `return "".join(x)`: a new object is returned, `x` is not in it.
+    fn is_folded(&self, node: Node<'_>, statement: Node<'_>) -> bool {
+        let call = node
+            .parent()
+            .filter(|list| list.kind() == "argument_list")
+            .and_then(|list| list.parent());
+        let method = call.and_then(|call| call.child_by_field_name("function"));
+        let joins = method
+            .and_then(|method| method.child_by_field_name("attribute"))
+            .is_some_and(|name| self.text(name) == "join");
+        joins && statement.kind() != "function_definition"
     }
 
     /// A function's result: dropped if every call in this file is a statement of its own.
@@ -259,9 +341,25 @@ impl<'a> Code<'a> {
             }
             "assignment" | "augmented_assignment" => {
                 let left = inner.child_by_field_name("left")?;
+                let right = inner.child_by_field_name("right")?;
                 match (left.kind(), inner.kind()) {
-                    ("subscript", _) => left.child_by_field_name("value")?,
-                    ("identifier" | "attribute", "augmented_assignment") => left,
+                    // `totals[k] += n` and `totals[k] = totals.get(k, 0) + n` replace what is there.
+                    ("subscript", "assignment") => {
+                        let container = left.child_by_field_name("value")?;
+                        let name = self.text(container);
+                        let updates = right.kind() == "binary_operator"
+                            && nodes(right).any(|part| self.text(part) == name);
+                        if updates {
+                            return None;
+                        }
+                        container
+                    }
+                    // Only what is certainly a sequence grows by `+=`: numbers add up.
+                    ("identifier" | "attribute", "augmented_assignment")
+                        if matches!(right.kind(), "list" | "list_comprehension" | "tuple") =>
+                    {
+                        left
+                    }
                     _ => return None,
                 }
             }
@@ -286,7 +384,8 @@ impl<'a> Code<'a> {
         };
         let name = self.text(target);
         let shrinks = self.shrinking.contains(name);
-        Some(Container { shrinks, name: name.to_owned(), outlives_call })
+        let looked_up = self.looked_up.contains(name);
+        Some(Container { shrinks, looked_up, name: name.to_owned(), outlives_call })
     }
 
     fn is_declared_outside(&self, name: &str, function: Node<'_>) -> bool {
@@ -362,6 +461,39 @@ fn shrunk<'a>(node: Node<'_>, source: &'a str) -> Option<&'a str> {
     }
 }
 
+/// The container in which a node looks something up: `x in c`, `c[x]` that is read, `c.get(x)`.
+fn asked<'a>(node: Node<'_>, source: &'a str) -> Option<&'a str> {
+    let text = |node: Node<'_>| source.get(node.byte_range());
+    match node.kind() {
+        "comparison_operator" => {
+            let last =
+                node.named_child(u32::try_from(node.named_child_count()).ok()?.checked_sub(1)?)?;
+            let operators =
+                children_with_tokens(node).any(|part| matches!(part.kind(), "in" | "not in"));
+            operators.then(|| text(last))?
+        }
+        "subscript" => {
+            let parent = node.parent()?;
+            let written =
+                parent.child_by_field_name("left").is_some_and(|left| left.id() == node.id())
+                    || parent.kind() == "delete_statement";
+            if written { None } else { text(node.child_by_field_name("value")?) }
+        }
+        "call" => {
+            let method =
+                node.child_by_field_name("function").filter(|f| f.kind() == "attribute")?;
+            let name = text(method.child_by_field_name("attribute")?)?;
+            (name == "get").then(|| method.child_by_field_name("object").and_then(text))?
+        }
+        _ => None,
+    }
+}
+
+/// A node's children, keywords included.
+fn children_with_tokens(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    (0..node.child_count()).filter_map(move |index| node.child(u32::try_from(index).ok()?))
+}
+
 enum Binding {
     Local,
     Parameter,
@@ -381,6 +513,10 @@ fn is_loop(node: Node<'_>) -> bool {
 fn is_plain_use<'s>(node: Node<'_>, text: impl Fn(Node<'_>) -> &'s str) -> bool {
     let Some(parent) = node.parent() else { return false };
     match parent.kind() {
+        // Bound anew.
+        "assignment" => {
+            parent.child_by_field_name("left").is_some_and(|left| left.id() == node.id())
+        }
         "subscript" => {
             parent.child_by_field_name("value").is_some_and(|value| value.id() == node.id())
         }
@@ -437,102 +573,5 @@ fn nodes(root: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// What becomes of the line that ends in `# here`.
-    fn of(source: &str) -> Retention {
-        let line = source.lines().position(|line| line.ends_with("# here")).unwrap() + 1;
-        Code::new(source).unwrap().retention(LineNo::new(u32::try_from(line).unwrap()).unwrap())
-    }
-
-    fn kept(source: &str) -> (String, bool, bool) {
-        match of(source) {
-            Retention::Kept(kept) => (kept.name, kept.outlives_call, kept.shrinks),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn containers_that_outlive_the_call() {
-        for (source, name) in [
-            ("C = []\ndef f(x):\n    C.append(bytes(x))  # here\n", "C"),
-            ("C = {}\ndef f(x):\n    C[x] = bytes(x)  # here\n", "C"),
-            (
-                "class A:\n    def f(self, x):\n        self.seen.add(bytes(x))  # here\n",
-                "self.seen",
-            ),
-            ("def f(x, seen=[]):\n    seen.append(bytes(x))  # here\n", "seen"),
-            ("N = []\ndef f(x):\n    global N\n    N += [bytes(x)]  # here\n", "N"),
-            ("C = []\ndef f(x):\n    item = bytes(x)  # here\n    C.append(item)\n", "C"),
-            (
-                "C = []\ndef make(x):\n    return bytes(x)  # here\ndef f(x):\n    C.append(1)\n    y = make(x)\n    C.append(y)\n",
-                "C",
-            ),
-        ] {
-            assert_eq!(kept(source), (name.to_owned(), true, false), "{source}");
-        }
-    }
-
-    #[test]
-    fn containers_that_give_back_or_end_with_the_call() {
-        let popped =
-            "C = []\ndef f(x):\n    C.append(bytes(x))  # here\n    if len(C) > 9: C.pop()\n";
-        let deleted = "C = {}\ndef f(x):\n    C[x] = bytes(x)  # here\ndef g(x):\n    del C[x]\n";
-        let bounded = "C = deque(maxlen=9)\ndef f(x):\n    C.append(bytes(x))  # here\n";
-        let emptied = "class A:\n    def f(self, x):\n        self.a.append(bytes(x))  # here\n    def flush(self):\n        self.a = []\n";
-        for source in [popped, deleted, bounded, emptied] {
-            let (_, outlives_call, shrinks) = kept(source);
-            assert!(outlives_call && shrinks, "{source}");
-        }
-        let local = "def f(xs):\n    out = []\n    for x in xs:\n        out.append(bytes(x))  # here\n    return out\n";
-        assert!(!kept(local).1);
-        let module = "out = []\nfor x in range(9):\n    out.append(bytes(x))  # here\n";
-        assert!(!kept(module).1, "lives as long as the loop that fills it: a result, perhaps");
-    }
-
-    #[test]
-    fn what_is_dropped_and_what_cannot_be_said() {
-        for source in [
-            "def f():\n    return [0] * 9  # here\nfor i in range(9):\n    f()\n",
-            "def f(x):\n    buf = bytearray(x)  # here\n    buf[0] = 1\n    return len(buf)\n",
-        ] {
-            assert_eq!(of(source), Retention::Dropped, "{source}");
-        }
-        for source in [
-            "def f():\n    return [0] * 9  # here\nkeep(f)\n",
-            "def f():\n    return [0] * 9  # here\n",
-            "def f():\n    return [0] * 9  # here\nfor i in range(9):\n    x = f()\n",
-            "def f(x):\n    buf = bytearray(x)  # here\n    send(buf)\n",
-            "def f(x):\n    buf = bytearray(x)  # here\n    return lambda: buf\n",
-            "def f(x, out):\n    out.append(bytes(x))  # here\n",
-            "def f(x):\n    yield bytes(x)  # here\n",
-            "send(bytes(9))  # here\n",
-        ] {
-            assert_eq!(of(source), Retention::Unclear, "{source}");
-        }
-    }
-
-    #[test]
-    fn keepers_are_those_that_only_grow() {
-        let source = "A = []\nB = {}\ndef f(x):\n    A.append(x)\n    B[x] = 1\n    y = []\n    y.append(x)\ndef g():\n    A.clear()\n";
-        let keepers = Code::new(source).unwrap().keepers();
-        let lines: Vec<_> =
-            keepers.iter().map(|(line, kept)| (line.get(), kept.name.as_str())).collect();
-        assert_eq!(lines, [(5, "B")]);
-    }
-
-    proptest! {
-        #[test]
-        fn any_source_is_answered(
-            source in "(?s)(def f\\(x\\):\n|    |x = |C\\.append\\(|\\)|return |del C\\[|\\]|\n|[a-z( ])*",
-            line in 1_u32..9,
-        ) {
-            if let Some(code) = Code::new(&source) {
-                let line = LineNo::new(line).unwrap();
-                let _ = (code.retention(line), code.can_repeat(line), code.keepers());
-            }
-        }
-    }
-}
+#[path = "retention_tests.rs"]
+mod tests;
