@@ -23,7 +23,7 @@ pub use hotspots::{CpuBasis, CpuRanking, Hotspot, cpu_hotspots, cpu_ranking};
 pub use memory::{
     MemoryHotspot, MemoryMetric, MemoryRanking, copy_rate, memory_hotspots, memory_ranking,
 };
-pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, findings, rules};
+pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, ceiling, findings, rules};
 pub use summary::{
     Confidence, Summary, confidence, import_share, sparse, summary, unexplained_peak,
 };

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::next::{self, NextCall};
 use super::text::{amount, count};
 use super::{Answer, budget, doubts, listing};
-use crate::analysis::{self, Finding, Severity};
+use crate::analysis::{self, Finding, Kind, Severity};
 use crate::profile::{FileProfile, LineNo, Percent, Profile, Seconds, round_for_display};
 
 /// A place that costs time or memory, and what to change there.
@@ -41,7 +41,8 @@ pub struct Bottleneck {
     /// That share in seconds: share × elapsed time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_sec: Option<f64>,
-    /// Times faster that the run becomes at most (Amdahl: 1 / (1 - share)).
+    /// Times faster that the profiled run becomes at most: Amdahl's 1 / (1 - share), at the upper end
+    /// of the interval. Absent where that end is 99 % or more, or most of the time would stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_speedup: Option<f64>,
     /// Figures and lines behind it.
@@ -118,6 +119,22 @@ fn coverage(findings: &[&Finding<'_>]) -> Option<Percent> {
     (!findings.is_empty()).then_some(sum)
 }
 
+/// Amdahl's law at the upper end of the share's interval: "at most" must hold for all of it.
+fn max_speedup(profile: &Profile, finding: &Finding<'_>) -> Option<f64> {
+    let at_share = finding.ceiling?;
+    // Of a part of the run nobody knows what it is of the whole.
+    if profile.measured.part_of_time {
+        return None;
+    }
+    if finding.rule.kind == Kind::Parallelism {
+        return Some(at_share);
+    }
+    match finding.interval(profile) {
+        Some((_, high)) => analysis::ceiling(high),
+        None => Some(at_share),
+    }
+}
+
 impl Bottleneck {
     pub(super) fn new(profile: &Profile, finding: &Finding<'_>) -> Self {
         let place = finding.file.zip(finding.lines);
@@ -138,11 +155,7 @@ impl Bottleneck {
             percent_of_total: finding.share.map(Percent::rounded),
             interval_percent: interval.map(|(low, high)| [low, high].map(|b| b.get().round())),
             time_sec: seconds.map(Seconds::rounded),
-            // Of a part of the run nobody knows what it is of the whole.
-            max_speedup: finding
-                .ceiling
-                .filter(|_| !profile.measured.part_of_time)
-                .map(round_for_display),
+            max_speedup: max_speedup(profile, finding).map(round_for_display),
             evidence: finding.evidence.clone(),
         };
         bottleneck.impact = bottleneck.cost(finding);
@@ -154,7 +167,13 @@ impl Bottleneck {
             let seconds = self.time_sec.map_or_else(String::new, |s| format!(", {} s", amount(s)));
             format!("{} of the run{seconds}", listing::share(percent, self.interval_percent, false))
         });
-        let ceiling = finding.ceiling_text().filter(|_| self.max_speedup.is_some());
+        let ceiling = self.max_speedup.and_then(|times| match finding.rule.kind {
+            Kind::Parallelism => finding.ceiling_text(),
+            _ => Some(format!(
+                "without any of that time this run, as profiled, would be at most {} x faster",
+                amount(times)
+            )),
+        });
         let parts: Vec<String> = share.into_iter().chain(ceiling).collect();
         if parts.is_empty() { "no share of the time is known".to_owned() } else { parts.join("; ") }
     }

@@ -190,6 +190,8 @@ fn judge<'a>(
         file: Some(file),
         ceiling: share.and_then(|share| match rule.kind {
             Kind::Parallelism => spread(profile, share),
+            // What a program imports it mostly needs.
+            Kind::Startup => None,
             // Most of the counted time stays, or it is not about time.
             Kind::Cpu if rule.at_most != Severity::Critical => None,
             Kind::Memory if !rule.limits.iter().any(|limit| limit.of == Quantity::Copied) => None,
@@ -223,7 +225,7 @@ fn memory_weight(profile: &Profile, rule: &Rule, figures: &Figures, volume: f64)
 const NEAR_WHOLE: f64 = 99.0;
 
 /// Amdahl: what remains when the share is gone.
-pub(super) fn ceiling(share: Percent) -> Option<f64> {
+pub fn ceiling(share: Percent) -> Option<f64> {
     (share.get() < NEAR_WHOLE).then(|| 1.0 / (1.0 - share.get() / 100.0))
 }
 

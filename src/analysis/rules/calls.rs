@@ -43,7 +43,9 @@ fn threads(seen: &Seen<'_>) -> Vec<Site> {
         let Some(function) = given.and_then(|given| definition_of(seen, given)) else { continue };
         let name = seen.child(function, "name").map_or("", |name| seen.text(name));
         let lines = seen.lines(function);
-        if calls_native(seen, function) || sites.iter().any(|site| site.counted == [lines]) {
+        let waits = seen.calls_in(function).any(|call| super::general::waits(seen, call));
+        if waits || calls_native(seen, function) || sites.iter().any(|site| site.counted == [lines])
+        {
             continue;
         }
         let line = seen.line(call);

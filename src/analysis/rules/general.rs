@@ -2,7 +2,7 @@
 
 use super::super::code::Id;
 use super::super::thresholds::{
-    CATCH_ALL_SHARE, EXPLAINED_PART, NATIVE_PART, WAITING_PART, WAITING_SHARE,
+    ALLOCATED_MIB, CATCH_ALL_SHARE, EXPLAINED_PART, NATIVE_PART, WAITING_PART, WAITING_SHARE,
 };
 use super::figures::{Figures, Quantity, number};
 use super::inputs::blocks;
@@ -100,8 +100,26 @@ const WAITERS: &[&str] = &[
     "wait_for",
 ];
 
+/// Whether the function around a call runs in a pool or in threads already.
+fn is_handed_to_workers(seen: &Seen<'_>, call: Id) -> bool {
+    let Some(function) = seen.function(call) else { return false };
+    let name = seen.child(function, "name").map_or("", |name| seen.text(name));
+    seen.each("call").any(|other| {
+        let hands = seen.method(other).is_some_and(|(_, method)| {
+            matches!(
+                method,
+                "submit" | "map" | "imap" | "apply_async" | "run_in_executor" | "starmap"
+            )
+        });
+        let thread = seen.callee(other).is_some_and(|path| path.ends_with("Thread"));
+        let given = seen.args(other).first().copied().filter(|_| hands);
+        let given = given.or_else(|| seen.keyword(other, "target").filter(|_| thread));
+        given.is_some_and(|given| seen.text(given).rsplit('.').next() == Some(name))
+    })
+}
+
 /// Whether a call is known to wait.
-fn waits(seen: &Seen<'_>, call: Id) -> bool {
+pub(super) fn waits(seen: &Seen<'_>, call: Id) -> bool {
     seen.callee(call).is_some_and(|path| blocks(&path) || path == "asyncio.run")
         || seen
             .method(call)
@@ -116,7 +134,35 @@ fn waiting(seen: &Seen<'_>) -> Vec<Site> {
         let known = calls.iter().copied().find(|call| waits(seen, *call));
         let Some(call) = known.or(any) else { continue };
         let function = seen.child(call, "function").map_or(String::new(), |f| seen.quoted(f));
-        let site = if known.is_some() {
+        if known.is_some() && is_handed_to_workers(seen, call) {
+            continue;
+        }
+        let idle = seen.callee(call).is_some_and(|path| path == "asyncio.run")
+            || seen.method(call).is_some_and(|(_, name)| name == "run_until_complete");
+        let blocks_loop = seen
+            .function(statement)
+            .is_some_and(|function| seen.text(function).starts_with("async"));
+        let site = if idle {
+            Site::new(
+                lines,
+                vec![lines],
+                format!("the event loop that line {} runs is idle: all tasks wait", lines.0),
+                "look at what the coroutines await and how many may run at a time (semaphores, pool sizes); \
+                 the time itself is not spent on this line"
+                    .to_owned(),
+            )
+        } else if known.is_some() && blocks_loop && !seen.text(statement).contains("await") {
+            Site::new(
+                lines,
+                vec![lines],
+                format!("line {} blocks the event loop in `{function}(…)`", lines.0),
+                format!(
+                    "on line {}, await the asynchronous counterpart (`asyncio.sleep`, an async client), or \
+                     `await asyncio.to_thread({function}, …)`: no other task runs meanwhile",
+                    lines.0
+                ),
+            )
+        } else if known.is_some() {
             Site::new(
                 lines,
                 vec![lines],
@@ -127,6 +173,9 @@ fn waiting(seen: &Seen<'_>) -> Vec<Site> {
                     lines.0
                 ),
             )
+        } else if Figures::of(seen.file, &[lines]).allocated >= ALLOCATED_MIB.value {
+            // Fresh memory costs page faults: the allocation is the point, other rules name it.
+            continue;
         } else {
             Site::new(
                 lines,
@@ -346,7 +395,7 @@ fn hot_line(seen: &Seen<'_>) -> Vec<Site> {
             )
         } else if before_quiet_loop(seen, statement) {
             Some("Scalene 2.2 and later charges part of the loop behind this line to its call")
-        } else if calls.iter().any(|call| waits(seen, *call)) {
+        } else if calls.iter().any(|call| seen.callee(*call).is_some_and(|path| blocks(&path))) {
             Some(
                 "a call on this line waits; some versions of Scalene show waiting threads as computing",
             )
@@ -389,7 +438,8 @@ fn look_at(seen: &Seen<'_>, id: Id, figures: &Figures) -> String {
     }
     let calls = match names.as_slice() {
         [] => {
-            "it calls nothing, so only fewer rounds or another algorithm make it cheaper".to_owned()
+            "nothing in it is a call, so its time is in operators: fewer rounds, another algorithm, or operations \
+             on whole arrays make it cheaper".to_owned()
         }
         names => {
             let shown: Vec<_> = names.iter().take(3).map(String::as_str).collect();

@@ -91,17 +91,28 @@ fn open(seen: &Seen<'_>) -> Vec<Site> {
         let with = seen.ancestors(call).take(5).find(|above| seen.kind(*above) == "with_statement");
         let place = with.map_or_else(|| seen.at(call), |with| seen.lines(with));
         let (line, path) = (seen.line(call), seen.quoted(path));
-        let outside = match seen.looped(call) {
-            Some(looped) => {
-                format!("move `open({path}, …)` before the loop on line {}", seen.line(looped))
-            }
-            None => format!("open `{path}` once, outside the function, and pass the file in"),
+        let mode = seen.args(call).get(1).copied().or_else(|| seen.keyword(call, "mode"));
+        let writes = mode.is_some_and(|mode| seen.text(mode).contains(['w', 'a', 'x', '+']));
+        let place_of = match seen.looped(call) {
+            Some(looped) => format!("before the loop on line {}", seen.line(looped)),
+            None => "outside the function".to_owned(),
+        };
+        let advice = if writes {
+            format!(
+                "open `{path}` once, {place_of}, and write to the open file; if other programs must see each \
+                 line, call `flush()`"
+            )
+        } else {
+            format!(
+                "read `{path}` once, {place_of}, and keep what was read (in a variable, or a function with \
+                 `functools.cache`), not the open file: a file read to its end gives nothing more"
+            )
         };
         sites.push(Site::new(
             place,
             vec![place],
             format!("line {line} opens `{path}` {}", seen.how_often(call)),
-            format!("{outside}; if other programs must see each line, call `flush()`"),
+            advice,
         ));
     }
     sites

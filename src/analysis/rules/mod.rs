@@ -23,7 +23,7 @@ mod strings;
 mod table;
 mod whole_run;
 
-pub use apply::{Finding, findings};
+pub use apply::{Finding, ceiling, findings};
 pub use figures::Quantity;
 pub use table::rules;
 

@@ -1,7 +1,7 @@
 //! Functions and methods that run more often than their text suggests.
 
 use super::super::code::Id;
-use super::super::thresholds::{HANDLED_SHARE, PLACE_SHARE, SURE_SHARE};
+use super::super::thresholds::{COMPUTING_PART, HANDLED_SHARE, PLACE_SHARE, SURE_SHARE};
 use super::figures::{Figures, number};
 use super::invariants::is_cached;
 use super::place::{Seen, Site};
@@ -148,12 +148,12 @@ pub(super) const EXCEPTIONS: Rule = Rule {
     id: "exceptions-in-loop",
     title: "exceptions as the normal course of a loop",
     kind: Kind::Cpu,
-    detects: "a `try` in a loop whose `except` part does not leave the loop and was itself sampled with \
-              HANDLED_SHARE or more",
+    detects: "a `try` in a loop whose `except` part neither leaves the loop nor sleeps, and was itself sampled with \
+              HANDLED_SHARE or more; COMPUTING_PART of it is on a CPU",
     counts: "the `try` statement",
     advice: "Test for the common case first, so that exceptions stay exceptional.",
     limits: PLACE,
-    thresholds: &[&PLACE_SHARE, &HANDLED_SHARE],
+    thresholds: &[&PLACE_SHARE, &HANDLED_SHARE, &COMPUTING_PART],
     source: "since CPython 3.11 entering `try` is free, raising and catching costs several calls (What's New 3.11)",
     at_most: Severity::Critical,
     knows: Knows::Pattern,
@@ -174,7 +174,14 @@ fn exceptions(seen: &Seen<'_>) -> Vec<Site> {
         let lines: Vec<_> = handlers.iter().map(|handler| seen.lines(*handler)).collect();
         let handled = Figures::of(seen.file, &lines).total();
         let (Some(first), false) = (handlers.first(), leaves) else { continue };
-        if handled < HANDLED_SHARE.value {
+        // A handler that waits before the next attempt is a retry, and its time is that wait.
+        let all = Figures::of(seen.file, &[seen.lines(attempt)]);
+        let retries = handlers.iter().any(|handler| {
+            seen.calls_in(*handler)
+                .any(|call| seen.callee(call).is_some_and(|path| path.ends_with("sleep")))
+        });
+        let computes = all.total() - all.system >= all.total() * COMPUTING_PART.value / 100.0;
+        if handled < HANDLED_SHARE.value || retries || !computes {
             continue;
         }
         let caught = seen

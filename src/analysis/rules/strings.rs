@@ -37,12 +37,20 @@ fn concat(seen: &Seen<'_>) -> Vec<Site> {
             seen.at(id),
             seen.by_operator(id),
             format!("line {line} appends to the text `{name}` {}", seen.how_often(id)),
-            format!(
-                "append `{}` to a list on line {line} and set `{name} = \"\".join(parts)` after the loop \
-                 on line {}",
-                seen.quoted(added),
-                seen.line(looped)
-            ),
+            if local {
+                format!(
+                    "append `{}` to a list on line {line} instead, as every other line that adds to `{name}` must, \
+                     and join the list once after the loop on line {}",
+                    seen.quoted(added),
+                    seen.line(looped)
+                )
+            } else {
+                format!(
+                    "keep a list in place of `{name}`: append `{}` on line {line}, append wherever else something \
+                     is added to `{name}`, and join it once where the text is used",
+                    seen.quoted(added)
+                )
+            },
         );
         let site = if local {
             site.note(format!(

@@ -20,7 +20,7 @@ pub(super) const IMPORTS: Rule = Rule {
     limits: &[Limit { of: Quantity::Share, least: IMPORT_SHARE }],
     thresholds: &[&IMPORT_SHARE],
     source: "a module's top level runs at its first import; `python -X importtime` lists all of them",
-    at_most: Severity::High,
+    at_most: Severity::Medium,
     knows: Knows::Cause,
     look: Look::Code(imports),
 };
