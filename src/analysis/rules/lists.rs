@@ -10,7 +10,7 @@ pub(super) const MEMBERSHIP: Rule = Rule {
     id: "list-membership-in-loop",
     title: "search through a list in a loop",
     kind: Kind::Cpu,
-    detects: "`x in y` or `x not in y`, in a loop or a function, where `y` is a name that is only ever bound \
+    detects: "`x in y`, `x not in y`, `y.count(x)` or `y.index(x)`, in a loop or a function, where `y` is a name that is only ever bound \
               to lists or tuples and is not a short literal",
     counts: "the statement, the line after it, and the lines of its loop that call nothing: Scalene \
              charges operators to their neighbours",
@@ -27,7 +27,7 @@ pub(super) const MEMBERSHIP: Rule = Rule {
 const SHORT_LITERAL: usize = 8;
 
 fn membership(seen: &Seen<'_>) -> Vec<Site> {
-    let mut sites = Vec::new();
+    let mut sites = scans(seen);
     for test in seen.each("comparison_operator") {
         let parts: Vec<_> = seen.children(test).collect();
         let [left, operator, right] = parts.as_slice() else { continue };
@@ -54,6 +54,43 @@ fn membership(seen: &Seen<'_>) -> Vec<Site> {
             ),
         );
         sites.push(site.maybe(seen.spread_note(test)));
+    }
+    sites
+}
+
+/// `x.count(y)` and `x.index(y)` on a list.
+fn scans(seen: &Seen<'_>) -> Vec<Site> {
+    let mut sites = Vec::new();
+    for call in seen.each("call") {
+        let Some((list, method)) = seen.method(call) else { continue };
+        let scans = matches!(method, "count" | "index");
+        let named = matches!(seen.kind(list), "identifier" | "attribute");
+        if !(scans && named && seen.repeats(call))
+            || seen.ty(list) != Ty::List
+            || is_short(seen, list)
+        {
+            continue;
+        }
+        let (line, name) = (seen.line(call), seen.quoted(list));
+        let advice = if method == "count" {
+            format!(
+                "count all items of `{name}` once (`collections.Counter({name})`) and look the number up on line {line}"
+            )
+        } else {
+            format!(
+                "keep a dict from item to position beside `{name}` and look the position up on line {line}, if items \
+                 are hashable"
+            )
+        };
+        sites.push(Site::new(
+            seen.at(call),
+            seen.by_statement(call),
+            format!(
+                "line {line} goes through all of the list `{name}` ({method}) {}",
+                seen.how_often(call)
+            ),
+            advice,
+        ));
     }
     sites
 }
@@ -118,7 +155,8 @@ pub(super) const SORT: Rule = Rule {
     id: "sort-in-loop",
     title: "the same list sorted in every round",
     kind: Kind::Cpu,
-    detects: "`sorted(x)` or `x.sort()` in a loop that does not bind `x` itself",
+    detects: "`sorted(x)` or `x.sort()` in a loop that does not bind `x` itself, or in a function that adds an item to an `x` \
+              which outlives the call",
     counts: "the statement",
     advice: "Sort once after the loop, keep the list sorted with `bisect.insort`, or use `heapq` when only \
              the smallest or largest item is needed.",
@@ -141,12 +179,34 @@ fn sort(seen: &Seen<'_>) -> Vec<Site> {
             None if sorted => seen.args(call).first().copied(),
             _ => None,
         };
-        let (Some(list), Some(looped)) = (list, seen.looped(call)) else { continue };
-        let named = matches!(seen.kind(list), "identifier" | "attribute");
-        if !named || seen.binds_anew(looped, list, None) {
+        let Some(list) = list.filter(|list| matches!(seen.kind(*list), "identifier" | "attribute"))
+        else {
+            continue;
+        };
+        let name = seen.quoted(list);
+        let Some(looped) = seen.looped(call) else {
+            // Sorted on every call of a function that adds one item to it.
+            if let Some(added) = added_beside(seen, call, list) {
+                sites.push(Site::new(
+                    seen.at(call),
+                    seen.by_statement(call),
+                    format!(
+                        "line {} sorts all of `{name}` {}, after line {added} added to it",
+                        seen.line(call),
+                        seen.how_often(call)
+                    ),
+                    format!(
+                        "replace lines {added} and {} by `bisect.insort({name}, …)` (with `key=` from Python 3.10), \
+                         by a heap (`heapq`) if only the smallest item is taken, or sort once where `{name}` is read",
+                        seen.line(call)
+                    ),
+                ));
+            }
+            continue;
+        };
+        if seen.binds_anew(looped, list, None) {
             continue;
         }
-        let name = seen.quoted(list);
         sites.push(Site::new(
             seen.at(call),
             seen.by_statement(call),
@@ -159,6 +219,22 @@ fn sort(seen: &Seen<'_>) -> Vec<Site> {
         ));
     }
     sites
+}
+
+/// The line of the same function that adds an item to a list which outlives the call.
+fn added_beside(seen: &Seen<'_>, call: Id, list: Id) -> Option<u32> {
+    let function = seen.function(call).filter(|function| seen.is_tight(*function))?;
+    let own = seen.kind(list) == "identifier" && seen.binding_scope(list) == Some(function);
+    if own {
+        return None;
+    }
+    let name = seen.text(list);
+    let adds = seen.calls_in(function).find(|other| {
+        seen.method(*other).is_some_and(|(object, method)| {
+            matches!(method, "append" | "insert") && seen.text(object) == name
+        })
+    })?;
+    Some(seen.line(adds))
 }
 
 pub(super) const PASSES: Rule = Rule {

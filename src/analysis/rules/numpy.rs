@@ -143,8 +143,25 @@ fn grow(seen: &Seen<'_>) -> Vec<Site> {
         let Some(path) = seen.callee(call) else { continue };
         let grows = path.strip_prefix("numpy.").is_some_and(|name| GROWERS.contains(&name));
         let own = seen.below(call).any(|part| seen.text(part) == seen.text(target));
-        let Some(looped) = seen.looped(id).filter(|_| grows && own) else { continue };
+        if !(grows && own) {
+            continue;
+        }
         let (line, name) = (seen.line(id), seen.quoted(target));
+        let Some(looped) = seen.looped(id) else {
+            // An attribute that grows on every call of a method.
+            if seen.kind(target) == "attribute" && seen.function(id).is_some() {
+                sites.push(Site::new(
+                    seen.at(id),
+                    seen.by_statement(id),
+                    format!("line {line} copies the whole array `{name}` {}", seen.how_often(id)),
+                    format!(
+                        "on line {line}, append to a list and make the array where `{name}` is read \
+                         (`np.concatenate(parts)`), or allocate it larger and fill it"
+                    ),
+                ));
+            }
+            continue;
+        };
         sites.push(Site::new(
             seen.at(id),
             seen.by_statement(id),

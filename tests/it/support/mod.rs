@@ -5,6 +5,7 @@ pub(crate) mod place;
 pub(crate) mod pythons;
 pub(crate) mod recorded;
 pub(crate) mod schema;
+#[expect(dead_code, reason = "the bench of the analysis uses all of it")]
 pub(crate) mod synthetic;
 pub(crate) mod traces;
 pub(crate) mod wire;
