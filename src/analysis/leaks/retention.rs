@@ -347,9 +347,13 @@ impl<'a> Code<'a> {
                     ("subscript", "assignment") => {
                         let container = left.child_by_field_name("value")?;
                         let name = self.text(container);
-                        let updates = right.kind() == "binary_operator"
-                            && nodes(right).any(|part| self.text(part) == name);
-                        if updates {
+                        let operator = right.kind() == "binary_operator";
+                        let updates = operator && nodes(right).any(|part| self.text(part) == name);
+                        let number = matches!(right.kind(), "integer" | "float" | "true" | "false")
+                            || operator
+                                && !nodes(right)
+                                    .any(|part| matches!(part.kind(), "string" | "call" | "list"));
+                        if updates || number {
                             return None;
                         }
                         container

@@ -68,6 +68,7 @@ fn caches_and_registries_are_seen() {
 fn numbers_and_locals_keep_nothing() {
     for source in [
         "class A:\n    def f(self, x):\n        self.total += load(x)  # here\n",
+        "def outer(n):\n    buf = bytearray(n)\n    def put(v):\n        buf[v] = v % 256  # here\n    return put\n",
         "class A:\n    def f(self, k, x):\n        self.sums[k] = self.sums.get(k, 0) + load(x)  # here\n",
     ] {
         assert!(!matches!(of(source), Retention::Kept(_)), "{source}");
@@ -106,7 +107,7 @@ fn what_is_dropped_and_what_cannot_be_said() {
 
 #[test]
 fn keepers_are_those_that_only_grow() {
-    let source = "A = []\nB = {}\ndef f(x):\n    A.append(x)\n    B[x] = 1\n    y = []\n    y.append(x)\ndef g():\n    A.clear()\n";
+    let source = "A = []\nB = {}\ndef f(x):\n    A.append(x)\n    B[x] = [x]\n    y = []\n    y.append(x)\ndef g():\n    A.clear()\n";
     let keepers = Code::new(source).unwrap().keepers();
     let lines: Vec<_> =
         keepers.iter().map(|(line, kept)| (line.get(), kept.name.as_str())).collect();

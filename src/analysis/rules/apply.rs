@@ -190,6 +190,7 @@ fn judge<'a>(
         file: Some(file),
         ceiling: share.and_then(|share| match rule.kind {
             Kind::Parallelism => spread(profile, share),
+            _ if site.stays => None,
             // What a program imports it mostly needs.
             Kind::Startup => None,
             // Most of the counted time stays, or it is not about time.

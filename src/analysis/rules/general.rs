@@ -151,6 +151,7 @@ fn waiting(seen: &Seen<'_>) -> Vec<Site> {
                  the time itself is not spent on this line"
                     .to_owned(),
             )
+            .without_ceiling()
         } else if known.is_some() && blocks_loop && !seen.text(statement).contains("await") {
             Site::new(
                 lines,

@@ -49,6 +49,8 @@ pub(in crate::analysis) struct Site {
     pub(super) advice: String,
     /// What else the code says, and doubts.
     pub(super) notes: Vec<String>,
+    /// The place is only where the time shows.
+    pub(super) stays: bool,
 }
 
 impl Site {
@@ -64,7 +66,13 @@ impl Site {
             issue: issue.into(),
             advice: advice.into(),
             notes: Vec::new(),
+            stays: false,
         }
+    }
+
+    /// The time is not spent at the place itself, so that removing it has no ceiling to speak of.
+    pub(super) fn without_ceiling(self) -> Self {
+        Self { stays: true, ..self }
     }
 
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
