@@ -46,7 +46,7 @@ fn waiting(profile: &Profile) -> Vec<String> {
     }
     if profile.footprint.is_some() && share.get() >= COMPUTING_PART.value {
         reasons.push(format!(
-            "memory profiling was on: the {share} % waiting holds Scalene's own work on allocations; memory=false \
+            "memory profiling was on: the {share} % waiting may hold Scalene's own work on allocations; memory=false \
              tells it apart"
         ));
     }
