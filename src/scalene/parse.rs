@@ -48,7 +48,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
     // Checking first is several times as fast as reading leniently at once.
     let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
     match serde_json::from_str::<RawProfile<'_>>(&text) {
-        Ok(raw) => finish(raw, Vec::new()),
+        Ok(raw) => finish(raw, Vec::new(), &text),
         Err(_) => parse_repaired(&text),
     }
 }
@@ -64,7 +64,7 @@ fn parse_repaired(text: &str) -> Result<Parsed, ParseError> {
     let raw = serde_json::from_str(&text).map_err(|source| syntax(&text, source))?;
     let warnings =
         dropped.iter().map(|what| format!("unreadable in the profile, left out: {what}"));
-    finish(raw, warnings.collect())
+    finish(raw, warnings.collect(), &text)
 }
 
 fn syntax(text: &str, source: serde_json::Error) -> ParseError {
@@ -74,9 +74,18 @@ fn syntax(text: &str, source: serde_json::Error) -> ParseError {
     }
 }
 
-fn finish(raw: RawProfile<'_>, warnings: Vec<String>) -> Result<Parsed, ParseError> {
+fn finish(raw: RawProfile<'_>, warnings: Vec<String>, text: &str) -> Result<Parsed, ParseError> {
+    let text = text.trim_start();
     match (&raw.files, &raw.program, raw.elapsed_time_sec) {
-        (None, None, super::json::Num::Absent) => Err(ParseError::Empty),
+        _ if !text.starts_with('{') => Err(ParseError::NotAProfile("it is not an object")),
+        (None, None, super::json::Num::Absent)
+            if text.get(1..).is_some_and(|rest| rest.trim() == "}") =>
+        {
+            Err(ParseError::Empty)
+        }
+        (None, None, super::json::Num::Absent) => {
+            Err(ParseError::NotAProfile("it has none of Scalene's keys"))
+        }
         (None, _, _) => Err(ParseError::NotAProfile("it has no `files`")),
         _ => Ok(convert::convert(raw, warnings)),
     }

@@ -26,6 +26,8 @@ mod layers;
 /// How sessions and runs end, and that nothing is left of them.
 #[cfg(target_os = "linux")]
 mod lifecycle;
+/// Profiles recorded elsewhere, and what of a profile is listed.
+mod loading;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.
