@@ -104,6 +104,8 @@ thresholds! {
         "two for each third of the time";
     LEAK_TEARDOWN_PART = 0.01 "of the run", "end of the run in which the footprint is not looked at",
         "Python frees module-level objects when it ends: a real leak was seen to fall from 132 to 1 MiB in the last 0.3 %";
+    LEAK_QUIET_PART = 0.33 "of the sampled time", "end of the run without footprint samples from which it counts as time without growth",
+        "a program that ends, and Scalene with it, took up to a quarter; a cache that is full stays so for longer";
     LEAK_SMALL_PART = 0.1 "of the growth", "part of the growth below which a line is no suspect",
         "below a tenth, another line matters more";
     LEAK_MAIN_PART = 0.5 "of the growth", "part of the growth from which a line is the likely cause",

@@ -1,7 +1,7 @@
 //! The shape of the footprint over time: does the program keep more and more?
 
 use crate::analysis::thresholds::{
-    LEAK_GROWTH_MIB, LEAK_POINTS, LEAK_STEADY_PART, LEAK_TEARDOWN_PART,
+    LEAK_GROWTH_MIB, LEAK_POINTS, LEAK_QUIET_PART, LEAK_STEADY_PART, LEAK_TEARDOWN_PART,
 };
 use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Seconds};
 
@@ -12,7 +12,7 @@ pub struct Growth {
     pub start: Mebibytes,
     /// What it kept at the end.
     pub end: Mebibytes,
-    /// Time between the first sample and the end of the run.
+    /// Time between the first and the last sample, or the end of the run where that is much later.
     pub span: Seconds,
     /// When the first sample was taken.
     pub since: Seconds,
@@ -49,7 +49,7 @@ pub(super) fn velocity(retained: Mebibytes, span: Seconds) -> Option<MebibytesPe
 /// What counts is not the footprint but its floor, the lowest value at this or any later time:
 /// memory below it is never given back. Buffers that come and go do not raise it.
 #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
-/// The time up to the end of the run counts: without samples there, nothing grew.
+/// A long end of the run without samples counts: nothing grew there.
 pub fn growth(footprint: &Footprint, elapsed: Option<Seconds>) -> Option<Growth> {
     // What is freed while the program ends does not speak against growth.
     let all = &footprint.timeline;
@@ -71,7 +71,10 @@ pub fn growth(footprint: &Footprint, elapsed: Option<Seconds>) -> Option<Growth>
     }
     floors.reverse();
     let (first, last) = (floors.first()?, floors.last()?);
-    let span = elapsed.map_or(last.0, |elapsed| elapsed.get().max(last.0)) - first.0;
+    // A short end without samples is the program's own end, a long one is time without growth.
+    let sampled = last.0 - first.0;
+    let quiet = elapsed.map_or(0.0, |elapsed| (elapsed.get() - last.0).max(0.0));
+    let span = if quiet > LEAK_QUIET_PART.value * sampled { sampled + quiet } else { sampled };
     let total = last.1 - first.1;
     let at = |part: f64| {
         let moment = first.0 + part * span;
