@@ -98,7 +98,7 @@ thresholds! {
         "start-up noise of up to 100 MiB was seen on lines that copy nothing";
     LEAK_GROWTH_MIB = 10.0 "MiB", "growth of the floor of the footprint that can be a leak",
         "one sampling window of Scalene before 2.3, ten of later ones";
-    LEAK_STEADY_PART = 0.15 "of the growth", "least part of the growth in each third of the time, for steady growth",
+    LEAK_STEADY_PART = 0.15 "of the growth", "least part of the growth in the second and in the last third of the time, for steady growth",
         "an even slope has a third; half of that leaves room for a program that varies, and none for a start-up";
     LEAK_POINTS = 6.0 "samples", "samples of the footprint below which its shape says nothing",
         "two for each third of the time";

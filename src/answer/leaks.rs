@@ -69,7 +69,7 @@ pub struct GrowthInfo {
     pub velocity_mb_per_sec: Option<f64>,
     /// Time between first and last sample, seconds.
     pub over_sec: f64,
-    /// Whether each third of that time added its part: the shape of a leak.
+    /// Whether the second and the last third of that time each added their part: the shape of a leak.
     pub steady: bool,
 }
 

@@ -16,7 +16,7 @@ pub struct Growth {
     pub span: Seconds,
     /// When the first sample was taken.
     pub since: Seconds,
-    /// Whether each third of the time added its part.
+    /// Whether the second and the last third of the time each added their part.
     pub steady: bool,
 }
 
@@ -82,7 +82,8 @@ pub fn growth(footprint: &Footprint, elapsed: Option<Seconds>) -> Option<Growth>
         floors.get(after.saturating_sub(1)).map_or(first.1, |(_, floor)| *floor)
     };
     let marks = [first.1, at(1.0 / 3.0), at(2.0 / 3.0), last.1];
-    let even = marks.windows(2).all(|pair| match pair {
+    // The first third may be a slow start; growth that goes on is in the other two.
+    let even = marks.windows(2).skip(1).all(|pair| match pair {
         [before, after] => after - before >= LEAK_STEADY_PART.value * total,
         _ => false,
     });
