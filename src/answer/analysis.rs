@@ -47,7 +47,17 @@ impl Focus {
 }
 
 /// Rows and bottlenecks of an answer, largest first.
-const SIZES: [(usize, usize); 6] = [(5, 5), (5, 4), (5, 3), (4, 2), (3, 1), (2, 1)];
+const SIZES: [(usize, usize); 6] =
+    [(MOST_ROWS, 5), (MOST_ROWS, 4), (MOST_ROWS, 3), (4, 2), (3, 1), (2, 1)];
+const MOST_ROWS: usize = 5;
+
+/// What answers of every size are made from.
+struct Found {
+    hotspots: Vec<AnalysisHotspot>,
+    supported: Option<bool>,
+    fine: Vec<String>,
+    warnings: Vec<String>,
+}
 
 /// A place that stands out.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -123,8 +133,15 @@ impl AnalysisAnswer {
             }
             Focus::Cpu | Focus::Gpu => None,
         };
+        // Found once, however often the text is too long.
+        let found = Found {
+            hotspots: hotspots(profile, focus, MOST_ROWS),
+            supported: ranking_supported(profile, focus),
+            fine: not_a_problem(profile, focus, leaks.as_ref()),
+            warnings: warnings(profile, focus, leaks.as_ref()),
+        };
         budget::first_that_fits(&SIZES, budget::DEFAULT_CAP, |size| {
-            Self::of_size(profile, focus, &findings, leaks.as_ref(), size)
+            Self::of_size(profile, focus, &findings, leaks.as_ref(), &found, size)
         })
     }
 
@@ -133,11 +150,12 @@ impl AnalysisAnswer {
         focus: Focus,
         findings: &[&Finding<'_>],
         leaks: Option<&LeakFindings<'_>>,
+        found: &Found,
         (rows, most): (usize, usize),
     ) -> Self {
         let bottlenecks: Vec<_> =
             findings.iter().take(most).map(|finding| Bottleneck::new(profile, finding)).collect();
-        let hotspots = hotspots(profile, focus, rows);
+        let hotspots: Vec<_> = found.hotspots.iter().take(rows).cloned().collect();
         let leaking = leaks.into_iter().flat_map(|found| &found.leaks);
         let leaking: Vec<_> =
             leaking.filter(|leak| leak.confidence > LeakConfidence::Low).collect();
@@ -170,10 +188,10 @@ impl AnalysisAnswer {
             bottlenecks,
             recommendations,
             hotspots,
-            not_a_problem: not_a_problem(profile, focus, leaks),
+            not_a_problem: found.fine.clone(),
             cpu_samples: profile.cpu_samples(),
-            ranking_supported: ranking_supported(profile, focus),
-            warnings: warnings(profile, focus, leaks),
+            ranking_supported: found.supported,
+            warnings: found.warnings.clone(),
             next,
         }
     }
@@ -185,12 +203,12 @@ fn ranking_supported(profile: &Profile, focus: Focus) -> Option<bool> {
         Focus::Overall => CpuBasis::WithSystem,
         Focus::Memory | Focus::Gpu => return None,
     };
-    analysis::cpu_hotspots(profile, basis).first()?.told_apart()
+    analysis::cpu_ranking(profile, basis, 1).spots.first()?.told_apart()
 }
 
 fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> Vec<AnalysisHotspot> {
     let by_time = |basis, kind: &str| {
-        let spots = analysis::cpu_hotspots(profile, basis);
+        let spots = analysis::cpu_ranking(profile, basis, rows).spots;
         let above = |share: Percent| share.get() >= profile.reporting.cpu_percent_threshold;
         let row = |spot: &analysis::Hotspot<'_>| AnalysisHotspot {
             file: profile.display_path(&spot.file.path).into_owned(),
@@ -221,7 +239,8 @@ fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> Vec<AnalysisHotspot
     match focus {
         Focus::Cpu => by_time(CpuBasis::OnCpu, "cpu"),
         Focus::Overall => by_time(CpuBasis::WithSystem, "time"),
-        Focus::Memory => analysis::memory_hotspots(profile, MemoryMetric::Allocation)
+        Focus::Memory => analysis::memory_ranking(profile, MemoryMetric::Allocation, rows)
+            .spots
             .iter()
             .take(rows)
             .map(|spot| AnalysisHotspot {
