@@ -100,11 +100,18 @@ fn as_parts_of_a_whole(files: &mut [FileProfile]) -> Option<String> {
     let scaled = |share: Percent| Percent::from_percent(share.get() / sum * 100.0);
     for file in files {
         let mut whole = Percent::ZERO;
-        for cpu in file.lines.iter_mut().map(|line| &mut line.cpu) {
+        for line in &mut file.lines {
+            let cpu = &mut line.cpu;
             for share in [&mut cpu.python, &mut cpu.native, &mut cpu.system] {
                 *share = scaled(*share).unwrap_or_default();
             }
             whole = whole + cpu.total();
+            // The GPU's share is a part of the line's own.
+            if let Some(gpu) = &mut line.gpu
+                && let Some(load) = gpu.load
+            {
+                gpu.share = load.part_of(cpu.total());
+            }
         }
         file.cpu_share = whole;
     }

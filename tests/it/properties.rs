@@ -272,15 +272,21 @@ fn most_hostile_documents_are_read() {
 
 #[test]
 fn shares_of_more_than_the_whole_are_scaled_and_said() {
-    let line =
-        |number| format!("{{\"lineno\": {number}, \"line\": \"x\\n\", \"n_cpu_percent_c\": 80.0}}");
+    let line = |number| {
+        format!(
+            "{{\"lineno\": {number}, \"line\": \"x\\n\", \"n_cpu_percent_c\": 80.0, \
+             \"cpu_samples_list\": [1.0], \"n_gpu_percent\": 50.0}}"
+        )
+    };
     let text = format!(
-        "{{\"elapsed_time_sec\": 2.0, \"files\": {{\"a.py\": {{\"lines\": [{}, {}]}}}}}}",
+        "{{\"elapsed_time_sec\": 2.0, \"gpu_device\": \"GPU\", \
+         \"files\": {{\"a.py\": {{\"lines\": [{}, {}]}}}}}}",
         line(1),
         line(2)
     );
     let parsed = parse(text.as_bytes()).unwrap();
     assert_eq!(parsed.files[0].lines[0].cpu.native, Percent::from_percent(50.0).unwrap());
+    assert_eq!(parsed.files[0].lines[0].gpu.unwrap().share, Percent::from_percent(25.0).unwrap());
     assert_eq!(parsed.warnings.len(), 1);
     assert!(parsed.warnings[0].contains("add up to 160.0 %"), "{:?}", parsed.warnings);
 }
