@@ -37,6 +37,13 @@ impl Doubts {
         self.by_field.entry(field).or_insert_with(|| (at(), 0)).1 += count;
     }
 
+    /// Takes over what was found after this.
+    pub(super) fn append(&mut self, after: Self) {
+        for (field, (place, count)) in after.by_field {
+            self.add(field, count, || place);
+        }
+    }
+
     /// Takes over what was found inside of `at`.
     pub(super) fn include(&mut self, inner: Self, at: &dyn Display) {
         for (field, (place, count)) in inner.by_field {

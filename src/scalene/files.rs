@@ -58,7 +58,7 @@ impl fmt::Display for LeakAt<'_> {
 }
 
 impl Files {
-    fn take(&mut self, path: String, raw: RawFile<'_>) {
+    pub(super) fn take(&mut self, path: String, raw: RawFile<'_>) {
         let lines = raw.lines;
         self.latest = self.latest.into_iter().chain(lines.latest).reduce(f64::max);
         let doubts = &mut self.doubts;
@@ -80,8 +80,15 @@ impl Files {
         self.list.push(file);
     }
 
+    /// Adds files that come after these.
+    pub(super) fn append(&mut self, mut after: Self) {
+        self.list.append(&mut after.list);
+        self.latest = self.latest.into_iter().chain(after.latest).reduce(f64::max);
+        self.doubts.append(after.doubts);
+    }
+
     /// By path; of two files with one path the last counts.
-    fn in_order(mut self) -> Self {
+    pub(super) fn in_order(mut self) -> Self {
         self.list.reverse();
         self.list.sort_by(|a, b| a.path.cmp(&b.path));
         self.list.dedup_by(|a, b| a.path == b.path);

@@ -10,7 +10,8 @@ use std::fmt;
 
 use super::spread::Sketch;
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::files::Files;
 use super::lines::Lines;
@@ -193,13 +194,16 @@ impl<'de> Deserialize<'de> for Ends {
                 f.write_str("a list of pairs")
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Ends, A::Error> {
-                let mut ends = Ends::default();
-                while let Some(pair) = seq.next_element::<(Num, Num)>()? {
-                    if ends.count == 0 {
-                        ends.first = pair;
-                    }
-                    ends.last = pair;
+                let Some(first) = seq.next_element()? else { return Ok(Ends::default()) };
+                let mut ends = Ends { count: 1, first, last: first };
+                // Reading the numbers of each pair would take longer than all the rest.
+                let mut last = None;
+                while let Some(pair) = seq.next_element::<&RawValue>()? {
+                    last = Some(pair);
                     ends.count += 1;
+                }
+                if let Some(last) = last {
+                    ends.last = serde_json::from_str(last.get()).map_err(A::Error::custom)?;
                 }
                 Ok(ends)
             }

@@ -17,6 +17,7 @@ mod options;
 mod parse;
 mod repair;
 mod scope;
+mod split;
 mod spread;
 mod version;
 

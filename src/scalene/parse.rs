@@ -8,6 +8,7 @@ use serde_json::error::Category;
 use super::convert::{self, Parsed};
 use super::json::RawProfile;
 use super::repair;
+use super::split::Split;
 
 /// Why a document is no profile.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,11 @@ pub enum ParseError {
 /// # Errors
 /// [`ParseError`] when there is no profile in it at all.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
+    if let Some(split) = Split::of_large(bytes)
+        && let Some(raw) = split.read()
+    {
+        return finish(raw, Vec::new(), &split.frame);
+    }
     // Checking first is several times as fast as reading leniently at once.
     let text = str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
     match serde_json::from_str::<RawProfile<'_>>(&text) {
