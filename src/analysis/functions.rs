@@ -1,6 +1,8 @@
 //! Time and memory by function: sums over the lines of each.
 
-use crate::profile::{FileProfile, FunctionSpan, Line, LineNo, Mebibytes, Percent, Profile};
+use crate::profile::{
+    FileProfile, FunctionSpan, FunctionTotals, LineNo, Mebibytes, Percent, Profile,
+};
 
 /// A function and the sums of its lines (its own lines, not what it calls).
 #[derive(Debug, Clone, PartialEq)]
@@ -27,48 +29,14 @@ pub struct FunctionMetrics<'a> {
     pub lines: usize,
 }
 
-/// What the lines of one function add up to.
-#[derive(Clone, Default)]
-struct Sums {
-    lines: usize,
-    on_cpu: Percent,
-    system: Percent,
-    /// Whether memory was sampled on any of its lines.
-    memory: bool,
-    peak: Mebibytes,
-    average: Option<Mebibytes>,
-    allocated: Mebibytes,
-}
-
-impl Sums {
-    fn add(&mut self, line: &Line) {
-        self.lines += 1;
-        self.on_cpu = self.on_cpu + line.cpu.on_cpu();
-        self.system = self.system + line.cpu.system;
-        let Some(memory) = line.memory.as_ref().filter(|memory| memory.is_sampled()) else {
-            return;
-        };
-        self.memory = true;
-        self.peak = self.peak.max(memory.peak);
-        self.average = self.average.into_iter().chain(memory.average).reduce(Mebibytes::max);
-        self.allocated = self.allocated + memory.allocated;
-    }
-}
-
 /// All functions with samples: by CPU time, then by waiting, then by allocated volume.
 pub fn functions(profile: &Profile) -> Vec<FunctionMetrics<'_>> {
     let total = profile.totals().on_cpu();
     let mut all = Vec::new();
     for file in &profile.files {
-        // Module-level code first, then each function.
-        let mut sums = vec![Sums::default(); file.functions().len() + 1];
-        for line in &file.lines {
-            let slot = file.function_index(line.number).map_or(0, |index| index + 1);
-            sums.get_mut(slot).into_iter().for_each(|sums| sums.add(line));
-        }
         let spans = std::iter::once(None).chain(file.functions().iter().map(Some));
-        let sampled = spans.zip(sums).filter(|(_, sums)| sums.lines > 0);
-        all.extend(sampled.map(|(span, sums)| metrics(file, span, &sums, total)));
+        let sampled = spans.zip(file.function_totals()).filter(|(_, sums)| sums.lines > 0);
+        all.extend(sampled.map(|(span, sums)| metrics(file, span, sums, total)));
     }
     all.sort_by(|a, b| {
         let rank = |f: &FunctionMetrics<'_>| {
@@ -82,7 +50,7 @@ pub fn functions(profile: &Profile) -> Vec<FunctionMetrics<'_>> {
 fn metrics<'a>(
     file: &'a FileProfile,
     span: Option<&'a FunctionSpan>,
-    sums: &Sums,
+    sums: &FunctionTotals,
     total: Percent,
 ) -> FunctionMetrics<'a> {
     FunctionMetrics {

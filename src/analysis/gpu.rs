@@ -15,6 +15,9 @@ pub struct GpuHotspot<'a> {
 
 /// All lines under which the GPU worked or held memory, by GPU time, then by memory.
 pub fn gpu_hotspots(profile: &Profile) -> Vec<GpuHotspot<'_>> {
+    if profile.measured.gpu.is_none() {
+        return Vec::new();
+    }
     let mut spots: Vec<_> = profile
         .lines()
         .filter_map(|(file, line)| Some(GpuHotspot { file, line, gpu: line.gpu? }))

@@ -24,7 +24,5 @@ pub use memory::{
     MemoryHotspot, MemoryMetric, MemoryRanking, copy_rate, memory_hotspots, memory_ranking,
 };
 pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, ceiling, findings, rules};
-pub use summary::{
-    Confidence, Summary, confidence, import_share, sparse, summary, unexplained_peak,
-};
+pub use summary::{Confidence, Summary, confidence, sparse, summary, unexplained_peak};
 pub use thresholds::{THRESHOLDS, Threshold};

@@ -91,16 +91,3 @@ pub fn unexplained_peak(profile: &Profile) -> Option<(Mebibytes, Mebibytes)> {
     let gap = peak.get() - allocated.get();
     (peak.get() > 1.05 * allocated.get() && gap >= 1.0).then_some((allocated, peak))
 }
-
-/// Share of sampled time on import statements of the profiled files.
-pub fn import_share(profile: &Profile) -> Percent {
-    let is_import = |text: &str| {
-        let text = text.trim_start();
-        text.starts_with("import ") || (text.starts_with("from ") && text.contains(" import"))
-    };
-    profile
-        .lines()
-        .filter(|(file, line)| is_import(file.text(line.number)))
-        .map(|(_, line)| line.cpu.total())
-        .sum()
-}

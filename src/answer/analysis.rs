@@ -134,9 +134,10 @@ impl AnalysisAnswer {
             Focus::Cpu | Focus::Gpu => None,
         };
         // Found once, however often the text is too long.
+        let (hotspots, supported) = hotspots(profile, focus, MOST_ROWS);
         let found = Found {
-            hotspots: hotspots(profile, focus, MOST_ROWS),
-            supported: ranking_supported(profile, focus),
+            hotspots,
+            supported,
             fine: not_a_problem(profile, focus, leaks.as_ref()),
             warnings: warnings(profile, focus, leaks.as_ref()),
         };
@@ -197,18 +198,11 @@ impl AnalysisAnswer {
     }
 }
 
-fn ranking_supported(profile: &Profile, focus: Focus) -> Option<bool> {
-    let basis = match focus {
-        Focus::Cpu => CpuBasis::OnCpu,
-        Focus::Overall => CpuBasis::WithSystem,
-        Focus::Memory | Focus::Gpu => return None,
-    };
-    analysis::cpu_ranking(profile, basis, 1).spots.first()?.told_apart()
-}
-
-fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> Vec<AnalysisHotspot> {
+/// The largest places, and whether the samples support the order of the first two.
+fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> (Vec<AnalysisHotspot>, Option<bool>) {
     let by_time = |basis, kind: &str| {
         let spots = analysis::cpu_ranking(profile, basis, rows).spots;
+        let supported = spots.first().and_then(analysis::Hotspot::told_apart);
         let above = |share: Percent| share.get() >= profile.reporting.cpu_percent_threshold;
         let row = |spot: &analysis::Hotspot<'_>| AnalysisHotspot {
             file: profile.display_path(&spot.file.path).into_owned(),
@@ -221,7 +215,8 @@ fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> Vec<AnalysisHotspot
             amount: profile.seconds(spot.share).map(Seconds::rounded),
             interval_percent: listing::interval(spot),
         };
-        spots.iter().take(rows).filter(|spot| above(spot.share)).map(row).collect()
+        let rows = spots.iter().take(rows).filter(|spot| above(spot.share)).map(row).collect();
+        (rows, supported)
     };
     let plain = |file: &crate::profile::FileProfile, line: &crate::profile::Line, kind: &str| {
         AnalysisHotspot {
@@ -236,9 +231,9 @@ fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> Vec<AnalysisHotspot
             interval_percent: None,
         }
     };
-    match focus {
-        Focus::Cpu => by_time(CpuBasis::OnCpu, "cpu"),
-        Focus::Overall => by_time(CpuBasis::WithSystem, "time"),
+    let spots = match focus {
+        Focus::Cpu => return by_time(CpuBasis::OnCpu, "cpu"),
+        Focus::Overall => return by_time(CpuBasis::WithSystem, "time"),
         Focus::Memory => analysis::memory_ranking(profile, MemoryMetric::Allocation, rows)
             .spots
             .iter()
@@ -258,7 +253,8 @@ fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> Vec<AnalysisHotspot
                 ..plain(spot.file, spot.line, "gpu")
             })
             .collect(),
-    }
+    };
+    (spots, None)
 }
 
 fn conclusion(
@@ -309,7 +305,7 @@ fn not_a_problem(profile: &Profile, focus: Focus, leaks: Option<&LeakFindings<'_
         if totals.system.get() < analysis::thresholds::WAITING_SHARE.value {
             fine.push(format!("waiting ({} % of the time)", amount(totals.system.get())));
         }
-        let importing = analysis::import_share(profile);
+        let importing = profile.totals().importing;
         if importing.get() < analysis::thresholds::IMPORT_SHARE.value {
             fine.push(format!(
                 "import statements of the profiled files ({} %)",

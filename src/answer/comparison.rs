@@ -272,7 +272,7 @@ impl Change {
         let state = match (function.before, function.after) {
             (None, _) => "new",
             (_, None) => "gone",
-            _ if function.edited => "edited",
+            _ if function.edited() => "edited",
             _ => "same text",
         };
         let of_time = matches!(function.time_verdict, Verdict::Regression | Verdict::Improvement);
@@ -290,7 +290,7 @@ impl Change {
             allocated_before_mb: memory.and_then(|m| m.before).map(round_for_display),
             allocated_after_mb: memory.and_then(|m| m.after).map(round_for_display),
             memory_change_pct: memory.and_then(|m| m.percent()).map(round_for_display),
-            lines: function.lines.iter().take(LINES_OF_A_FUNCTION).map(LineDelta::new).collect(),
+            lines: function.lines().iter().take(LINES_OF_A_FUNCTION).map(LineDelta::new).collect(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::text::amount;
 use crate::analysis::thresholds::{COMPUTING_PART, RANKING_SAMPLES, WAITING_SHARE};
 use crate::analysis::{self, Confidence};
-use crate::profile::{Mebibytes, Percent, Profile};
+use crate::profile::{Mebibytes, Profile};
 
 /// Doubts about the times of a profile.
 pub(super) fn of_times(profile: &Profile) -> Vec<String> {
@@ -77,11 +77,7 @@ pub(super) fn beyond_resident(profile: &Profile) -> Option<String> {
 }
 
 fn unlisted(profile: &Profile) -> String {
-    let hidden: Percent = profile
-        .lines()
-        .filter(|(_, line)| line.cpu.samples == 0)
-        .map(|(_, line)| line.cpu.total())
-        .sum();
+    let hidden = profile.totals().unlisted;
     format!(
         "{hidden} % of the time is on lines without a listed sample: worker threads, whose shares Scalene only \
          estimates from samples of the main thread (it may blame a thread that sleeps), or Scalene before 1.5.55, \

@@ -5,7 +5,7 @@ use super::ids::LineNo;
 use super::memo::Memo;
 use super::model::LeakReport;
 use super::outline::{FunctionSpan, Outline};
-use super::totals::Totals;
+use super::totals::{FunctionTotals, Totals};
 use super::units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds};
 
 /// Source text with quick access by line.
@@ -196,7 +196,7 @@ pub struct FileProfile {
     outline: Derived<Outline>,
     /// Sums over the lines, found when first asked for.
     totals: Derived<Totals>,
-    sampled_functions: Derived<usize>,
+    function_totals: Derived<Vec<FunctionTotals>>,
     /// Kept by whoever analyses the file; no part of the measurement.
     pub memo: Memo,
 }
@@ -213,7 +213,7 @@ impl FileProfile {
             samples: 0,
             outline: Derived::default(),
             totals: Derived::default(),
-            sampled_functions: Derived::default(),
+            function_totals: Derived::default(),
             memo: Memo::default(),
         }
     }
@@ -222,20 +222,29 @@ impl FileProfile {
     ///
     /// The first call looks at each line; later ones are free.
     pub fn totals(&self) -> &Totals {
-        self.totals.get(|| Totals { samples: self.samples, ..Totals::of(&self.lines) })
+        self.totals
+            .get(|| Totals { samples: self.samples, ..Totals::of(&self.lines, &self.source) })
     }
 
     /// Number of functions with measured lines, module-level code included.
     ///
     /// The first call reads the source; later ones are free.
     pub fn sampled_functions(&self) -> usize {
-        *self.sampled_functions.get(|| {
-            let mut seen = vec![false; self.functions().len() + 1];
+        self.function_totals().iter().filter(|totals| totals.lines > 0).count()
+    }
+
+    /// Sums over the own lines of each function: of module-level code first, then in the order of
+    /// [`FileProfile::functions`].
+    ///
+    /// The first call reads the source; later ones are free.
+    pub fn function_totals(&self) -> &[FunctionTotals] {
+        self.function_totals.get(|| {
+            let mut all = vec![FunctionTotals::default(); self.functions().len() + 1];
             for line in &self.lines {
                 let slot = self.function_index(line.number).map_or(0, |index| index + 1);
-                seen.get_mut(slot).into_iter().for_each(|seen| *seen = true);
+                all.get_mut(slot).into_iter().for_each(|totals| totals.add(line));
             }
-            seen.into_iter().filter(|seen| *seen).count()
+            all
         })
     }
 

@@ -23,5 +23,5 @@ pub use model::{
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
-pub use totals::Totals;
+pub use totals::{FunctionTotals, Totals};
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

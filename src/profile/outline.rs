@@ -8,6 +8,7 @@
 //! a full parser takes seconds for them. Tests hold it against one.
 
 use super::ids::LineNo;
+use super::totals::FunctionTotals;
 
 /// What a span is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,9 +234,9 @@ pub(super) struct Outline {
 }
 
 impl Outline {
-    /// Bytes by line of source: the owner, and a tenth of a function with its name.
+    /// Bytes by line of source: the owner, and a tenth of a function with its name and sums.
     pub(super) const BYTES_PER_LINE: usize =
-        size_of::<u32>() + (size_of::<FunctionSpan>() + 24) / 10;
+        size_of::<u32>() + (size_of::<FunctionSpan>() + 24 + size_of::<FunctionTotals>()) / 10;
 
     pub(super) fn new(source: &str, lines: usize) -> Self {
         let functions = outline(source);

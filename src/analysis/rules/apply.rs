@@ -8,7 +8,7 @@ use super::figures::{Figures, Quantity, Ranges, number};
 use super::place::{Seen, Site};
 use super::{Kind, Knows, Look, Rule, Severity, rules};
 use crate::analysis::stats;
-use crate::profile::{FileProfile, FunctionSpan, Line, LineNo, Percent, Profile};
+use crate::profile::{FileProfile, FunctionSpan, Line, LineNo, Percent, Profile, Totals};
 
 /// A rule that fired.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,21 +97,24 @@ struct Candidate<'a> {
     weight: f64,
 }
 
-/// Sites of one file in which the numbers are high enough for some rule, with their rule.
-struct FileFacts(Vec<(&'static Rule, Site)>);
+/// Sites of one file in which the numbers are high enough for some rule.
+struct FileFacts(Vec<Fact>);
+
+struct Fact {
+    rule: &'static Rule,
+    site: Site,
+    /// Of the lines that are counted for it.
+    figures: Figures,
+}
 
 /// All findings of a profile: by severity, then by share.
 pub fn findings(profile: &Profile) -> Vec<Finding<'_>> {
-    let volume: f64 = profile
-        .lines()
-        .filter_map(|(_, line)| line.memory.as_ref())
-        .map(|memory| memory.allocated.get())
-        .sum();
+    let totals = profile.totals();
     let mut candidates = Vec::new();
     for file in &profile.files {
         let facts = facts(file);
-        for (rule, site) in &facts.0 {
-            candidates.extend(judge(profile, file, rule, site, volume));
+        for fact in &facts.0 {
+            candidates.extend(judge(profile, file, fact, &totals));
         }
     }
     ranked(candidates)
@@ -129,7 +132,7 @@ fn is_warm(line: &crate::profile::Line) -> bool {
     line.cpu.total().get() > 0.0 || allocated > 0.0 || copied > 0.0
 }
 
-fn look(file: &FileProfile) -> Vec<(&'static Rule, Site)> {
+fn look(file: &FileProfile) -> Vec<Fact> {
     let all = Figures::of(file, &[(1, u32::MAX)]);
     if !is_hot(&all) {
         return Vec::new();
@@ -151,9 +154,11 @@ fn look(file: &FileProfile) -> Vec<(&'static Rule, Site)> {
         let mut sites = look(&seen);
         // One statement may show a pattern several times.
         sites.dedup_by(|a, b| a.lines == b.lines);
-        let sites = sites.into_iter();
-        let hot = sites.filter(|site| is_hot(&Figures::of(file, &site.counted)));
-        found.extend(hot.map(|site| (rule, site)));
+        let facts = sites.into_iter().map(|site| {
+            let figures = Figures::of(file, &site.counted);
+            Fact { rule, site, figures }
+        });
+        found.extend(facts.filter(|fact| is_hot(&fact.figures)));
     }
     found
 }
@@ -167,11 +172,12 @@ fn is_hot(figures: &Figures) -> bool {
 fn judge<'a>(
     profile: &'a Profile,
     file: &'a FileProfile,
-    rule: &'static Rule,
-    site: &Site,
-    volume: f64,
+    fact: &Fact,
+    totals: &Totals,
 ) -> Option<Candidate<'a>> {
-    let figures = Figures::of(file, &site.counted);
+    let Fact { rule, site, figures } = fact;
+    let rule = *rule;
+    let volume = totals.allocated.get();
     let reached =
         |limit: &super::Limit| figures.quantity(limit.of, profile, volume) >= limit.least.value;
     if !rule.limits.iter().all(reached) {
@@ -181,7 +187,7 @@ fn judge<'a>(
         return check(profile, file, site).map(|verdict| from_verdict(profile, rule, verdict));
     }
     let weight = if rule.kind == Kind::Memory {
-        memory_weight(profile, rule, &figures, volume)
+        memory_weight(profile, rule, figures, totals)
     } else {
         figures.total()
     };
@@ -206,20 +212,16 @@ fn judge<'a>(
 }
 
 /// Part of the peak footprint or of the volume that a memory finding is about, in percent.
-fn memory_weight(profile: &Profile, rule: &Rule, figures: &Figures, volume: f64) -> f64 {
+fn memory_weight(profile: &Profile, rule: &Rule, figures: &Figures, totals: &Totals) -> f64 {
     let by_copies = rule.limits.iter().any(|limit| limit.of == Quantity::Copied);
     if by_copies {
-        let rate: f64 = profile
-            .lines()
-            .filter_map(|(_, line)| line.memory.as_ref())
-            .map(|memory| memory.copy_rate.get())
-            .sum();
+        let rate = totals.copy_rate.get();
         // A copy costs time as well; the larger of the two says what it is worth, the copies
         // alone never more than medium.
         let copies = if rate > 0.0 { 100.0 * figures.copy_rate / rate } else { 0.0 };
         return figures.total().max(copies.min(super::HIGH_SHARE.value - 1.0));
     }
-    figures.quantity(Quantity::AllocatedPart, profile, volume)
+    figures.quantity(Quantity::AllocatedPart, profile, totals.allocated.get())
 }
 
 /// The largest share with a ceiling.

@@ -4,17 +4,20 @@
 //! sources. A change of time counts when it exceeds the tolerance *and* the sampling error of both
 //! profiles. How much the program varies from run to run is in neither: each is one run.
 
+mod body;
+
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
+use self::body::{Body, bodies, silent};
 use super::stats::effective;
 use super::thresholds::{CHANGED_MIB, CHANGED_PART, INTERVAL_Z};
-use crate::profile::{
-    FileProfile, FunctionSpan, Line, LineNo, Mebibytes, Percent, Profile, Seconds,
-};
+use crate::profile::{FileProfile, Line, LineNo, Percent, Profile, Seconds};
 
-/// Functions longer than this are compared as a whole only.
+/// Lines of functions longer than this are not compared.
 const MOST_DIFFED_LINES: usize = 5_000;
 
 /// What a comparison says about a part of the program.
@@ -87,15 +90,13 @@ pub struct LineChange<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionChange<'a> {
     /// File, as the candidate shows it (the baseline for a function that is gone).
-    pub file: String,
+    pub file: Arc<str>,
     /// Qualified name or `<module>`.
     pub name: &'a str,
     /// First and last line in the baseline.
     pub before: Option<(LineNo, LineNo)>,
     /// First and last line in the candidate.
     pub after: Option<(LineNo, LineNo)>,
-    /// Its text differs.
-    pub edited: bool,
     /// Seconds of all kinds of its own lines.
     pub time: Delta,
     /// Volume allocated by its own lines in MiB, when both profiles measured memory.
@@ -104,11 +105,26 @@ pub struct FunctionChange<'a> {
     pub time_verdict: Verdict,
     /// About its memory.
     pub memory_verdict: Verdict,
-    /// Its lines with time, largest change first.
-    pub lines: Vec<LineChange<'a>>,
+    old: Option<Body<'a>>,
+    new: Option<Body<'a>>,
+    scales: Scales,
 }
 
-impl FunctionChange<'_> {
+impl<'a> FunctionChange<'a> {
+    /// Whether the text of its own lines differs.
+    pub fn edited(&self) -> bool {
+        let text = |body: &Option<Body<'a>>| {
+            body.iter().flat_map(Body::own_text).map(|(_, text)| text).collect::<Vec<_>>()
+        };
+        text(&self.old) != text(&self.new)
+    }
+
+    /// Its lines with time, largest change first: matched where the diff of the texts says that
+    /// they are equal. None for a function of more than 5,000 lines.
+    pub fn lines(&self) -> Vec<LineChange<'a>> {
+        line_changes(self.old.as_ref(), self.new.as_ref(), &self.scales)
+    }
+
     /// By time; by memory where the time tells nothing.
     pub fn verdict(&self) -> Verdict {
         match (self.time_verdict, self.memory_verdict) {
@@ -195,9 +211,11 @@ pub fn compare<'a>(
     let mut files = Vec::new();
     for (name, before, after) in &matched {
         files.push(file_change(name, *before, *after, &scales));
-        functions.extend(function_changes(name, *before, *after, &scales));
+        functions.extend(function_changes(&Arc::from(name.as_str()), *before, *after, &scales));
     }
-    functions.sort_by(|a, b| b.time.change().abs().total_cmp(&a.time.change().abs()));
+    // The bits of numbers that are not negative are in the order of the numbers; moving each change
+    // once instead of sorting in place takes a tenth of the time.
+    functions.sort_by_cached_key(|change| Reverse(change.time.change().abs().to_bits()));
     files.sort_by(|a, b| b.time.change().abs().total_cmp(&a.time.change().abs()));
     Comparison {
         tolerance,
@@ -218,7 +236,7 @@ fn peak(profile: &Profile) -> Option<f64> {
 }
 
 /// From shares to seconds and their error.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Scale {
     seconds: f64,
     effective_samples: Option<f64>,
@@ -248,6 +266,7 @@ impl Scale {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Scales {
     before: Scale,
     after: Scale,
@@ -317,134 +336,77 @@ fn file_change(
     FileChange { file: name.to_owned(), time, verdict }
 }
 
-/// A function of one file with its measured lines.
-struct Body<'a> {
-    file: &'a FileProfile,
-    span: Option<&'a FunctionSpan>,
-    lines: Vec<&'a Line>,
-}
-
-impl<'a> Body<'a> {
-    fn share(&self) -> Percent {
-        self.lines.iter().map(|line| line.cpu.total()).sum()
-    }
-
-    fn allocated(&self) -> Mebibytes {
-        self.lines.iter().filter_map(|line| Some(line.memory.as_ref()?.allocated)).sum()
-    }
-
-    fn range(&self) -> (LineNo, LineNo) {
-        let last = u32::try_from(self.file.source.line_count()).ok().and_then(LineNo::new);
-        self.span
-            .map_or((LineNo::FIRST, last.unwrap_or(LineNo::FIRST)), |span| (span.start, span.end))
-    }
-
-    /// Numbers and texts of the lines that are its own, not an inner function's.
-    fn own_text(&self) -> Vec<(LineNo, &'a str)> {
-        let (first, last) = self.range();
-        let index = self.span.and_then(|span| {
-            self.file.functions().iter().position(|other| std::ptr::eq(other, span))
-        });
-        (first.get()..=last.get())
-            .take(MOST_DIFFED_LINES + 1)
-            .filter_map(LineNo::new)
-            .filter(|number| self.file.function_index(*number) == index)
-            .map(|number| (number, self.file.text(number).trim_end()))
-            .collect()
-    }
-}
-
-/// Functions with measured lines by name; the lines of one name in one file belong together.
-fn bodies(file: Option<&FileProfile>) -> BTreeMap<&str, Body<'_>> {
-    let mut bodies: BTreeMap<&str, Body<'_>> = BTreeMap::new();
-    if let Some(file) = file {
-        for line in &file.lines {
-            let span =
-                file.function_index(line.number).and_then(|index| file.functions().get(index));
-            let name = span.map_or(FunctionSpan::MODULE, |span| span.name.as_str());
-            bodies
-                .entry(name)
-                .or_insert_with(|| Body { file, span, lines: Vec::new() })
-                .lines
-                .push(line);
-        }
-    }
-    bodies
-}
-
 fn function_changes<'a>(
-    file: &str,
+    file: &Arc<str>,
     before: Option<&'a FileProfile>,
     after: Option<&'a FileProfile>,
     scales: &Scales,
 ) -> Vec<FunctionChange<'a>> {
-    let (mut old, new) = (bodies(before), bodies(after));
+    let mut old: Vec<_> =
+        before.into_iter().flat_map(bodies).map(|(name, body)| (name, Some(body))).collect();
+    let places: HashMap<&str, usize> =
+        old.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect();
     let mut pairs: Vec<(&str, Option<Body<'a>>, Option<Body<'a>>)> = Vec::new();
-    for (name, body) in new {
-        pairs.push((name, old.remove(name), Some(body)));
+    for (name, body) in after.into_iter().flat_map(bodies) {
+        let known = places.get(name).and_then(|place| old.get_mut(*place));
+        pairs.push((name, known.and_then(|(_, body)| body.take()), Some(body)));
     }
-    pairs.extend(old.into_iter().map(|(name, body)| (name, Some(body), None)));
+    pairs.extend(old.into_iter().filter_map(|(name, body)| Some((name, Some(body?), None))));
     pairs
         .into_iter()
         .map(|(name, old, new)| {
             // A function without samples may still be there: then it is not new, and not gone.
             let old = old.or_else(|| silent(before, name));
             let new = new.or_else(|| silent(after, name));
-            function_change(file, name, old.as_ref(), new.as_ref(), scales)
+            function_change(file, name, old, new, scales)
         })
         .collect()
 }
 
-fn silent<'a>(file: Option<&'a FileProfile>, name: &str) -> Option<Body<'a>> {
-    let file = file?;
-    let span = file.functions().iter().find(|span| span.name == name);
-    (span.is_some() || name == FunctionSpan::MODULE).then(|| Body { file, span, lines: Vec::new() })
-}
-
 fn function_change<'a>(
-    file: &str,
+    file: &Arc<str>,
     name: &'a str,
-    old: Option<&Body<'a>>,
-    new: Option<&Body<'a>>,
+    old: Option<Body<'a>>,
+    new: Option<Body<'a>>,
     scales: &Scales,
 ) -> FunctionChange<'a> {
-    let (time, time_verdict) = scales.time(old.map(Body::share), new.map(Body::share));
+    let both = (old.as_ref(), new.as_ref());
+    let share = |body: &Body<'_>| body.share;
+    let (time, time_verdict) = scales.time(both.0.map(share), both.1.map(share));
     let memory = (scales.before.memory && scales.after.memory).then(|| Delta {
-        before: old.map(|body| body.allocated().get()),
-        after: new.map(|body| body.allocated().get()),
+        before: both.0.map(|body| body.allocated.get()),
+        after: both.1.map(|body| body.allocated.get()),
         error: None,
     });
-    let (edited, lines) = line_changes(old, new, scales);
     FunctionChange {
-        file: file.to_owned(),
+        file: Arc::clone(file),
         name,
-        before: old.map(Body::range),
-        after: new.map(Body::range),
-        edited,
+        before: both.0.map(Body::range),
+        after: both.1.map(Body::range),
         time,
         time_verdict,
         memory_verdict: memory
             .map_or(Verdict::Unchanged, |memory| memory.judge(scales.tolerance, CHANGED_MIB.value)),
         memory,
-        lines,
+        old,
+        new,
+        scales: *scales,
     }
 }
 
-/// Whether the text differs, and its measured lines, matched where the diff says they are equal.
 fn line_changes<'a>(
     old: Option<&Body<'a>>,
     new: Option<&Body<'a>>,
     scales: &Scales,
-) -> (bool, Vec<LineChange<'a>>) {
+) -> Vec<LineChange<'a>> {
     let (old_text, new_text) =
         (old.map(Body::own_text).unwrap_or_default(), new.map(Body::own_text).unwrap_or_default());
     if old_text.len().max(new_text.len()) > MOST_DIFFED_LINES {
-        return (false, Vec::new());
+        return Vec::new();
     }
     let texts =
         |lines: &[(LineNo, &'a str)]| lines.iter().map(|(_, text)| *text).collect::<Vec<_>>();
     let operations = capture_diff_slices(Algorithm::Patience, &texts(&old_text), &texts(&new_text));
-    let edited = operations.iter().any(|operation| !matches!(operation, DiffOp::Equal { .. }));
     let mut forward: HashMap<LineNo, LineNo> = HashMap::new();
     for operation in &operations {
         let DiffOp::Equal { old_index, new_index, len } = *operation else { continue };
@@ -452,12 +414,12 @@ fn line_changes<'a>(
         forward.extend(pairs.map(|((old, _), (new, _))| (*old, *new)));
     }
     let mut rest: BTreeMap<LineNo, &Line> =
-        new.iter().flat_map(|body| &body.lines).map(|line| (line.number, *line)).collect();
+        new.into_iter().flat_map(Body::lines).map(|line| (line.number, line)).collect();
     let mut changes = Vec::new();
-    for line in old.iter().flat_map(|body| &body.lines) {
+    for line in old.into_iter().flat_map(Body::lines) {
         let place = forward.get(&line.number).copied();
         let after = place.and_then(|number| rest.remove(&number));
-        changes.push((Some(line.number), place, Some(*line), after));
+        changes.push((Some(line.number), place, Some(line), after));
     }
     let backward: HashMap<LineNo, LineNo> = forward.iter().map(|(old, new)| (*new, *old)).collect();
     changes
@@ -483,5 +445,5 @@ fn line_changes<'a>(
         .filter(|line| line.time.before.unwrap_or(0.0) + line.time.after.unwrap_or(0.0) > 0.0)
         .collect();
     lines.sort_by(|a, b| b.time.change().abs().total_cmp(&a.time.change().abs()));
-    (edited, lines)
+    lines
 }
