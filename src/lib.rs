@@ -21,7 +21,7 @@
 //! |---|---|
 //! | entrances | [`cli`], [`server`], [`library`] |
 //! | use cases | [`doctor`], [`recording`], [`answer`] |
-//! | domain | [`analysis`], [`store`], [`scalene`], [`python`] |
+//! | domain | [`analysis`], [`store`], [`scalene`], [`python`], [`sampler`] |
 //! | ground | [`process`], [`profile`] |
 //!
 //! # One call, traced
@@ -39,6 +39,7 @@ pub mod process;
 pub mod profile;
 pub mod python;
 pub mod recording;
+pub mod sampler;
 pub mod scalene;
 pub mod server;
 pub mod store;

@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no rendering. One question per file.
 
+mod calls;
 mod code;
 pub mod compare;
 mod file;
@@ -16,6 +17,10 @@ pub mod stats;
 mod summary;
 pub mod thresholds;
 
+pub use calls::{
+    Call, Calls, Direction as CallDirection, From as CallsFrom, called_file, called_functions,
+    calls,
+};
 pub use file::{FileLookup, find_file, heaviest_lines, lines_that_matter, with_context};
 pub use functions::{FunctionMetrics, functions};
 pub use gpu::{GpuHotspot, gpu_hotspots};

@@ -7,6 +7,7 @@
 mod analysis;
 mod bottlenecks;
 mod budget;
+mod call_paths;
 mod comparison;
 mod cpu_hotspots;
 mod doubts;
@@ -30,6 +31,7 @@ use serde::Serialize;
 
 pub use analysis::{AnalysisAnswer, AnalysisHotspot, Focus};
 pub use bottlenecks::{Bottleneck, BottlenecksAnswer};
+pub use call_paths::{CallPathsAnswer, CallRow};
 pub use comparison::{Change, ComparisonAnswer, ComparisonSummary};
 pub use cpu_hotspots::{CpuHotspot, CpuHotspotsAnswer};
 pub use environment::EnvironmentInfo;

@@ -60,6 +60,8 @@ pub struct Controls {
 /// A sign of life from a running child.
 #[derive(Debug, Clone, Copy)]
 pub struct Tick {
+    /// The child.
+    pub pid: u32,
     /// Time since spawn.
     pub elapsed: Duration,
     /// Resident bytes of the child itself, when the system tells.
@@ -194,6 +196,7 @@ async fn live(
             () = controls.stop.cancelled() => break EndedBy::Stop,
             () = controls.cancel.cancelled() => break EndedBy::Cancel,
             _ = ticks.tick() => on_tick(Tick {
+                pid: group.id(),
                 elapsed: started.elapsed(),
                 resident_bytes: meter.resident_bytes(),
             }),

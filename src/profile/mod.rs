@@ -4,6 +4,7 @@
 //! outline of Python source (which function a line belongs to). No I/O, no Scalene names,
 //! no rendering. A [`Profile`] never changes after it was built.
 
+mod call_tree;
 mod derived;
 mod file;
 mod ids;
@@ -14,11 +15,12 @@ mod run;
 mod totals;
 mod units;
 
+pub use call_tree::{CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, Sampling};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
 pub use ids::{LineNo, ProfileId};
 pub use memo::Memo;
 pub use model::{
-    AllocationPath, CallPath, Footprint, Frame, LeakReport, Measured, Profile, Program,
+    AllocationPath, CallPath, Calls, Footprint, Frame, LeakReport, Measured, Profile, Program,
     ProgramKind, Reporting,
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};

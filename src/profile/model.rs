@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::call_tree::{CallTree, Sampling};
 use super::file::{FileProfile, Line};
 use super::ids::{LineNo, ProfileId};
 use super::run::RunInfo;
@@ -193,6 +194,17 @@ pub struct Profile {
     pub footprint: Option<Footprint>,
     /// Call paths, heaviest first; empty unless stacks were collected.
     pub call_paths: Vec<CallPath>,
+    /// Calls that were sampled from outside, beside the profiler; absent where that was not possible.
+    pub calls: Option<Calls>,
+}
+
+/// The program's own calls, from the first frame of the user's code on, and how they were sampled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calls {
+    /// The calls; libraries appear where the user's code calls them.
+    pub tree: CallTree,
+    /// How they were sampled.
+    pub sampling: Sampling,
 }
 
 impl Profile {
@@ -256,7 +268,8 @@ impl Profile {
             + self.call_paths.iter().map(|path| frames_bytes(&path.frames)).sum::<usize>();
         let footprint = self.footprint.as_ref().map_or(0, Footprint::bytes);
         let words: usize = self.program.args.iter().map(String::capacity).sum();
-        size_of::<Self>() + files + paths + footprint + words + self.run.approximate_bytes()
+        let calls = self.calls.as_ref().map_or(0, |calls| calls.tree.bytes());
+        size_of::<Self>() + files + paths + footprint + words + calls + self.run.approximate_bytes()
     }
 }
 

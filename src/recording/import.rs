@@ -167,6 +167,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         files: parsed.files,
         footprint: parsed.footprint,
         call_paths: parsed.call_paths,
+        calls: None,
     })
 }
 

@@ -10,9 +10,10 @@ use super::setup::Ready;
 use super::workspace::{SNIPPET, Workspace};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
-    Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind,
-    Reporting, RunInfo, Seconds, Status, signal_name,
+    CallSite, CallTreeBuilder, Calls, Environment, FileProfile, Measured, Outcome, Output, Profile,
+    ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Status, signal_name,
 };
+use crate::sampler::Seen;
 use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
@@ -35,6 +36,7 @@ pub(super) struct Conclusion {
 
 pub(super) fn conclude(
     conclusion: Conclusion,
+    seen: &Seen,
     workspace: &Workspace,
 ) -> Result<Profile, RecordError> {
     if conclusion.finished.ended_by == EndedBy::Cancel {
@@ -56,7 +58,7 @@ pub(super) fn conclude(
             if filtered && parsed.files.is_empty() {
                 return Err(conclusion.filtered_out(ran));
             }
-            Ok(conclusion.into_profile(parsed, *ran, workspace))
+            Ok(conclusion.into_profile(parsed, seen, *ran, workspace))
         }
         Some(Err(ParseError::Empty)) => Err(conclusion.nothing(ran, true)),
         None => Err(conclusion.nothing(ran, false)),
@@ -183,8 +185,20 @@ impl Conclusion {
         parsed.files.len() < before
     }
 
-    fn into_profile(self, mut parsed: Parsed, ran: Ran, workspace: &Workspace) -> Profile {
+    fn into_profile(
+        self,
+        mut parsed: Parsed,
+        seen: &Seen,
+        ran: Ran,
+        workspace: &Workspace,
+    ) -> Profile {
         let mut warnings = self.warnings.clone();
+        warnings.extend(
+            seen.trouble.as_ref().map(|why| {
+                format!("stacks could not be sampled, so there are no call paths: {why}")
+            }),
+        );
+        let calls = self.calls(seen, workspace);
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
         warnings.extend(self.more_warnings(&parsed));
@@ -216,9 +230,45 @@ impl Conclusion {
             files: parsed.files,
             footprint: parsed.footprint,
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
+            calls,
             run: self.run_info(ran, warnings),
             id: self.id,
         }
+    }
+
+    /// The program's own calls: stacks from the first frame of the user's code on.
+    fn calls(&self, seen: &Seen, workspace: &Workspace) -> Option<Calls> {
+        let (snippet, libraries) = (workspace.snippet(), &self.ready.interpreter.library_paths);
+        let snippet = snippet.to_string_lossy();
+        let files: Vec<String> =
+            seen.tree.functions.iter().map(|function| real_path(&function.file)).collect();
+        let is_own: Vec<bool> = { files.iter().zip(&seen.tree.functions) }
+            .map(|(real, function)| {
+                let scope = &self.options.scope;
+                scope.covers(&function.file, libraries) || scope.covers(real, libraries)
+            })
+            .collect();
+        let mut builder = CallTreeBuilder::default();
+        let functions: Vec<u32> = { files.iter().zip(&seen.tree.functions).zip(&is_own) }
+            .map(|((real, function), own)| {
+                let is_snippet = function.file == snippet || *real == real_path(&snippet);
+                builder.function(if is_snippet { SNIPPET } else { real }, &function.name, !own)
+            })
+            .collect();
+        for (index, node) in (0_u32..).zip(&seen.tree.nodes).filter(|(_, node)| node.samples > 0) {
+            let mut stack: Vec<CallSite> = seen.tree.path(index).map(|node| node.site).collect();
+            stack.reverse();
+            let own = |site: &CallSite| is_own.get(site.function as usize).copied() == Some(true);
+            let Some(first) = stack.iter().position(own) else { continue };
+            let stack: Vec<CallSite> = { stack.iter().skip(first) }
+                .filter_map(|site| {
+                    Some(CallSite { function: *functions.get(site.function as usize)?, ..*site })
+                })
+                .collect();
+            builder.add_node(&stack, node);
+        }
+        let tree = builder.finish();
+        (!tree.nodes.is_empty()).then_some(Calls { tree, sampling: seen.sampling })
     }
 
     fn program(&self) -> Program {

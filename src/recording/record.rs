@@ -14,6 +14,7 @@ use super::workspace::{self, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
 use crate::profile::{Profile, ProfileId};
 use crate::python;
+use crate::sampler::Sampler;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
 
 /// Time between asking a program to end and killing it: Scalene writes its profile then.
@@ -107,7 +108,11 @@ impl Recorder {
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
         on_event(Event::Starting);
-        let mut on_tick = |tick| on_event(Event::Running(tick));
+        let (mut sampler, launcher) = (None, workspace.launcher());
+        let mut on_tick = |tick: Tick| {
+            sampler.get_or_insert_with(|| Sampler::start(tick.pid, &launcher.to_string_lossy()));
+            on_event(Event::Running(tick));
+        };
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
         workspace::remove_leftovers(finished.pid);
         on_event(Event::Reading);
@@ -124,7 +129,10 @@ impl Recorder {
             load,
             warnings,
         };
-        let conclude = move || outcome::conclude(conclusion, &workspace);
+        let conclude = move || {
+            let seen = sampler.map(Sampler::finish).unwrap_or_default();
+            outcome::conclude(conclusion, &seen, &workspace)
+        };
         tokio::task::spawn_blocking(conclude).await.unwrap_or(Err(RecordError::Cancelled))
     }
 

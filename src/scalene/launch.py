@@ -44,6 +44,7 @@ _exec, _eval, _compile, _print, _open = exec, eval, compile, print, open
 _exit, _kill, _signal, _getpid = os._exit, os.kill, signal.signal, os.getpid
 _excepthook = sys.excepthook
 _setitimer = getattr(signal, "setitimer", None)
+_sigmask = getattr(signal, "pthread_sigmask", None)
 _execs = {n: getattr(os, n) for n in ("execv", "execve")}
 _main_pid = _getpid()
 
@@ -574,6 +575,26 @@ def tame_modules(captured, private_random):
                 names["random"] = private_random
 
 
+def keep_timers_for_main(cls):
+    """Starts Scalene's helper threads with its timer signals blocked.  The system gives such a
+    signal to any thread, and Python before 3.12 does not look at it for long when it is not the
+    main one: that happens when something stops the threads for a moment, as our sampler does."""
+    names = ("SIGALRM", "SIGVTALRM", "SIGPROF")
+    timers = [getattr(signal, n) for n in names if hasattr(signal, n)]
+    start = getattr(cls, "start", None)
+    if not (start and _sigmask):
+        return
+
+    def start_with_timers_blocked(self):
+        mask = _sigmask(signal.SIG_BLOCK, timers)
+        try:
+            return start(self)
+        finally:
+            _sigmask(signal.SIG_SETMASK, mask)
+
+    cls.start = start_with_timers_blocked
+
+
 def install(st, program, request, env0):
     """Imports Scalene and hooks it.  Returns its main function."""
     import random
@@ -603,6 +624,7 @@ def install(st, program, request, env0):
         scalene_profiler.redirect_python = lambda *a, **kw: executable
     else:
         st.warn("Scalene has no redirect_python")
+    keep_timers_for_main(getattr(sys.modules.get("scalene.scalene_sigqueue"), "ScaleneSigQueue", None))
     preload = getattr(scalene_profiler, "ScalenePreload", None)
     if hasattr(preload, "setup_preload"):
         preload.setup_preload = staticmethod(preload_step(st, preload, env0))

@@ -65,6 +65,19 @@ impl<'a> ScopeRequest<'a> {
 }
 
 impl Scope {
+    /// Whether Scalene would look at a file; `library_paths` are those of the interpreter.
+    pub fn covers(&self, file: &str, library_paths: &[PathBuf]) -> bool {
+        let holds = |patterns: &[String]| patterns.iter().any(|pattern| file.contains(pattern));
+        if file.starts_with('<') || holds(&self.exclude) {
+            return false;
+        }
+        if !self.only.is_empty() && !holds(&self.only) {
+            return false;
+        }
+        let library = || library_paths.iter().any(|path| file.contains(&text(path)));
+        self.profile_all || (Path::new(file).starts_with(&self.program_path) && !library())
+    }
+
     /// Settles the scope of a run.
     pub fn settle(request: &ScopeRequest<'_>) -> Self {
         let mut scope = Self {

@@ -39,6 +39,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         files: Vec::new(),
         footprint: None,
         call_paths: Vec::new(),
+        calls: None,
     }
 }
 

@@ -17,6 +17,8 @@ mod answers;
 mod arguments;
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
+/// Call paths, sampled beside Scalene.
+mod calls;
 /// Two profiles side by side.
 mod compare;
 /// Documents that are generated from the program.

@@ -14,9 +14,9 @@ pub(super) struct Bottlenecks;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id of a profile or its beginning, `latest` or `previous`.
+    /// Id or its beginning, `latest` or `previous`.
     profile_id: String,
-    /// Bottlenecks to return, 1 to 100.
+    /// Bottlenecks to return.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,

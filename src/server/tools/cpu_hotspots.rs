@@ -15,9 +15,9 @@ pub(super) struct CpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id of a profile or its beginning, `latest` or `previous`.
+    /// Id or its beginning, `latest` or `previous`.
     profile_id: String,
-    /// Lines to return, 1 to 100.
+    /// Lines to return.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,

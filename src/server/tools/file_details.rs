@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Call, ToolSpec, stored};
 use crate::analysis::{FileLookup, find_file};
 use crate::answer::{FileAnswer, FileQuery};
-use crate::profile::Profile;
+use crate::profile::{FileProfile, Profile};
 use crate::server::Server;
 use crate::server::error::ToolError;
 
@@ -16,7 +16,7 @@ pub(super) struct FileDetails;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id of a profile or its beginning, `latest` or `previous`.
+    /// Id or its beginning, `latest` or `previous`.
     profile_id: String,
     /// File as other answers name it, its absolute path, or the end of its path.
     file_path: String,
@@ -26,7 +26,7 @@ pub(super) struct Params {
     /// Last line to show.
     #[schemars(range(min = 1))]
     end_line: Option<u32>,
-    /// Most lines to return, 1 to 150; `next` holds the call for the rest of a range.
+    /// Most lines to return; `next` holds the call for the rest.
     #[schemars(range(min = 1, max = 150))]
     limit: Option<u32>,
 }
@@ -47,27 +47,27 @@ impl ToolSpec for FileDetails {
             params.limit.map(|limit| super::rows(limit, FileQuery::MOST_LINES)).transpose()?;
         let query = FileQuery { start: params.start_line, end: params.end_line, limit };
         check(query)?;
-        match find_file(&profile, &params.file_path) {
-            FileLookup::Found(file) => {
-                let last = file.source.line_count();
-                if let Some(start) = query.start.filter(|start| *start as usize > last) {
-                    return Err(ToolError::invalid_argument(
-                        format!("start_line {start} is after the file's last line {last}"),
-                        "pass a smaller start_line, or none for the lines that matter",
-                    ));
-                }
-                Ok(FileAnswer::new(&profile, file, query))
-            }
-            FileLookup::Ambiguous(paths) => Err(ToolError::invalid_argument(
-                format!(
-                    "file_path `{}` fits several files: {}",
-                    params.file_path,
-                    paths.join(", ")
-                ),
-                "pass more of the path",
-            )),
-            FileLookup::Missing => Err(not_profiled(&profile, &params.file_path)),
+        let file = file(&profile, &params.file_path)?;
+        let last = file.source.line_count();
+        if let Some(start) = query.start.filter(|start| *start as usize > last) {
+            return Err(ToolError::invalid_argument(
+                format!("start_line {start} is after the file's last line {last}"),
+                "pass a smaller start_line, or none for the lines that matter",
+            ));
         }
+        Ok(FileAnswer::new(&profile, file, query))
+    }
+}
+
+/// The file that is meant.
+pub(super) fn file<'a>(profile: &'a Profile, path: &str) -> Result<&'a FileProfile, ToolError> {
+    match find_file(profile, path) {
+        FileLookup::Found(file) => Ok(file),
+        FileLookup::Ambiguous(paths) => Err(ToolError::invalid_argument(
+            format!("file_path `{path}` fits several files: {}", paths.join(", ")),
+            "pass more of the path",
+        )),
+        FileLookup::Missing => Err(not_profiled(profile, path)),
     }
 }
 

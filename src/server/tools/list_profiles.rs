@@ -14,7 +14,7 @@ pub(super) struct ListProfiles;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Profiles to return, 1 to 100.
+    /// Profiles to return.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,

@@ -26,7 +26,7 @@ impl ToolSpec for LoadProfile {
     const TITLE: &'static str = "Load a recorded profile";
     const DESCRIPTION: &'static str = "Reads a JSON profile that Scalene wrote elsewhere, in CI or on a colleague's \
         machine, and stores it, so that every analysis tool works on it and it can be compared with others. Nothing \
-        is run. The answer is the one of profile_script, without output and environment, which such a file does not hold.";
+        is run. The answer is the one of profile_script, without output and environment.";
 
     type Params = Params;
     type Output = ProfileAnswer;

@@ -25,7 +25,7 @@ enum Confidence {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id of a profile or its beginning, `latest` or `previous`.
+    /// Id or its beginning, `latest` or `previous`.
     profile_id: String,
     /// Least confidence of a line that is listed.
     #[serde(default)]
@@ -37,7 +37,7 @@ impl ToolSpec for MemoryLeaks {
     const TITLE: &'static str = "Lines that may leak memory";
     const DESCRIPTION: &'static str = "Looks for memory that a program keeps more and more of: whether the footprint \
         grows to stay, which lines account for it, what the code does with their objects, and how sure that is. \
-        Scalene's own leak score is one signal among these. Says what one profile cannot tell and which call would. \
+        Says what one profile cannot tell and which call would. \
         Needs a profile made with memory=true.";
 
     type Params = Params;

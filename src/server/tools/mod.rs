@@ -2,6 +2,7 @@
 
 mod analyze_profile;
 mod bottlenecks;
+mod call_paths;
 mod compare_profiles;
 mod cpu_hotspots;
 mod file_details;
@@ -82,6 +83,7 @@ impl Registry {
         let mut entries = vec![
             entry::<analyze_profile::AnalyzeProfile>(),
             entry::<bottlenecks::Bottlenecks>(),
+            entry::<call_paths::CallPaths>(),
             entry::<compare_profiles::CompareProfiles>(),
             entry::<cpu_hotspots::CpuHotspots>(),
             entry::<file_details::FileDetails>(),

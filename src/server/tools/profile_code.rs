@@ -23,7 +23,7 @@ pub(super) struct Params {
     /// Report CPU time: Python, native and system.
     #[serde(default = "run::yes")]
     cpu: bool,
-    /// Profile memory. About doubles the run time; false is quicker.
+    /// Profile memory; about doubles the run time.
     #[serde(default = "run::yes")]
     memory: bool,
     /// Profile the GPU (NVIDIA, Apple).
@@ -32,36 +32,36 @@ pub(super) struct Params {
     /// Collect call paths and report the heaviest.
     #[serde(default)]
     stacks: bool,
-    /// Leave lines without significant activity out of all answers.
+    /// Leave insignificant lines out of all answers.
     #[serde(default)]
     reduced_profile: bool,
-    /// Smallest share of time, in percent, of a listed line.
+    /// Smallest percent of time of a listed line.
     #[serde(default = "run::default_cpu_percent_threshold")]
     cpu_percent_threshold: f64,
-    /// Smallest allocated volume, in bytes, of a listed line.
+    /// Fewest bytes allocated by a listed line.
     #[serde(default = "run::default_malloc_threshold")]
     malloc_threshold: u64,
-    /// Seconds the code may run; then it is stopped and its partial profile kept.
+    /// Seconds until the code is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
     /// Interpreter, environment folder or version; default: the project's own.
     python: Option<String>,
     /// Working directory, and where imports are looked for first.
     cwd: Option<String>,
-    /// Environment variables to set.
+    /// Environment variables.
     #[serde(default)]
     env: BTreeMap<String, String>,
-    /// Text for the code's stdin; default empty.
+    /// Text for stdin.
     stdin: Option<String>,
-    /// Seconds to wait before answering with a handle (clients give up at 60).
+    /// Seconds until it answers with a handle (clients give up at 60).
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
     /// Bytes between allocation samples; default: Scalene's.
     allocation_sampling_window: Option<u64>,
-    /// Profile libraries too, not only the snippet and the project's code.
+    /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
-    /// Tell time in await apart; default: only before Python 3.12, where it is cheap.
+    /// Tell time in await apart; default: before Python 3.12.
     async_profile: Option<bool>,
 }
 

@@ -25,7 +25,7 @@ pub(super) struct Params {
     /// Report CPU time: Python, native and system.
     #[serde(default = "run::yes")]
     cpu: bool,
-    /// Profile memory. About doubles the run time; false is quicker.
+    /// Profile memory; about doubles the run time.
     #[serde(default = "run::yes")]
     memory: bool,
     /// Profile the GPU (NVIDIA, Apple).
@@ -34,22 +34,22 @@ pub(super) struct Params {
     /// Collect call paths and report the heaviest.
     #[serde(default)]
     stacks: bool,
-    /// Leave lines without significant activity out of all answers.
+    /// Leave insignificant lines out of all answers.
     #[serde(default)]
     reduced_profile: bool,
-    /// Only files whose path contains one of these fragments (comma separated).
+    /// Only files whose path contains one of these, comma separated.
     #[serde(default)]
     profile_only: String,
-    /// Not the files whose path contains one of these fragments; their time goes to the caller.
+    /// Not the files whose path contains one of these.
     #[serde(default)]
     profile_exclude: String,
     /// Seconds between CPU samples, 0.0001 to 10.
     #[serde(default = "run::default_sampling_rate")]
     cpu_sampling_rate: f64,
-    /// Smallest share of time, in percent, of a listed line.
+    /// Smallest percent of time of a listed line.
     #[serde(default = "run::default_cpu_percent_threshold")]
     cpu_percent_threshold: f64,
-    /// Smallest allocated volume, in bytes, of a listed line.
+    /// Fewest bytes allocated by a listed line.
     #[serde(default = "run::default_malloc_threshold")]
     malloc_threshold: u64,
     /// Report suspected leaks.
@@ -58,27 +58,27 @@ pub(super) struct Params {
     /// Measure CPU time only, not waiting.
     #[serde(default)]
     use_virtual_time: bool,
-    /// Seconds the program may run; then it is stopped and its partial profile kept.
+    /// Seconds until the program is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
     /// Interpreter, environment folder or version; default: the project's own.
     python: Option<String>,
     /// Working directory of the program.
     cwd: Option<String>,
-    /// Environment variables to set.
+    /// Environment variables.
     #[serde(default)]
     env: BTreeMap<String, String>,
-    /// Text for the program's stdin; default empty.
+    /// Text for stdin.
     stdin: Option<String>,
-    /// Seconds to wait before answering with a handle (clients give up at 60).
+    /// Seconds until it answers with a handle (clients give up at 60).
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
     /// Bytes between allocation samples; default: Scalene's.
     allocation_sampling_window: Option<u64>,
-    /// Profile libraries too, not only the project's code.
+    /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
-    /// Tell time in await apart; default: only before Python 3.12, where it is cheap.
+    /// Tell time in await apart; default: before Python 3.12.
     async_profile: Option<bool>,
 }
 

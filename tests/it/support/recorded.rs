@@ -92,5 +92,6 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         files: parsed.files,
         footprint: parsed.footprint,
         call_paths: parsed.call_paths,
+        calls: None,
     }
 }

@@ -1,0 +1,274 @@
+//! Linux: threads from `/proc`, stopped by ptrace.
+//!
+//! Each thread of the program is seized, interrupted, waited for and let go. Nothing here ever collects
+//! the end of a process: that belongs to whoever started it, and so only stops are waited for.
+//! When the thread that watches ends, the kernel lets go of everything it still holds.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::ptrace::{self, Event, Options};
+use nix::sys::signal::Signal;
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use py_spy::StackTrace;
+
+/// The program is stopped here, not by py-spy.
+pub(super) const HOLDS: bool = true;
+/// How long to wait for a thread to stop: one in the middle of disk I/O does not.
+const STOP_WITHIN: Duration = Duration::from_millis(50);
+/// How long the main thread may take until it runs again.
+const RUNS_WITHIN: Duration = Duration::from_millis(10);
+/// Looks at `/proc` until no new thread turns up.
+const ROUNDS: usize = 4;
+
+/// Whether each thread is on a CPU, or could be.
+pub(super) type States = HashMap<u32, bool>;
+
+/// Why nothing can be sampled here.
+pub(super) fn unable() -> Option<String> {
+    // Without it the async runtime waits for children in a way that takes a stop for an end.
+    let own = rustix::process::getpid();
+    rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty())
+        .err()
+        .map(|why| format!("the kernel has no pidfd_open: {why}"))
+}
+
+/// Whether a process is still there and not a zombie.
+pub(super) fn exists(pid: u32) -> bool {
+    state(&format!("/proc/{pid}/stat")).is_some_and(|state| state != b'Z' && state != b'X')
+}
+
+/// The letter after the name, which is in brackets and may itself hold brackets.
+fn state(path: &str) -> Option<u8> {
+    let text = fs::read(path).ok()?;
+    let end = text.iter().rposition(|byte| *byte == b')')?;
+    text.get(end + 2).copied()
+}
+
+fn threads(pid: u32) -> Option<Vec<u32>> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    Some(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
+}
+
+/// The state of each thread; `None` when the process is gone.
+pub(super) fn states(pid: u32) -> Option<States> {
+    let threads = threads(pid).filter(|threads| !threads.is_empty())?;
+    let of = |tid| Some((tid, state(&format!("/proc/{pid}/task/{tid}/stat"))? == b'R'));
+    let states: States = threads.into_iter().filter_map(of).collect();
+    (!states.is_empty() && exists(pid)).then_some(states)
+}
+
+/// Children, their children and so on.
+pub(super) fn descendants(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut next = vec![pid];
+    while let Some(pid) = next.pop() {
+        for tid in threads(pid).unwrap_or_default() {
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{tid}/children"));
+            let children = children.unwrap_or_default();
+            let children = children.split_whitespace().filter_map(|word| word.parse::<u32>().ok());
+            for child in children {
+                found.push(child);
+                next.push(child);
+            }
+        }
+    }
+    found
+}
+
+/// Which thread of the system is which thread of Python. From 3.11 on Python knows; before, the
+/// C library's own record of a thread holds the number.
+#[derive(Default)]
+pub(super) struct ThreadIds(HashMap<u64, u32>);
+
+/// Bytes of that record that are searched.
+const RECORD: usize = 2048;
+
+impl ThreadIds {
+    /// Whether a thread of Python was on a CPU. One that nobody knows counts as running.
+    pub(super) fn running(&mut self, trace: &StackTrace, pid: u32, states: &States) -> bool {
+        let told = trace.os_thread_id.and_then(|id| u32::try_from(id).ok());
+        let tid =
+            told.filter(|tid| states.contains_key(tid)).or_else(|| self.find(trace, pid, states));
+        tid.and_then(|tid| states.get(&tid)).copied().unwrap_or(true)
+    }
+
+    fn find(&mut self, trace: &StackTrace, pid: u32, states: &States) -> Option<u32> {
+        if states.len() == 1 {
+            return states.keys().next().copied();
+        }
+        let known = self.0.get(&trace.thread_id).copied().filter(|tid| states.contains_key(tid));
+        let found = known.or_else(|| search(trace.thread_id, pid, states))?;
+        self.0.insert(trace.thread_id, found);
+        Some(found)
+    }
+}
+
+fn search(record: u64, pid: u32, states: &States) -> Option<u32> {
+    let mut memory = fs::File::open(format!("/proc/{pid}/mem")).ok()?;
+    memory.seek(SeekFrom::Start(record)).ok()?;
+    let mut bytes = [0; RECORD];
+    memory.read_exact(&mut bytes).ok()?;
+    let words = bytes.as_chunks::<4>().0.iter().map(|word| u32::from_ne_bytes(*word));
+    // The number of the process stands before that of the thread in some versions.
+    let found: Vec<u32> = words.filter(|word| states.contains_key(word)).collect();
+    found.iter().copied().find(|tid| *tid != pid).or_else(|| found.first().copied())
+}
+
+/// The threads of a process that are stopped, or are being stopped.
+pub(super) struct Held {
+    pid: u32,
+    stopped: Vec<Pid>,
+    /// Asked to stop and not yet there: let go as soon as they are.
+    owed: Vec<Pid>,
+}
+
+impl Held {
+    pub(super) fn new(pid: u32) -> Self {
+        Self { pid, stopped: Vec::new(), owed: Vec::new() }
+    }
+
+    /// Stops all threads.
+    pub(super) fn hold(&mut self) -> Result<(), String> {
+        let mut seen: Vec<u32> = Vec::new();
+        for _ in 0..ROUNDS {
+            let new: Vec<u32> = threads(self.pid)
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|tid| !seen.contains(tid))
+                .collect();
+            if new.is_empty() {
+                return if self.stopped.is_empty() {
+                    Err("no thread is left".to_owned())
+                } else {
+                    Ok(())
+                };
+            }
+            let (main, others): (Vec<u32>, Vec<u32>) =
+                new.iter().partition(|tid| **tid == self.pid);
+            self.stop(&others)?;
+            self.stop(&main)?;
+            seen.extend(new);
+        }
+        // Threads that come and go faster than this are read as they are.
+        Ok(())
+    }
+
+    fn stop(&mut self, tids: &[u32]) -> Result<(), String> {
+        for tid in tids.iter().filter_map(|tid| i32::try_from(*tid).ok()).map(Pid::from_raw) {
+            match ptrace::seize(tid, Options::PTRACE_O_TRACEEXIT) {
+                Ok(()) => {}
+                // It ended meanwhile.
+                Err(Errno::ESRCH) => continue,
+                Err(Errno::EPERM) if !is_alive(self.pid, tid) => continue,
+                Err(why) => {
+                    return Err(format!("the system does not let us stop the program: {why}"));
+                }
+            }
+            self.owed.push(tid);
+            // It may have ended, too; then it stops for its end.
+            let _ = ptrace::interrupt(tid);
+        }
+        let deadline = Instant::now() + STOP_WITHIN;
+        while !self.owed.is_empty() {
+            self.look();
+            if !self.owed.is_empty() {
+                if Instant::now() > deadline {
+                    return Err("a thread does not stop".to_owned());
+                }
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves those that have stopped from one list to the other.
+    fn look(&mut self) {
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+        let owed = std::mem::take(&mut self.owed);
+        for tid in owed {
+            match waitid(Id::Pid(tid), flags) {
+                Ok(WaitStatus::PtraceEvent(_, _, event)) if is_stop(event) => {
+                    self.stopped.push(tid);
+                }
+                // On its way to a signal: it gets it, and stops right after.
+                Ok(WaitStatus::PtraceEvent(_, signal, 0) | WaitStatus::Stopped(_, signal)) => {
+                    let _ = ptrace::cont(tid, signal);
+                    self.owed.push(tid);
+                }
+                Ok(WaitStatus::StillAlive) => self.owed.push(tid),
+                // A signal that nix has no name for: better lost than a thread that stays stopped.
+                Ok(_) | Err(Errno::EINVAL) => {
+                    let _ = ptrace::cont(tid, None::<Signal>);
+                    self.owed.push(tid);
+                }
+                // Gone.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Lets everything go on, also what stops late.
+    pub(super) fn release(&mut self) {
+        self.release_stopped();
+        while !self.owed.is_empty() && exists(self.pid) {
+            std::thread::sleep(Duration::from_millis(1));
+            self.look();
+            self.release_stopped();
+        }
+        self.owed.clear();
+    }
+
+    /// Lets those go on that have stopped: the main thread first, until it runs and has taken the signals that came
+    /// meanwhile. A signal for the process goes to whichever thread is not stopped, and Python does
+    /// not look at one that another thread took before long: Scalene's timer would stand still.
+    fn release_stopped(&mut self) {
+        let (main, others): (Vec<Pid>, Vec<Pid>) =
+            self.stopped.drain(..).partition(|tid| tid.as_raw().unsigned_abs() == self.pid);
+        let before = times_scheduled(self.pid);
+        for tid in &main {
+            // It may have been killed while it was stopped.
+            let _ = ptrace::detach(*tid, None::<Signal>);
+        }
+        let deadline = Instant::now() + RUNS_WITHIN;
+        let runs = || times_scheduled(self.pid) != before && !signals_wait(self.pid);
+        while !others.is_empty() && !runs() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        for tid in others {
+            let _ = ptrace::detach(tid, None::<Signal>);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// How often the main thread was given a CPU; `None` where the kernel does not count.
+fn times_scheduled(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/schedstat")).ok()?;
+    text.split_whitespace().nth(2)?.parse().ok()
+}
+
+/// Whether a signal for the process as a whole waits for a thread that takes it.
+fn signals_wait(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let shared = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"));
+    shared.is_some_and(|mask| mask.bytes().any(|digit| matches!(digit, b'1'..=b'9' | b'a'..=b'f')))
+}
+
+fn is_stop(event: i32) -> bool {
+    event == Event::PTRACE_EVENT_STOP as i32 || event == Event::PTRACE_EVENT_EXIT as i32
+}
+
+fn is_alive(pid: u32, tid: Pid) -> bool {
+    state(&format!("/proc/{pid}/task/{tid}/stat"))
+        .is_some_and(|state| state != b'Z' && state != b'X')
+}

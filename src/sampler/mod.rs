@@ -1,0 +1,157 @@
+//! A second witness: reads the stacks of a running Python program from outside.
+//!
+//! Scalene's samples are taken by a signal handler, which Python runs only between certain
+//! instructions; the time slides to the next such place. Here every thread is stopped for the tens
+//! of microseconds that a read takes, so that its line is exact (crate `py-spy`), and let go
+//! again. What happens to be on a CPU at that moment counts as running, the rest as waiting.
+//!
+//! Owns: attaching, timing, and the number of processes and threads looked at. Knows nothing of
+//! Scalene but its name. Entry point: [`Sampler::start`].
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(not(target_os = "linux"))]
+mod other;
+mod process;
+mod stacks;
+
+#[cfg(target_os = "linux")]
+use linux as system;
+#[cfg(not(target_os = "linux"))]
+use other as system;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use self::process::Watched;
+use crate::profile::{CallTree, CallTreeBuilder, Sampling};
+
+/// Mean time between two reads.
+const INTERVAL: Duration = Duration::from_millis(10);
+/// Part of the run for which the program may be stopped.
+const MOST_STOPPED: f64 = 0.05;
+/// How often children of the program are looked for.
+const CHILDREN: Duration = Duration::from_millis(200);
+/// Processes read at a time.
+const MOST_PROCESSES: usize = 16;
+
+/// A running program under observation.
+#[derive(Debug)]
+pub struct Sampler {
+    shared: Arc<Shared>,
+    manager: Option<JoinHandle<()>>,
+    started: Instant,
+}
+
+/// What was seen of a program.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Seen {
+    /// All calls; of the program, of Python's library, of Scalene.
+    pub tree: CallTree,
+    /// How far it can be believed.
+    pub sampling: Sampling,
+    /// Why nothing was seen, or less than could be.
+    pub trouble: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    runner: String,
+    stop: AtomicBool,
+    found: Mutex<Found>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    tree: CallTreeBuilder,
+    sampling: Sampling,
+    trouble: Option<String>,
+}
+
+impl Sampler {
+    /// Looks at a process that has just been started, and at its descendants. `runner` is the file that
+    /// starts Scalene: it is no part of the program.
+    pub fn start(pid: u32, runner: &str) -> Self {
+        let shared = Arc::new(Shared { runner: runner.to_owned(), ..Shared::default() });
+        let own = Arc::clone(&shared);
+        let manager = thread::spawn(move || manage(pid, &own));
+        Self { shared, manager: Some(manager), started: Instant::now() }
+    }
+
+    /// Ends the observation and says what was seen.
+    pub fn finish(mut self) -> Seen {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        // A panic in there is a lost witness, not a lost run.
+        let ended = self.manager.take().map_or(Ok(()), JoinHandle::join);
+        let mut found = self.shared.lock();
+        let found = std::mem::take(&mut *found);
+        let mut sampling = found.sampling;
+        sampling.wall = self.started.elapsed().as_secs_f64();
+        let trouble = ended.err().map(|_| "the sampler failed".to_owned()).or(found.trouble);
+        Seen { tree: found.tree.finish(), sampling, trouble }
+    }
+}
+
+/// A run that nobody waits for any more is not looked at any longer.
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits, and returns early when the observation ends. False when it has.
+    fn sleep(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while !self.stopping() {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            thread::sleep(left.min(Duration::from_millis(20)));
+        }
+        false
+    }
+}
+
+/// Gives each Python process of the program a thread of its own: what stops a process must also
+/// let it go.
+fn manage(pid: u32, shared: &Arc<Shared>) {
+    if let Some(why) = system::unable() {
+        shared.lock().trouble = Some(why);
+        return;
+    }
+    let mut known: HashSet<u32> = HashSet::new();
+    let mut watchers: Vec<JoinHandle<()>> = Vec::new();
+    loop {
+        let found = std::iter::once(pid).chain(system::descendants(pid));
+        for process in found.take(MOST_PROCESSES) {
+            watchers.retain(|watcher| !watcher.is_finished());
+            if watchers.len() < MOST_PROCESSES && known.insert(process) {
+                let own = Arc::clone(shared);
+                let main = process == pid;
+                watchers.push(thread::spawn(move || Watched::new(process, main, &own).watch()));
+            }
+        }
+        if !shared.sleep(CHILDREN) || !system::exists(pid) {
+            break;
+        }
+    }
+    shared.stop.store(true, Ordering::Relaxed);
+    for watcher in watchers {
+        if watcher.join().is_err() {
+            shared.lock().trouble = Some("the sampler failed for one process".to_owned());
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! One process: connect, read its stacks again and again, count.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use py_spy::config::LockingStrategy;
+use py_spy::{Config, Pid, PythonSpy};
+
+use super::stacks::Stacks;
+use super::system::{self, Held};
+use super::{INTERVAL, MOST_STOPPED, Shared};
+
+/// How long a process may take until its interpreter can be read.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Time between two tries.
+const RETRY: Duration = Duration::from_millis(20);
+/// Reads that fail one after the other until the process is given up.
+const MOST_FAILURES: u32 = 50;
+
+/// A process that is looked at.
+pub(super) struct Watched {
+    pid: u32,
+    /// The program itself, not a child of it.
+    main: bool,
+    shared: Arc<Shared>,
+    random: u64,
+}
+
+impl Watched {
+    pub(super) fn new(pid: u32, main: bool, shared: &Arc<Shared>) -> Self {
+        Self { pid, main, shared: Arc::clone(shared), random: u64::from(pid) | 1 }
+    }
+
+    pub(super) fn watch(mut self) {
+        match self.connect() {
+            Ok(spy) => self.sample(spy),
+            // A child need not be Python.
+            Err(Some(why)) if self.main => self.shared.lock().trouble = Some(why),
+            Err(_) => {}
+        }
+    }
+
+    /// `Err(None)` when there is nothing left to look at.
+    fn connect(&self) -> Result<PythonSpy, Option<String>> {
+        let pid = Pid::try_from(self.pid).map_err(|_| None)?;
+        let config = Config {
+            blocking: if system::HOLDS {
+                LockingStrategy::AlreadyLocked
+            } else {
+                LockingStrategy::Lock
+            },
+            collect_thread_names: false,
+            full_filenames: true,
+            ..Config::default()
+        };
+        let started = Instant::now();
+        loop {
+            let why = match PythonSpy::new(pid, &config) {
+                Ok(spy) => return Ok(spy),
+                Err(why) => format!("{why:#}"),
+            };
+            if self.shared.stopping() || !system::exists(self.pid) {
+                return Err(None);
+            }
+            if started.elapsed() > PATIENCE {
+                return Err(Some(why));
+            }
+            std::thread::sleep(RETRY);
+        }
+    }
+
+    fn sample(&mut self, mut spy: PythonSpy) {
+        let mut stacks = Stacks::new(&self.shared.runner);
+        let mut held = Held::new(self.pid);
+        let mut last = Instant::now();
+        let mut interval = INTERVAL;
+        // Seconds for which a read stops the program, on average over the last few.
+        let mut cost = 0.0;
+        let mut failures = 0;
+        while failures < MOST_FAILURES {
+            let pause = self.jittered(interval);
+            if !self.shared.sleep(pause) {
+                break;
+            }
+            let Some(states) = system::states(self.pid) else { break };
+            let begin = Instant::now();
+            let read = match held.hold() {
+                Ok(()) => spy.get_stack_traces().map_err(|why| format!("{why:#}")),
+                Err(why) => Err(why),
+            };
+            held.release();
+            let stopped = begin.elapsed().as_secs_f64();
+            let seconds = begin.duration_since(last).as_secs_f64();
+            last = begin;
+            let mut found = self.shared.lock();
+            found.sampling.stopped += stopped;
+            match read {
+                Ok(traces) => {
+                    failures = 0;
+                    found.sampling.reads += 1;
+                    for trace in &traces {
+                        stacks.count(trace, self.pid, &states, seconds, &mut found);
+                    }
+                }
+                Err(why) => {
+                    failures += 1;
+                    found.sampling.failures += 1;
+                    if failures == MOST_FAILURES && self.main {
+                        found.trouble = Some(why);
+                    }
+                }
+            }
+            cost = if cost == 0.0 { stopped } else { 0.9 * cost + 0.1 * stopped };
+            interval = INTERVAL.max(Duration::from_secs_f64((cost / MOST_STOPPED).min(1.0)));
+        }
+        drop(held);
+    }
+
+    /// Between a half and one and a half of the interval: a program with a rhythm of its own must not
+    /// be met at the same point each time.
+    fn jittered(&mut self, interval: Duration) -> Duration {
+        // Marsaglia's xorshift.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        #[expect(clippy::cast_precision_loss, reason = "53 bits are plenty")]
+        let part = (self.random >> 11) as f64 / (1_u64 << 53) as f64;
+        interval.mul_f64(0.5 + part)
+    }
+}

@@ -1,0 +1,150 @@
+//! From a thread's stack to the program's own calls.
+
+use py_spy::{Frame, StackTrace};
+
+use super::Found;
+use super::system::{self, States};
+use crate::profile::CallSite;
+
+/// Scalene's own package, wherever it is installed.
+const SCALENE: [&str; 4] = [
+    "site-packages/scalene/",
+    "dist-packages/scalene/",
+    "site-packages\\scalene\\",
+    "dist-packages\\scalene\\",
+];
+/// Functions of it that stand in for functions of Python, by the beginning of their file's name or
+/// a part of their own: waiting in them is the program's waiting.
+const STAND_INS: (&str, &str) = ("replacement_", "signal_blocking_wrapper");
+
+/// What is remembered of the threads of one process.
+pub(super) struct Stacks {
+    tids: system::ThreadIds,
+    /// File that starts Scalene.
+    runner: String,
+}
+
+impl Stacks {
+    pub(super) fn new(runner: &str) -> Self {
+        Self { tids: system::ThreadIds::default(), runner: runner.to_owned() }
+    }
+
+    /// Counts what one thread did.
+    pub(super) fn count(
+        &mut self,
+        trace: &StackTrace,
+        pid: u32,
+        states: &States,
+        seconds: f64,
+        found: &mut Found,
+    ) {
+        if trace.frames.is_empty() {
+            return;
+        }
+        let frames = match own(&trace.frames, &self.runner) {
+            Own::Program(frames) => frames,
+            Own::Profiler => {
+                found.sampling.profiler += seconds;
+                return;
+            }
+            Own::Helper => return,
+        };
+        let waiting = !self.tids.running(trace, pid, states);
+        let mut stack: Vec<CallSite> = Vec::with_capacity(frames.len());
+        // py-spy lists the innermost first.
+        for frame in frames.iter().rev() {
+            let function = found.tree.function(&frame.filename, &frame.name, false);
+            stack.push(CallSite { function, line: u32::try_from(frame.line).unwrap_or(0) });
+        }
+        found.tree.add(&stack, seconds, waiting);
+    }
+}
+
+enum Own<'a> {
+    /// Its frames, innermost first.
+    Program(&'a [Frame]),
+    /// Scalene's handlers, on top of the program's frames.
+    Profiler,
+    /// A thread of Scalene's.
+    Helper,
+}
+
+/// The frames of the program itself, with what called it. Of Scalene's own frames on top of them
+/// those are dropped that only stand in for Python; others make the sample one of the profiler's.
+fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
+    let is_scalene = |frame: &Frame| SCALENE.iter().any(|part| frame.filename.contains(part));
+    let stands_in = |frame: &Frame| {
+        let file = frame.filename.rsplit(['/', '\\']).next().unwrap_or_default();
+        file.starts_with(STAND_INS.0) || frame.name.contains(STAND_INS.1)
+    };
+    // Scalene runs the program: the outermost frames are its own, too.
+    let runs_it = |frame: &&Frame| {
+        is_scalene(frame) || frame.filename == runner || frame.filename.starts_with('<')
+    };
+    let outer = frames.iter().rev().take_while(runs_it).count();
+    let rest = frames.get(..frames.len() - outer).unwrap_or_default();
+    let Some(first) = rest.iter().rposition(is_scalene) else { return Own::Program(frames) };
+    let below = rest.get(first + 1..).unwrap_or_default();
+    if below.iter().all(|frame| frame.filename.ends_with("threading.py")) {
+        return Own::Helper;
+    }
+    if rest.get(first).is_some_and(stands_in) {
+        Own::Program(frames.get(first + 1..).unwrap_or_default())
+    } else {
+        Own::Profiler
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SITE: &str = "/v/lib/python3.11/site-packages/scalene";
+
+    fn frames(files_and_names: &[(&str, &str)]) -> Vec<Frame> {
+        let frame = |(file, name): &(&str, &str)| Frame {
+            name: (*name).to_owned(),
+            filename: file.replace("SITE", SITE),
+            module: None,
+            short_filename: None,
+            line: 1,
+            locals: None,
+            is_entry: false,
+            is_shim_entry: false,
+        };
+        files_and_names.iter().map(frame).collect()
+    }
+
+    fn kept(files_and_names: &[(&str, &str)]) -> Option<usize> {
+        match own(&frames(files_and_names), "/w/launch.py") {
+            Own::Program(frames) => Some(frames.len()),
+            Own::Profiler => Some(0),
+            Own::Helper => None,
+        }
+    }
+
+    #[test]
+    fn frames_of_the_profiler_are_told_from_the_programs() {
+        let run = [
+            ("<scalene launcher>", "program"),
+            ("SITE/scalene_profiler.py", "run_profiler"),
+            ("/w/launch.py", "main"),
+        ];
+        let with = |inner: &[(&'static str, &'static str)]| {
+            kept(&inner.iter().chain(&run).copied().collect::<Vec<_>>())
+        };
+        assert_eq!(with(&[("/p/app.py", "f"), ("/p/app.py", "<module>")]), Some(5));
+        let handler = [("SITE/scalene_profiler.py", "cpu_signal_handler"), ("/p/app.py", "f")];
+        assert_eq!(with(&handler), Some(0));
+        let inside = [("<frozen posixpath>", "join"), handler[0], handler[1]];
+        assert_eq!(with(&inside), Some(0), "called by the handler");
+        let lock = [("SITE/replacement_lock.py", "acquire"), ("/p/app.py", "f")];
+        assert_eq!(with(&lock), Some(4), "the program waits for its lock");
+        let helper = [
+            ("/l/threading.py", "wait"),
+            ("SITE/scalene_profiler.py", "loop"),
+            ("/l/threading.py", "run"),
+        ];
+        assert_eq!(kept(&helper), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! Call paths: sampled from outside, next to Scalene, and asked for through the server.
+
+use serde_json::{Value, json};
+
+use crate::support::client::Session;
+use crate::support::place::program;
+use crate::support::pythons;
+
+fn f(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+}
+
+fn rows(answer: &Value) -> &[Value] {
+    answer["calls"].as_array().unwrap()
+}
+
+fn named<'a>(answer: &'a Value, function: &str) -> &'a Value {
+    let found = rows(answer).iter().find(|row| row["function_name"] == function);
+    found.unwrap_or_else(|| panic!("no {function} in {answer}"))
+}
+
+async fn profiled(session: &Session, name: &str, scalene: &str) -> String {
+    let arguments = json!({
+        "script_path": program(name), "memory": false, "python": pythons::with_scalene(scalene),
+    });
+    let profile = session.call("profile_script", arguments).await.structured;
+    profile["profile_id"].as_str().unwrap().to_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_function_that_works_is_found_with_its_callers() {
+    let session = Session::open(&program("")).await;
+    for version in ["1.5.55", "2.4.0"] {
+        let id = profiled(&session, "shop_main.py", version).await;
+        let ask = |arguments: Value| session.call("get_call_paths", arguments);
+        let run = ask(json!({"profile_id": id})).await;
+        let first = &rows(&run.structured)[0];
+        assert_eq!(first["function_name"], "<module>", "{version}: {}", run.text);
+        assert_eq!(first["percent_of_total"], 100.0);
+        // Truth: `quote` is 95 % of the run; Scalene itself may blame the line that calls it.
+        let quote = named(&run.structured, "quote");
+        assert!(f(&quote["percent_of_total"]) > 75.0, "{version}: {}", run.text);
+        assert!(quote["file"].as_str().unwrap().ends_with("shop/pricing.py"), "{quote}");
+        assert!([7, 8].contains(&quote["hottest_line"].as_i64().unwrap()), "{}", run.text);
+        assert!(f(&run.structured["coverage_percent"]) > 90.0, "{}", run.text);
+
+        let callers = ask(json!({"profile_id": id, "function": "quote"})).await.structured;
+        let chain: Vec<_> =
+            rows(&callers).iter().take(3).map(|row| row["function_name"].clone()).collect();
+        assert_eq!(chain, ["quote", "main", "<module>"], "{callers}");
+        assert_eq!(named(&callers, "main")["call_line"], 11);
+
+        let line = json!({"profile_id": id, "file_path": "shop_main.py", "line": 11, "direction": "callees"});
+        let callees = ask(line).await.structured;
+        assert_eq!(rows(&callees)[0]["function_name"], "main");
+        assert_eq!(named(&callees, "quote")["depth"], 1);
+    }
+    session.close().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn waiting_shows_where_it_is_and_libraries_by_their_entry() {
+    let session = Session::open(&program("")).await;
+    let id = profiled(&session, "hidden_waits.py", "2.4.0").await;
+    let answer = session.call("get_call_paths", json!({"profile_id": id})).await;
+    // Truth: 0.6 s asleep, 0.6 s in a subprocess, 0.3 s of work.
+    for (function, waits) in [("nap", true), ("run", true), ("work", false)] {
+        let row = named(&answer.structured, function);
+        let part = f(&row["waiting_sec"]) / f(&row["total_sec"]);
+        assert!(if waits { part > 0.6 } else { part < 0.4 }, "{function}: {}", answer.text);
+    }
+    let run = named(&answer.structured, "run");
+    assert!((0.4..1.5).contains(&f(&run["total_sec"])), "{}", answer.text);
+    assert_eq!((&run["file"], &run["call_line"]), (&json!("subprocess.py"), &json!(14)));
+    assert!(!answer.text.contains("_try_wait"), "the inside of a library: {}", answer.text);
+    session.close().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn children_of_the_program_are_sampled_too() {
+    let session = Session::open(&program("")).await;
+    let id = profiled(&session, "multiproc_pool.py", "2.4.0").await;
+    let answer = session.call("get_call_paths", json!({"profile_id": id})).await;
+    let work = named(&answer.structured, "square_sum");
+    assert!(f(&work["total_sec"]) > 0.2, "{}", answer.text);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn questions_without_an_answer_say_what_to_do() {
+    let session = Session::open(&program("")).await;
+    let id = profiled(&session, "cpu_functions.py", "2.4.0").await;
+    let fails = async |arguments: Value| session.raw("get_call_paths", arguments).await;
+    let cases = [
+        (json!({"profile_id": id, "function": "no_such"}), "not_sampled"),
+        (json!({"profile_id": id, "function": "heavy", "line": 3}), "pass `function`, or"),
+        (json!({"profile_id": id, "line": 3}), "pass `function`, or"),
+        (json!({"profile_id": id, "direction": "callers"}), "needs a function"),
+        (json!({"profile_id": id, "file_path": "other.py", "line": 3}), "file_not_in_profile"),
+        (json!({"profile_id": id, "file_path": "cpu_functions.py", "line": 0}), "line"),
+        (json!({"profile_id": id, "depth": 0}), "depth"),
+        (json!({"profile_id": id, "limit": 101}), "limit"),
+    ];
+    for (arguments, part) in cases {
+        let answer = fails(arguments.clone()).await;
+        let text = format!("{:?}", answer.content);
+        assert!(answer.is_error == Some(true) && text.contains(part), "{arguments}: {text}");
+    }
+    let loaded = json!({"path": crate::support::recorded::path("shop_main--2.4.0")});
+    let loaded = session.call("load_profile", loaded).await.structured;
+    let answer = fails(json!({"profile_id": loaded["profile_id"]})).await;
+    assert!(format!("{:?}", answer.content).contains("no_call_paths"));
+    session.close().await;
+}
