@@ -16,6 +16,7 @@ mod rules;
 pub mod stats;
 mod summary;
 pub mod thresholds;
+mod witness;
 
 pub use calls::{
     Call, Calls, Direction as CallDirection, From as CallsFrom, called_file, called_functions,
@@ -31,3 +32,4 @@ pub use memory::{
 pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, ceiling, findings, rules};
 pub use summary::{Confidence, Summary, confidence, sparse, summary, unexplained_peak};
 pub use thresholds::{THRESHOLDS, Threshold};
+pub use witness::{Disagreement, disagreement};

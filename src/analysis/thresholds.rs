@@ -94,6 +94,14 @@ thresholds! {
         "the 95 % interval of a share of one half is 27 to 73 % then";
     SPARSE_PART = 0.3 "of the samples due", "part of the samples that were due, below which a profile is called sparse",
         "long native calls take one sample however long they last; plain Python came to 0.7 or more";
+    WITNESS_SAMPLES = 30.0 "samples", "samples of stacks from which they can contradict Scalene's largest place",
+        "the limit below which lines are not ranked";
+    WITNESS_FAILED = 0.05 "of the reads", "part of the reads of stacks that failed, from which they contradict nothing",
+        "what fails is call-heavy code: more of it would be missing than an interval allows for";
+    WITNESS_PART = 0.5 "of the share", "part of the share that Scalene gives a place, below which stacks contradict it",
+        "Scalene spreads the time of a loop evenly over its lines, which is a factor of two for a loop of two lines";
+    ONE_THREAD = 1.2 "of the wall time", "seconds of all threads up to which one thread did all, so that they are the run's",
+        "Python's start is in the wall time and not in the stacks; a second thread that works adds more";
     COPY_NOISE_MIB = 100.0 "MiB", "volume copied by a line, below which its copies are not told from noise",
         "start-up noise of up to 100 MiB was seen on lines that copy nothing";
     LEAK_GROWTH_MIB = 10.0 "MiB", "growth of the floor of the footprint that can be a leak",

@@ -1,8 +1,9 @@
 //! What makes the figures of a profile less than certain, in words.
 
+use super::listing;
 use super::text::amount;
 use crate::analysis::thresholds::{COMPUTING_PART, RANKING_SAMPLES, WAITING_SHARE};
-use crate::analysis::{self, Confidence};
+use crate::analysis::{self, Confidence, Disagreement};
 use crate::profile::{Mebibytes, Profile};
 
 /// Doubts about the times of a profile.
@@ -12,6 +13,7 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
         Confidence::Enough(_) => sparse(profile).into_iter().collect(),
         Confidence::Unknown => vec![unlisted(profile)],
     };
+    doubts.extend(analysis::disagreement(profile).map(|found| contradicted(profile, &found)));
     doubts.extend(waiting(profile));
     if profile.measured.sampling_interval.is_some_and(|interval| interval.get() < FINEST) {
         doubts.push(
@@ -21,6 +23,21 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
         );
     }
     doubts
+}
+
+/// What stacks from outside say against Scalene's largest place.
+fn contradicted(profile: &Profile, found: &Disagreement<'_>) -> String {
+    let (file, line) = found.instead;
+    format!(
+        "{} stacks sampled beside Scalene give {} only {} %, where Scalene gives {} %, and {}:{line} {} %: they are \
+         exact about lines, Scalene is not always; get_call_paths shows them",
+        found.samples,
+        listing::location(profile, found.file, found.lines),
+        amount(found.sampled.rounded()),
+        amount(found.scalene.rounded()),
+        profile.display_path(file),
+        amount(found.share.rounded())
+    )
 }
 
 /// Sampling intervals below this, in seconds, distort waits.

@@ -1,10 +1,13 @@
 //! Call paths: sampled from outside, next to Scalene, and asked for through the server.
 
+use scalene_mcp::analysis::{self, CpuBasis};
+use scalene_mcp::answer::{AnalysisAnswer, Answer, Focus};
+use scalene_mcp::profile::{CallSite, CallTreeBuilder, Calls, Sampling};
 use serde_json::{Value, json};
 
 use crate::support::client::Session;
 use crate::support::place::program;
-use crate::support::pythons;
+use crate::support::{pythons, recorded};
 
 fn f(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
@@ -109,9 +112,54 @@ async fn questions_without_an_answer_say_what_to_do() {
         let text = format!("{:?}", answer.content);
         assert!(answer.is_error == Some(true) && text.contains(part), "{arguments}: {text}");
     }
-    let loaded = json!({"path": crate::support::recorded::path("shop_main--2.4.0")});
+    let loaded = json!({"path": recorded::path("shop_main--2.4.0")});
     let loaded = session.call("load_profile", loaded).await.structured;
     let answer = fails(json!({"profile_id": loaded["profile_id"]})).await;
     assert!(format!("{:?}", answer.content).contains("no_call_paths"));
     session.close().await;
+}
+
+/// Calls of one function: seconds and samples by line.
+fn sampled(file: &str, lines: &[(u32, f64, u32)]) -> Calls {
+    let mut builder = CallTreeBuilder::default();
+    let function = builder.function(file, "native", false);
+    let library = builder.function("/lib/numpy.py", "matmul", true);
+    for (line, seconds, samples) in lines {
+        for _ in 0..*samples {
+            let stack =
+                [CallSite { function, line: *line }, CallSite { function: library, line: 1 }];
+            builder.add(&stack, seconds / f64::from(*samples), false);
+        }
+    }
+    let sampling = Sampling { reads: 90, ..Sampling::default() };
+    Calls { tree: builder.finish(), sampling }
+}
+
+#[test]
+fn stacks_that_contradict_the_largest_place_are_told() {
+    // Truth: line 10 has nearly all of the time; Scalene gives it nothing.
+    let mut profile = recorded::profile("operator_lines.cpu-only--2.4.0");
+    let file = profile.files[0].path.clone();
+    let elapsed = profile.elapsed.unwrap().get();
+    let top = analysis::cpu_hotspots(&profile, CpuBasis::WithSystem)[0];
+    let blamed = top.line.number.get();
+    assert_ne!(blamed, 10, "what is recorded has the fault");
+    assert_eq!(analysis::disagreement(&profile), None);
+
+    profile.calls = Some(sampled(&file, &[(10, 0.9 * elapsed, 80), (blamed, 0.05 * elapsed, 5)]));
+    let found = analysis::disagreement(&profile).unwrap();
+    assert_eq!((found.lines.0.get(), found.instead, found.samples), (blamed, (&*file, 10), 85));
+    let text = AnalysisAnswer::new(&profile, Focus::Overall).text();
+    assert!(text.contains("85 stacks sampled beside Scalene give"), "{text}");
+    assert!(text.contains("operator_lines.py:10 94.7 %"), "{text}");
+
+    let silent = [
+        ("they agree", vec![(blamed, 0.9 * elapsed, 80), (10, 0.1 * elapsed, 9)]),
+        ("too few", vec![(10, 0.9 * elapsed, 8), (blamed, 0.05 * elapsed, 5)]),
+        ("several threads", vec![(10, 2.0 * elapsed, 160), (blamed, 0.05 * elapsed, 5)]),
+    ];
+    for (why, lines) in silent {
+        profile.calls = Some(sampled(&file, &lines));
+        assert_eq!(analysis::disagreement(&profile), None, "{why}");
+    }
 }
