@@ -49,7 +49,8 @@ pub fn disagreement(profile: &Profile) -> Option<Disagreement<'_>> {
     let inside = |(file, line): &(&str, u32)| {
         *file == top.file.path && (first.get()..=last.get()).contains(line)
     };
-    let own: f64 = seconds.iter().filter(|(at, _)| inside(at)).map(|(_, sum)| sum).sum();
+    // An empty sum of floats is -0.0.
+    let own = seconds.iter().filter(|(at, _)| inside(at)).fold(0.0, |all, (_, sum)| all + sum);
     let sampled = Percent::of_whole(own, total)?;
     let (instead, most) = seconds
         .iter()

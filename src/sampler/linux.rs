@@ -1,6 +1,6 @@
 //! Linux: threads from `/proc`, stopped by ptrace.
 //!
-//! Each thread of the program is seized, interrupted, waited for and let go. Nothing here ever collects
+//! Each running thread of the program is seized, interrupted, waited for and let go. Nothing here ever collects
 //! the end of a process: that belongs to whoever started it, and so only stops are waited for.
 //! When the thread that watches ends, the kernel lets go of everything it still holds.
 
@@ -22,8 +22,6 @@ pub(super) const HOLDS: bool = true;
 const STOP_WITHIN: Duration = Duration::from_millis(50);
 /// How long the main thread may take until it runs again.
 const RUNS_WITHIN: Duration = Duration::from_millis(10);
-/// Looks at `/proc` until no new thread turns up.
-const ROUNDS: usize = 4;
 
 /// Whether each thread is on a CPU, or could be.
 pub(super) type States = HashMap<u32, bool>;
@@ -132,30 +130,13 @@ impl Held {
         Self { pid, stopped: Vec::new(), owed: Vec::new() }
     }
 
-    /// Stops all threads.
-    pub(super) fn hold(&mut self) -> Result<(), String> {
-        let mut seen: Vec<u32> = Vec::new();
-        for _ in 0..ROUNDS {
-            let new: Vec<u32> = threads(self.pid)
-                .unwrap_or_default()
-                .into_iter()
-                .filter(|tid| !seen.contains(tid))
-                .collect();
-            if new.is_empty() {
-                return if self.stopped.is_empty() {
-                    Err("no thread is left".to_owned())
-                } else {
-                    Ok(())
-                };
-            }
-            let (main, others): (Vec<u32>, Vec<u32>) =
-                new.iter().partition(|tid| **tid == self.pid);
-            self.stop(&others)?;
-            self.stop(&main)?;
-            seen.extend(new);
-        }
-        // Threads that come and go faster than this are read as they are.
-        Ok(())
+    /// Stops the threads that run. One that sleeps changes nothing that is read, and would have to be
+    /// given a CPU first to be stopped.
+    pub(super) fn hold(&mut self, states: &States) -> Result<(), String> {
+        let running = states.iter().filter(|(_, running)| **running).map(|(tid, _)| *tid);
+        let (main, others): (Vec<u32>, Vec<u32>) = running.partition(|tid| *tid == self.pid);
+        self.stop(&others)?;
+        self.stop(&main)
     }
 
     fn stop(&mut self, tids: &[u32]) -> Result<(), String> {
@@ -236,7 +217,7 @@ impl Held {
         }
         let deadline = Instant::now() + RUNS_WITHIN;
         let runs = || times_scheduled(self.pid) != before && !signals_wait(self.pid);
-        while !others.is_empty() && !runs() && Instant::now() < deadline {
+        while !main.is_empty() && !others.is_empty() && !runs() && Instant::now() < deadline {
             std::thread::yield_now();
         }
         for tid in others {

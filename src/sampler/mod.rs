@@ -1,7 +1,7 @@
 //! A second witness: reads the stacks of a running Python program from outside.
 //!
 //! Scalene's samples are taken by a signal handler, which Python runs only between certain
-//! instructions; the time slides to the next such place. Here every thread is stopped for the tens
+//! instructions; the time slides to the next such place. Here every thread that runs is stopped for the tens
 //! of microseconds that a read takes, so that its line is exact (crate `py-spy`), and let go
 //! again. What happens to be on a CPU at that moment counts as running, the rest as waiting.
 //!
@@ -91,6 +91,7 @@ impl Sampler {
         let mut sampling = found.sampling;
         sampling.wall = self.started.elapsed().as_secs_f64();
         let trouble = ended.err().map(|_| "the sampler failed".to_owned()).or(found.trouble);
+        tracing::debug!(?sampling, ?trouble, "sampled");
         Seen { tree: found.tree.finish(), sampling, trouble }
     }
 }

@@ -49,7 +49,7 @@ impl Held {
         Self
     }
 
-    pub(super) fn hold(&mut self) -> Result<(), String> {
+    pub(super) fn hold(&mut self, _: &States) -> Result<(), String> {
         Ok(())
     }
 

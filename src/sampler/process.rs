@@ -12,6 +12,8 @@ use super::{INTERVAL, MOST_STOPPED, Shared};
 
 /// How long a process may take until its interpreter can be read.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Seconds of stopping that can be saved up.
+const MOST_CREDIT: f64 = 0.03;
 /// Time between two tries.
 const RETRY: Duration = Duration::from_millis(20);
 /// Reads that fail one after the other until the process is given up.
@@ -73,18 +75,18 @@ impl Watched {
         let mut stacks = Stacks::new(&self.shared.runner);
         let mut held = Held::new(self.pid);
         let mut last = Instant::now();
-        let mut interval = INTERVAL;
-        // Seconds for which a read stops the program, on average over the last few.
-        let mut cost = 0.0;
+        // Seconds for which the program may still be stopped: a slow read now and then is allowed.
+        let mut credit = MOST_CREDIT;
         let mut failures = 0;
         while failures < MOST_FAILURES {
-            let pause = self.jittered(interval);
+            let due = Duration::from_secs_f64((-credit / MOST_STOPPED).clamp(0.0, 1.0));
+            let pause = self.jittered(INTERVAL) + due;
             if !self.shared.sleep(pause) {
                 break;
             }
             let Some(states) = system::states(self.pid) else { break };
             let begin = Instant::now();
-            let read = match held.hold() {
+            let read = match held.hold(&states) {
                 Ok(()) => spy.get_stack_traces().map_err(|why| format!("{why:#}")),
                 Err(why) => Err(why),
             };
@@ -110,8 +112,8 @@ impl Watched {
                     }
                 }
             }
-            cost = if cost == 0.0 { stopped } else { 0.9 * cost + 0.1 * stopped };
-            interval = INTERVAL.max(Duration::from_secs_f64((cost / MOST_STOPPED).min(1.0)));
+            drop(found);
+            credit = (credit + MOST_STOPPED * seconds).min(MOST_CREDIT) - stopped;
         }
         drop(held);
     }

@@ -47,7 +47,6 @@ impl Stacks {
                 found.sampling.profiler += seconds;
                 return;
             }
-            Own::Helper => return,
         };
         let waiting = !self.tids.running(trace, pid, states);
         let mut stack: Vec<CallSite> = Vec::with_capacity(frames.len());
@@ -65,8 +64,6 @@ enum Own<'a> {
     Program(&'a [Frame]),
     /// Scalene's handlers, on top of the program's frames.
     Profiler,
-    /// A thread of Scalene's.
-    Helper,
 }
 
 /// The frames of the program itself, with what called it. Of Scalene's own frames on top of them
@@ -77,17 +74,17 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
         let file = frame.filename.rsplit(['/', '\\']).next().unwrap_or_default();
         file.starts_with(STAND_INS.0) || frame.name.contains(STAND_INS.1)
     };
-    // Scalene runs the program: the outermost frames are its own, too.
+    // Scalene runs the program, and a part of each thread: the outermost frames are its own, too. Of its
+    // own threads nothing is left then.
     let runs_it = |frame: &&Frame| {
-        is_scalene(frame) || frame.filename == runner || frame.filename.starts_with('<')
+        is_scalene(frame)
+            || frame.filename == runner
+            || frame.filename.starts_with('<')
+            || frame.filename.ends_with("threading.py")
     };
     let outer = frames.iter().rev().take_while(runs_it).count();
     let rest = frames.get(..frames.len() - outer).unwrap_or_default();
     let Some(first) = rest.iter().rposition(is_scalene) else { return Own::Program(frames) };
-    let below = rest.get(first + 1..).unwrap_or_default();
-    if below.iter().all(|frame| frame.filename.ends_with("threading.py")) {
-        return Own::Helper;
-    }
     if rest.get(first).is_some_and(stands_in) {
         Own::Program(frames.get(first + 1..).unwrap_or_default())
     } else {
@@ -115,11 +112,11 @@ mod tests {
         files_and_names.iter().map(frame).collect()
     }
 
+    /// Frames that are left; none for a sample of the profiler's.
     fn kept(files_and_names: &[(&str, &str)]) -> Option<usize> {
         match own(&frames(files_and_names), "/w/launch.py") {
             Own::Program(frames) => Some(frames.len()),
-            Own::Profiler => Some(0),
-            Own::Helper => None,
+            Own::Profiler => None,
         }
     }
 
@@ -135,16 +132,17 @@ mod tests {
         };
         assert_eq!(with(&[("/p/app.py", "f"), ("/p/app.py", "<module>")]), Some(5));
         let handler = [("SITE/scalene_profiler.py", "cpu_signal_handler"), ("/p/app.py", "f")];
-        assert_eq!(with(&handler), Some(0));
+        assert_eq!(with(&handler), None);
         let inside = [("<frozen posixpath>", "join"), handler[0], handler[1]];
-        assert_eq!(with(&inside), Some(0), "called by the handler");
+        assert_eq!(with(&inside), None, "called by the handler");
         let lock = [("SITE/replacement_lock.py", "acquire"), ("/p/app.py", "f")];
         assert_eq!(with(&lock), Some(4), "the program waits for its lock");
-        let helper = [
-            ("/l/threading.py", "wait"),
-            ("SITE/scalene_profiler.py", "loop"),
+        let thread = [
+            ("/p/app.py", "crunch"),
             ("/l/threading.py", "run"),
+            ("SITE/scalene_profiler.py", "wrapper"),
+            ("/l/threading.py", "_bootstrap"),
         ];
-        assert_eq!(kept(&helper), None);
+        assert_eq!(kept(&thread), Some(4), "a thread of the program");
     }
 }

@@ -69,13 +69,11 @@ async fn waiting_shows_where_it_is_and_libraries_by_their_entry() {
     let id = profiled(&session, "hidden_waits.py", "2.4.0").await;
     let answer = session.call("get_call_paths", json!({"profile_id": id})).await;
     // Truth: 0.6 s asleep, 0.6 s in a subprocess, 0.3 s of work.
-    for (function, waits) in [("nap", true), ("run", true), ("work", false)] {
-        let row = named(&answer.structured, function);
-        let part = f(&row["waiting_sec"]) / f(&row["total_sec"]);
-        assert!(if waits { part > 0.6 } else { part < 0.4 }, "{function}: {}", answer.text);
+    for (function, waits) in [("nap", 0.4..=1.0), ("run", 0.4..=1.0), ("work", 0.0..=0.15)] {
+        let waited = f(&named(&answer.structured, function)["waiting_sec"]);
+        assert!(waits.contains(&waited), "{function}: {}", answer.text);
     }
     let run = named(&answer.structured, "run");
-    assert!((0.4..1.5).contains(&f(&run["total_sec"])), "{}", answer.text);
     assert_eq!((&run["file"], &run["call_line"]), (&json!("subprocess.py"), &json!(14)));
     assert!(!answer.text.contains("_try_wait"), "the inside of a library: {}", answer.text);
     session.close().await;
@@ -83,8 +81,15 @@ async fn waiting_shows_where_it_is_and_libraries_by_their_entry() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn children_of_the_program_are_sampled_too() {
+async fn threads_and_children_of_the_program_are_sampled_too() {
     let session = Session::open(&program("")).await;
+    let id = profiled(&session, "threads_cpu.py", "2.4.0").await;
+    let answer = session.call("get_call_paths", json!({"profile_id": id})).await;
+    let (work, sleep) = (named(&answer.structured, "crunch"), named(&answer.structured, "napper"));
+    // Two threads of work share the interpreter: each runs half of the time at most.
+    assert!(f(&work["total_sec"]) > f(&sleep["total_sec"]), "{}", answer.text);
+    assert!(f(&sleep["waiting_sec"]) > 0.8 * f(&sleep["total_sec"]), "{}", answer.text);
+    assert!(answer.text.contains("several threads or processes"), "{}", answer.text);
     let id = profiled(&session, "multiproc_pool.py", "2.4.0").await;
     let answer = session.call("get_call_paths", json!({"profile_id": id})).await;
     let work = named(&answer.structured, "square_sum");
