@@ -26,9 +26,11 @@ pub struct CallRow {
     pub total_sec: f64,
     /// The same in percent of all sampled calls.
     pub percent_of_total: f64,
-    /// Thread-seconds in its own lines (callees), or of paths that begin here (callers).
+    /// Thread-seconds in its own lines, of a library also in what it calls inside (callees), or of
+    /// paths that begin here (callers).
     pub self_sec: f64,
-    /// Part of `total_sec` in which the thread was on no CPU.
+    /// Part of `total_sec` in which the thread was on no CPU; one that the system does not tell apart
+    /// counts as running.
     pub waiting_sec: f64,
     /// Its own line with most time.
     #[serde(skip_serializing_if = "Option::is_none")]
