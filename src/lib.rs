@@ -21,7 +21,7 @@
 //! |---|---|
 //! | entrances | [`cli`], [`server`], [`library`] |
 //! | use cases | [`doctor`], [`recording`], [`answer`] |
-//! | domain | [`analysis`], [`store`], [`scalene`], [`python`], [`sampler`] |
+//! | domain | [`analysis`], [`store`], [`scalene`], [`python`], [`sampler`], [`tracker`] |
 //! | ground | [`process`], [`profile`] |
 //!
 //! # One call, traced
@@ -43,6 +43,7 @@ pub mod sampler;
 pub mod scalene;
 pub mod server;
 pub mod store;
+pub mod tracker;
 
 pub use library::{
     Error, ErrorKind, ProfileAnalyzer, ProfileComparator, ProfileParser, ScaleneProfiler,

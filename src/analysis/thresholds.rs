@@ -126,6 +126,16 @@ thresholds! {
         "in the last third, as growth that is steady goes on then";
     LEAK_MOMENTS = 5.0 "samples", "sampled moments of a line below which its allocations are single events",
         "fewer cannot show that it goes on";
+    CONFIRM_SECONDS = 10.0 "s", "elapsed time of a profile up to which a suspicion is checked by another run unasked",
+        "memray took 1.0 to 1.9 times as long as the program, tracking and reading: the answer comes within half a minute";
+    CONFIRM_FACTOR = 3.0 "times the elapsed time", "time that another run with all allocations recorded is expected to take",
+        "1.0 to 1.9 times was measured on a quiet machine with memray, up to 3.3 on a busy one";
+    PROOF_GROWTH_MIB = 1.0 "MiB", "growth of what a line keeps, all allocations recorded, that can be a leak",
+        "the size of one pool of small objects: below it the pool's place in time decides";
+    PROOF_STEPS = 3.0 "steps", "doublings of a line's few objects from which they are a table that grows with the work",
+        "a table that is filled once while a program starts is seen to double once or twice at 30 points";
+    PROOF_TABLES = 8.0 "objects", "kept allocations of a line up to which they can be tables of containers",
+        "one container has one or two; a line that fills a handful of them still has no more";
     CHANGED_MIB = 10.0 "MiB", "change of allocated volume or peak that counts in a comparison",
         "the largest sampling window of any supported Scalene";
     CHANGED_PART = 0.005 "of the wall time", "change of time that counts in a comparison, whatever its relative size",

@@ -4,12 +4,14 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+use super::leak_proof::{self, ProofInfo};
 use super::listing;
 use super::next::{self, NextCall};
-use super::text::{amount, amount_or_dash, source};
+use super::text::{amount, amount_or_dash, count, source};
 use super::{Answer, budget, doubts};
 use crate::analysis::leaks::{
-    Cleared, Growth, Leak, LeakConfidence, LeakFindings, Retention, leaks,
+    Cleared, Container, Growth, Leak, LeakConfidence, LeakFindings, ProofFindings, Retention,
+    leaks, proven,
 };
 use crate::profile::{Mebibytes, MebibytesPerSec, Percent, Profile, Seconds};
 
@@ -31,8 +33,12 @@ pub struct MemoryLeak {
     /// was sampled. (Not Scalene's field of that name, which is an average size.)
     #[serde(skip_serializing_if = "Option::is_none")]
     pub velocity_mb_per_sec: Option<f64>,
-    /// What it keeps at most, MiB: the smaller of what it allocated and the program's growth.
+    /// What it keeps, MiB, where a second run recorded it; else what it keeps at most: the smaller of
+    /// what it allocated and the program's growth.
     pub total_leaked_mb: f64,
+    /// Allocations that it keeps; absent unless a second run recorded them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retained_objects: Option<u64>,
     /// `high`, `medium` or `low`.
     pub confidence: String,
     /// What to change, and on what condition.
@@ -80,6 +86,12 @@ pub struct LeaksAnswer {
     pub profile_id: String,
     /// The finding in one sentence.
     pub verdict: String,
+    /// Whether the program was run again to be sure, and if not, why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<String>,
+    /// The second run, with all allocations recorded; absent when there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofInfo>,
     /// The least confidence that was asked for.
     pub confidence: String,
     /// Surest first; absent when memory was not profiled.
@@ -108,12 +120,53 @@ pub struct LeaksAnswer {
 }
 
 impl LeaksAnswer {
-    /// Looks for leaks of at least this confidence.
+    /// Looks for leaks of at least this confidence, in what a second run recorded if there was one.
     pub fn new(profile: &Profile, least: LeakConfidence) -> Self {
         let found = leaks(profile).filter(|_| profile.measured.leak_detector);
+        let proof = proven(profile);
         budget::fit(MOST_ROWS, budget::DEFAULT_CAP, |rows| {
-            Self::with_rows(profile, found.as_ref(), least, rows)
+            let sampled = Self::with_rows(profile, found.as_ref(), least, rows);
+            match &proof {
+                Some(proof) => sampled.proven(profile, proof, least, rows),
+                None => sampled,
+            }
         })
+    }
+
+    /// Says what became of a second run.
+    #[must_use]
+    pub fn confirmed(self, confirmation: Option<String>) -> Self {
+        Self { confirmation, ..self }
+    }
+
+    /// The same with what a second run recorded in the place of suspicions.
+    fn proven(
+        self,
+        profile: &Profile,
+        found: &ProofFindings<'_>,
+        least: LeakConfidence,
+        rows: usize,
+    ) -> Self {
+        let listed = || found.leaks.iter().filter(|leak| leak.confidence >= least).take(rows);
+        let leaks: Vec<_> = listed().map(|leak| leak_proof::row(profile, found, leak)).collect();
+        let kept: Mebibytes =
+            listed().filter(|leak| leak.place.is_some()).map(|leak| leak.retained).sum();
+        let whole = found.proof.retained.get();
+        let coverage = Percent::of_whole(kept.get(), whole).filter(|_| !leaks.is_empty());
+        let first = leaks.first().map(|leak| (leak.file.as_str(), leak.line, leak.line));
+        let cleared = found.cleared.iter().take(rows);
+        Self {
+            verdict: leak_proof::verdict(found, least, leaks.len()),
+            proof: Some(ProofInfo::new(found.proof)),
+            shown: leaks.len(),
+            total: found.leaks.len(),
+            coverage_percent: coverage.map(Percent::rounded),
+            cleared: cleared.map(|line| leak_proof::cleared(profile, found, line)).collect(),
+            how_to_tell: None,
+            next: listing::details_of(profile, first),
+            leaks: Some(leaks),
+            ..self
+        }
     }
 
     fn with_rows(
@@ -148,6 +201,8 @@ impl LeaksAnswer {
         Self {
             profile_id: profile.id.to_string(),
             verdict: verdict(profile, found, least, leaks.len()),
+            confirmation: None,
+            proof: None,
             confidence: name(least).to_owned(),
             shown: leaks.len(),
             leaks: found.map(|_| leaks),
@@ -182,8 +237,9 @@ impl MemoryLeak {
             function_name: function.to_owned(),
             velocity_mb_per_sec: leak.velocity.map(MebibytesPerSec::rounded),
             total_leaked_mb: leak.retained.rounded(),
+            retained_objects: None,
             confidence: name(leak.confidence).to_owned(),
-            recommendation: recommendation(leak),
+            recommendation: recommendation(&leak.retention),
             evidence: evidence(profile, leak, growth),
             scalene_likelihood: leak.likelihood.map(crate::profile::Fraction::rounded),
         }
@@ -227,7 +283,7 @@ impl GrowthInfo {
     }
 }
 
-fn name(confidence: LeakConfidence) -> &'static str {
+pub(super) fn name(confidence: LeakConfidence) -> &'static str {
     match confidence {
         LeakConfidence::Low => "low",
         LeakConfidence::Medium => "medium",
@@ -286,27 +342,7 @@ fn evidence(profile: &Profile, leak: &Leak<'_>, growth: Option<Growth>) -> Vec<S
     }
     match &leak.retention {
         Retention::Kept(kept) => {
-            let life = if kept.outlives_call {
-                "outlives the call"
-            } else {
-                "lives as long as this code runs"
-            };
-            let shrinks = match (kept.outlives_call, kept.shrinks) {
-                (false, _) => "",
-                (true, true) => {
-                    "; elsewhere in the file objects are taken out of it, or its size is bounded"
-                }
-                (true, false) => "; nothing in the file takes objects out of it",
-            };
-            let asked = if kept.looked_up {
-                "; things are looked up in it, so it may be a working set"
-            } else {
-                ""
-            };
-            evidence.push(format!(
-                "the code stores into `{}`, which {life}{shrinks}{asked}",
-                kept.name
-            ));
+            evidence.push(life(kept));
         }
         Retention::Dropped => evidence.push("the code keeps none of it".to_owned()),
         Retention::Unclear => {
@@ -334,8 +370,27 @@ fn evidence(profile: &Profile, leak: &Leak<'_>, growth: Option<Growth>) -> Vec<S
     evidence
 }
 
-fn recommendation(leak: &Leak<'_>) -> String {
-    match &leak.retention {
+/// What the code does with the container that it stores into.
+pub(super) fn life(kept: &Container) -> String {
+    let life =
+        if kept.outlives_call { "outlives the call" } else { "lives as long as this code runs" };
+    let shrinks = match (kept.outlives_call, kept.shrinks) {
+        (false, _) => "",
+        (true, true) => {
+            "; elsewhere in the file objects are taken out of it, or its size is bounded"
+        }
+        (true, false) => "; nothing in the file takes objects out of it",
+    };
+    let asked = if kept.looked_up {
+        "; things are looked up in it, so it may be a working set"
+    } else {
+        ""
+    };
+    format!("the code stores into `{}`, which {life}{shrinks}{asked}", kept.name)
+}
+
+pub(super) fn recommendation(retention: &Retention) -> String {
+    match retention {
         Retention::Kept(kept) => format!(
             "if `{name}` is not meant to grow with the work, bound it (drop old entries, collections.deque with maxlen, \
              functools.lru_cache with maxsize) or remove entries when they are done with",
@@ -350,6 +405,12 @@ fn recommendation(leak: &Leak<'_>) -> String {
 impl Answer for LeaksAnswer {
     fn text(&self) -> String {
         let mut text = format!("{}  {}\n", self.profile_id, self.verdict);
+        if let Some(sentence) = &self.confirmation {
+            text.push_str(&format!("Confirmation: {sentence}\n"));
+        }
+        if let Some(proof) = &self.proof {
+            text.push_str(&proof.text());
+        }
         if let Some(growth) = &self.growth {
             text.push_str(&format!(
                 "Footprint kept: {} -> {} MiB (+{} MiB{}) over {} s, {}\n",
@@ -364,7 +425,9 @@ impl Answer for LeaksAnswer {
             ));
         }
         let covered = self.coverage_percent.map_or_else(String::new, |share| {
-            format!(", {} % of the growth by volume", amount(share))
+            let whole =
+                if self.proof.is_some() { "all that is kept" } else { "the growth by volume" };
+            format!(", {} % of {whole}", amount(share))
         });
         text.push_str(&format!(
             "{} of {} suspects shown, confidence {} and above{covered}\n",
@@ -374,14 +437,21 @@ impl Answer for LeaksAnswer {
             let score = leak
                 .scalene_likelihood
                 .map_or_else(String::new, |score| format!(", Scalene {}", amount(score)));
+            let keeps = match leak.retained_objects {
+                Some(number) => format!(
+                    "keeps {} MiB in {}",
+                    amount(leak.total_leaked_mb),
+                    count(number, "allocation")
+                ),
+                None => format!("keeps up to {} MiB", amount(leak.total_leaked_mb)),
+            };
             text.push_str(&format!(
-                "{} [{}] {} {}  {}\n  keeps up to {} MiB, {} MiB/s{score}\n",
+                "{} [{}] {} {}  {}\n  {keeps}, {} MiB/s{score}\n",
                 index + 1,
                 leak.confidence,
                 listing::place(&leak.file, leak.line, None),
                 leak.function_name,
                 leak.content,
-                amount(leak.total_leaked_mb),
                 amount_or_dash(leak.velocity_mb_per_sec),
             ));
             for evidence in &leak.evidence {

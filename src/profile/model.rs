@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::allocation_proof::AllocationProof;
 use super::call_tree::{CallTree, Sampling};
 use super::file::{FileProfile, Line};
 use super::ids::{LineNo, ProfileId};
@@ -196,6 +197,8 @@ pub struct Profile {
     pub call_paths: Vec<CallPath>,
     /// Calls that were sampled from outside, beside the profiler; absent where that was not possible.
     pub calls: Option<Calls>,
+    /// What lines hold, from a second run in which all allocations were recorded; absent until asked for.
+    pub proof: Option<AllocationProof>,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -269,7 +272,15 @@ impl Profile {
         let footprint = self.footprint.as_ref().map_or(0, Footprint::bytes);
         let words: usize = self.program.args.iter().map(String::capacity).sum();
         let calls = self.calls.as_ref().map_or(0, |calls| calls.tree.bytes());
-        size_of::<Self>() + files + paths + footprint + words + calls + self.run.approximate_bytes()
+        let proof = self.proof.as_ref().map_or(0, AllocationProof::bytes);
+        size_of::<Self>()
+            + files
+            + paths
+            + footprint
+            + words
+            + calls
+            + proof
+            + self.run.approximate_bytes()
     }
 }
 

@@ -25,7 +25,9 @@ mod virtualenv;
 pub use error::{ProbeFailure, PythonError, Skipped, Unsupported};
 pub use find::find;
 pub use interpreter::{Interpreter, Scalene, Source, Version};
-pub use overlay::{OverlayError, OverlaySpec, ensure as ensure_overlay, requirement_for};
+pub use overlay::{
+    OverlayError, OverlaySpec, ensure as ensure_overlay, ensure_memray, requirement_for,
+};
 pub use probe::probe;
 pub use project::project_root;
 pub use request::{Env, Request};

@@ -16,12 +16,14 @@ mod error;
 mod install;
 mod lock;
 mod marker;
+mod packages;
 mod step;
 
 use std::path::{Path, PathBuf};
 
 pub use error::OverlayError;
 use marker::{Identity, Marker};
+pub use packages::ensure_memray;
 
 use super::interpreter::{Interpreter, Scalene, Version};
 use super::probe::probe;

@@ -25,6 +25,9 @@ pub struct Ran {
 /// Why there is no profile.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
+    /// The program ran, or should have, with its allocations recorded, and there is no evidence.
+    #[error("{0}")]
+    NotTracked(String),
     /// A parameter's value makes no sense.
     #[error("{parameter}: {problem}")]
     InvalidArgument {
@@ -211,6 +214,7 @@ impl RecordError {
             Self::FilteredOut { .. } => "filtered_out",
             Self::NothingSampled { .. } => "nothing_sampled",
             Self::InvalidProfile { .. } => "invalid_profile",
+            Self::NotTracked(_) => "not_tracked",
             Self::Cancelled => "cancelled",
             Self::Stopped(_) => "stopped",
         }
@@ -274,6 +278,7 @@ impl RecordError {
             Self::InvalidProfile { .. } => {
                 "call again; if it stays so, check the set-up with `scalene-mcp doctor`"
             }
+            Self::NotTracked(_) => "profile a shorter run, or go by the profile alone",
             Self::Cancelled => "call again when needed",
             Self::Stopped(_) => "let it run longer",
         };

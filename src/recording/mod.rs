@@ -2,11 +2,13 @@
 //!
 //! Entry point: [`Recorder::record`]. Reading order: `request` (what is asked for),
 //! `record` (the story), `workspace` (the run's private directory), `outcome` (what became
-//! of it), `error` (why there is no profile); `import` (profiles that were recorded elsewhere).
+//! of it), `error` (why there is no profile), `prove` (a second run in which
+//! all allocations are recorded); `import` (profiles that were recorded elsewhere).
 
 mod error;
 mod import;
 mod outcome;
+mod prove;
 mod record;
 mod request;
 mod setup;
@@ -14,6 +16,7 @@ mod workspace;
 
 pub use error::{Ran, RecordError};
 pub use import::{ImportError, import, import_file};
+pub use prove::Proving;
 pub use record::{Event, Recorder, Settings, user_cache_dir};
 pub use request::{Measure, RunRequest, Target};
 

@@ -231,6 +231,7 @@ impl Conclusion {
             footprint: parsed.footprint,
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
             calls,
+            proof: None,
             run: self.run_info(ran, warnings),
             id: self.id,
         }
@@ -377,7 +378,7 @@ impl Conclusion {
 }
 
 /// The path with `..` and symlinks resolved, where the file exists.
-fn real_path(path: &str) -> String {
+pub(super) fn real_path(path: &str) -> String {
     let real = std::path::Path::new(path).canonicalize();
     real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned())
 }

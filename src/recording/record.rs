@@ -63,7 +63,7 @@ pub enum Event {
 #[derive(Debug, Clone)]
 pub struct Recorder {
     pub(super) settings: Settings,
-    env: python::Env,
+    pub(super) env: python::Env,
 }
 
 /// Where a program is and where it runs.
@@ -175,7 +175,7 @@ impl Recorder {
         Ok(python::find(&request, &self.env, controls).await?)
     }
 
-    fn python_request(&self, request: &RunRequest, place: &Place) -> python::Request {
+    pub(super) fn python_request(&self, request: &RunRequest, place: &Place) -> python::Request {
         python::Request {
             explicit: request.python.clone(),
             configured: self.settings.python.clone(),
@@ -185,7 +185,7 @@ impl Recorder {
     }
 
     /// Settles script, working directory and project root.
-    fn place(&self, request: &RunRequest) -> Result<Place, RecordError> {
+    pub(super) fn place(&self, request: &RunRequest) -> Result<Place, RecordError> {
         let own = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let asked = request.cwd.as_ref().map(|cwd| own.join(cwd));
         if let Some(cwd) = asked.as_ref().filter(|cwd| !cwd.is_dir()) {
@@ -214,7 +214,7 @@ impl Recorder {
 }
 
 impl Place {
-    fn near(&self) -> &Path {
+    pub(super) fn near(&self) -> &Path {
         self.script.as_ref().and_then(|script| script.real.parent()).unwrap_or(&self.cwd)
     }
 }
@@ -301,6 +301,17 @@ fn prepare(
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Result<(), RecordError> {
+    let arguments = ready.adapter.arguments(options);
+    workspace.write_request(&launch_request(request, place, arguments, workspace)?)
+}
+
+/// What the launcher is told; writes a snippet's file.
+pub(super) fn launch_request(
+    request: &RunRequest,
+    place: &Place,
+    scalene_args: Vec<String>,
+    workspace: &Workspace,
+) -> Result<LaunchRequest, RecordError> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let (mode, target) = match &request.target {
         Target::Module(name) => (LaunchMode::Module, name.trim().to_owned()),
@@ -317,8 +328,8 @@ fn prepare(
     };
     let is_snippet = matches!(request.target, Target::Snippet(_));
     let tmpdir = request.env.iter().filter(|(name, _)| name == "TMPDIR").cloned();
-    workspace.write_request(&LaunchRequest {
-        scalene_args: ready.adapter.arguments(options),
+    Ok(LaunchRequest {
+        scalene_args,
         mode,
         target,
         args: request.args.clone(),
@@ -338,18 +349,8 @@ fn spec(
 ) -> Spec {
     let mut env: Vec<(OsString, OsString)> =
         request.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    let inherited = |name: &str| {
-        let given = request.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.into());
-        given.or_else(|| std::env::var_os(name))
-    };
-    env.extend(environment(&ready.install(), options, inherited));
-    for name in ["TMPDIR", "TEMP", "TMP"] {
-        env.push((name.into(), workspace.tmp().into()));
-    }
-    // The project stays as it is: no `__pycache__` where there was none.
-    if inherited("PYTHONDONTWRITEBYTECODE").is_none() {
-        env.push(("PYTHONDONTWRITEBYTECODE".into(), "1".into()));
-    }
+    env.extend(environment(&ready.install(), options, |name| inherited(request, name)));
+    env.extend(private_env(request, workspace));
     Spec {
         program: ready.interpreter.executable.clone(),
         args: vec![workspace.launcher().into(), workspace.request().into()],
@@ -358,4 +359,24 @@ fn spec(
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
     }
+}
+
+/// A variable as the program would see it without us.
+fn inherited(request: &RunRequest, name: &str) -> Option<OsString> {
+    let given = request.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.into());
+    given.or_else(|| std::env::var_os(name))
+}
+
+/// Variables that keep what a run writes out of the project and the common temporary folder.
+pub(super) fn private_env(
+    request: &RunRequest,
+    workspace: &Workspace,
+) -> Vec<(OsString, OsString)> {
+    let temporary = ["TMPDIR", "TEMP", "TMP"].map(|name| (name.into(), workspace.tmp().into()));
+    let mut env: Vec<(OsString, OsString)> = temporary.to_vec();
+    // The project stays as it is: no `__pycache__` where there was none.
+    if inherited(request, "PYTHONDONTWRITEBYTECODE").is_none() {
+        env.push(("PYTHONDONTWRITEBYTECODE".into(), "1".into()));
+    }
+    env
 }

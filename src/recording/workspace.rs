@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::error::RecordError;
-use crate::scalene::{LAUNCHER, LaunchRequest, LaunchState};
+use crate::scalene::{LAUNCHER, LaunchState};
 
 /// Name under which a snippet appears in answers.
 pub(super) const SNIPPET: &str = "<snippet>";
@@ -51,6 +51,11 @@ impl Workspace {
         self.dir.path().join("profile.json")
     }
 
+    /// A file or folder of the run by its name.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     pub(super) fn snippet(&self) -> PathBuf {
         self.dir.path().join("snippet.py")
     }
@@ -60,7 +65,7 @@ impl Workspace {
         std::fs::write(self.dir.path().join(name), content).map_err(failed)
     }
 
-    pub(super) fn write_request(&self, request: &LaunchRequest) -> Result<(), RecordError> {
+    pub(super) fn write_request(&self, request: &impl serde::Serialize) -> Result<(), RecordError> {
         let failed = |source: serde_json::Error| RecordError::Workspace {
             dir: self.dir.path().to_owned(),
             source: source.into(),

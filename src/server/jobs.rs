@@ -13,7 +13,7 @@ use super::progress::Progress;
 use crate::answer::amount;
 use crate::process::{Controls, Tick};
 use crate::profile::{Profile, ProfileId};
-use crate::recording::{Event, RecordError, Recorder, RunRequest};
+use crate::recording::{Event, Proving, RecordError, Recorder, RunRequest};
 use crate::store::Store;
 
 /// Failed runs whose reason is kept for a later call.
@@ -39,6 +39,15 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    fn of(event: Event) -> Self {
+        match event {
+            Event::SettingUp(step) => Self::Preparing(step),
+            Event::Starting => Self::Running(None),
+            Event::Running(tick) => Self::Running(Some(tick)),
+            Event::Reading => Self::Reading,
+        }
+    }
+
     pub(super) fn describe(&self) -> String {
         match self {
             Self::Queued => "waiting for another run to end".to_owned(),
@@ -70,6 +79,11 @@ impl Job {
     pub(super) fn phase(&self) -> Phase {
         self.phase.borrow().clone()
     }
+
+    /// Ends it: nobody waits for it any more.
+    pub(super) fn cancel(&self) {
+        self.cancel.cancel();
+    }
 }
 
 /// All runs that are not finished, and the last failures.
@@ -87,6 +101,8 @@ struct Known {
     jobs: HashMap<String, Arc<Job>>,
     /// Failed ones, oldest first.
     failed: VecDeque<String>,
+    /// How to repeat the runs behind stored profiles.
+    requests: HashMap<String, RunRequest>,
 }
 
 impl Jobs {
@@ -120,13 +136,74 @@ impl Jobs {
         self.tasks.spawn(async move {
             let work = tokio::spawn({
                 let (jobs, id, report) = (Arc::clone(&jobs), id.clone(), report.clone());
-                async move { jobs.run(id, &request, &controls, &report).await }
+                async move {
+                    let recorded = jobs.run(id, &request, &controls, &report).await;
+                    if let Ok(profile) = &recorded {
+                        jobs.remember(profile.id.as_str(), request);
+                    }
+                    recorded
+                }
             });
             let phase = work.await.map_or(Phase::Lost, Phase::Done);
             jobs.forget(&id, &phase);
             report.send_replace(phase);
         });
         job
+    }
+
+    /// Keeps how a run is repeated, as long as its profile is stored.
+    fn remember(&self, id: &str, request: RunRequest) {
+        let mut known = self.known();
+        known.requests.retain(|id, _| self.store.contains(id));
+        known.requests.insert(id.to_owned(), request);
+    }
+
+    /// The run behind a profile; `None` for one that was loaded.
+    pub(super) fn request(&self, id: &ProfileId) -> Option<RunRequest> {
+        self.known().requests.get(id.as_str()).cloned()
+    }
+
+    /// Starts a second run of a profile's program, with all allocations recorded, and answers at
+    /// once. It is no run of the list: only the call that starts it waits for it.
+    pub(super) fn start_proof(
+        self: &Arc<Self>,
+        profile: &Arc<Profile>,
+        proving: Proving,
+    ) -> Arc<Job> {
+        let cancel = self.shutdown.child_token();
+        let (report, phase) = watch::channel(Phase::Queued);
+        let label = proving.request.label();
+        let job = Arc::new(Job { id: profile.id.clone(), label, cancel: cancel.clone(), phase });
+        let (jobs, profile) = (Arc::clone(self), Arc::clone(profile));
+        let controls = Controls { stop: CancellationToken::new(), cancel };
+        self.tasks.spawn(async move {
+            let work = tokio::spawn({
+                let report = report.clone();
+                async move { jobs.prove(&profile, &proving, &controls, &report).await }
+            });
+            report.send_replace(work.await.map_or(Phase::Lost, Phase::Done));
+        });
+        job
+    }
+
+    async fn prove(
+        &self,
+        profile: &Profile,
+        proving: &Proving,
+        controls: &Controls,
+        report: &watch::Sender<Phase>,
+    ) -> Result<Arc<Profile>, Arc<RecordError>> {
+        let turn = tokio::select! {
+            turn = self.turn.acquire() => turn,
+            () = controls.cancel.cancelled() => return Err(Arc::new(RecordError::Cancelled)),
+        };
+        report.send_replace(Phase::Preparing("looking for Python".to_owned()));
+        let mut on_event = |event| {
+            report.send_replace(Phase::of(event));
+        };
+        let proven = self.recorder.prove(profile, proving, controls, &mut on_event).await;
+        drop(turn);
+        proven.map(|profile| self.store.replace(profile)).map_err(Arc::new)
     }
 
     async fn run(
@@ -142,12 +219,7 @@ impl Jobs {
         };
         report.send_replace(Phase::Preparing("looking for Python".to_owned()));
         let mut on_event = |event| {
-            report.send_replace(match event {
-                Event::SettingUp(step) => Phase::Preparing(step),
-                Event::Starting => Phase::Running(None),
-                Event::Running(tick) => Phase::Running(Some(tick)),
-                Event::Reading => Phase::Reading,
-            });
+            report.send_replace(Phase::of(event));
         };
         let recorded = self.recorder.record(id, request, controls, &mut on_event).await;
         drop(turn);

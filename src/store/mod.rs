@@ -107,6 +107,19 @@ impl Store {
         profile
     }
 
+    /// Puts a profile in the place of the one with its id, which stays where it is in the order;
+    /// nothing where that one is gone.
+    pub fn replace(&self, profile: Profile) -> Arc<Profile> {
+        let profile = Arc::new(profile);
+        let mut inner = self.lock();
+        if let Some(entry) = inner.entries.get_mut(profile.id.as_str()) {
+            entry.bytes = profile.approximate_bytes();
+            entry.profile = Arc::clone(&profile);
+            inner.shrink(self.bounds, profile.id.as_str());
+        }
+        profile
+    }
+
     /// The profile that an id, a unique beginning of one, `latest` or `previous` names.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ const LAYERS: &[&[&str]] = &[
     &["server"],
     &["library"],
     &["doctor", "answer", "recording"],
-    &["analysis", "store", "scalene", "python", "sampler"],
+    &["analysis", "store", "scalene", "python", "sampler", "tracker"],
     &["process", "profile"],
 ];
 /// Uses within a layer that are meant: doctor tries a recording and rounds like an answer.

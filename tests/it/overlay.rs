@@ -136,7 +136,7 @@ async fn the_project_keeps_its_packages_and_two_callers_build_once() {
         .into_iter()
         .partition(|said| said.iter().any(|text| text.starts_with("installing scalene==")));
     assert_eq!((built.len(), waited.len()), (1, 1), "{first_said:?} {second_said:?}");
-    assert_eq!(waited[0], &["waiting for another call that is setting up Scalene"]);
+    assert_eq!(waited[0], &["waiting for another call that installs the same"]);
 
     let Scalene::Found { version, package_dir, .. } = &first.scalene else {
         unreachable!("{:?}", first.scalene)

@@ -3,14 +3,16 @@
 //! Scalene's own leak score is wrong in both directions (`docs/scalene.md`), so it is one signal
 //! of several: the shape of the footprint, the volume a line allocated against the growth, when
 //! it allocated, and what the code does with its objects. None of them is proof: a program that
-//! builds a large result looks the same from outside.
+//! builds a large result looks the same from outside. `proof` judges what a second run recorded.
 
 mod growth;
+mod proof;
 mod retention;
 
 use std::collections::BTreeMap;
 
 pub use growth::{Growth, growth};
+pub use proof::{Clearing, Course, ProofFindings, ProvenCleared, ProvenLeak, proven, undecided};
 pub use retention::{Container, Retention};
 
 use self::retention::Code;

@@ -43,6 +43,7 @@ pub(super) async fn build(
     let target = Target {
         base,
         requirement: spec.requirement,
+        companions: &[],
         python,
         site_packages: packages.clone(),
         constraints,

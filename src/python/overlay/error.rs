@@ -34,6 +34,12 @@ pub enum OverlayError {
         /// What was to be installed.
         requirement: String,
     },
+    /// The settings forbid it, or there is no build for this Python.
+    #[error("{what} is not installed, and installing it is not allowed or not possible here")]
+    NotAllowed {
+        /// What was to be installed.
+        what: String,
+    },
     /// The package index cannot be reached.
     #[error("{installer} could not reach the package index to install `{requirement}`: {said}")]
     Network {
@@ -172,6 +178,7 @@ impl OverlayError {
             Self::Import { .. } | Self::Unusable { .. } | Self::Start { .. } | Self::Probe(_) => {
                 "run `scalene-mcp doctor`; it tells what is missing".to_owned()
             }
+            Self::NotAllowed { what } => format!("install {what} into the project's environment"),
             Self::Timeout { .. } => "call again; a slow index or disk may be the reason".to_owned(),
             Self::Cancelled => "call again if the result is still wanted".to_owned(),
         }

@@ -17,6 +17,9 @@ const SOURCE_LIMIT: Duration = Duration::from_secs(10 * 60);
 pub(super) struct Target<'a> {
     pub(super) base: &'a Interpreter,
     pub(super) requirement: &'a str,
+    /// What else goes in; with any, nothing that these need is added, and the target is a folder and
+    /// no environment.
+    pub(super) companions: &'a [&'a str],
     pub(super) python: PathBuf,
     pub(super) site_packages: PathBuf,
     /// A file with the project's versions, if it has packages.
@@ -84,7 +87,9 @@ async fn with(
         }
     }
     match attempt(installer, target, false, true, session).await? {
-        Err(Failure::NoSolution(_)) => attempt(installer, target, false, false, session).await,
+        Err(Failure::NoSolution(_)) if target.companions.is_empty() => {
+            attempt(installer, target, false, false, session).await
+        }
         done => Ok(done),
     }
 }
@@ -110,6 +115,7 @@ async fn attempt(
         args.extend(["--only-binary".into(), ":all:".into()]);
     }
     args.push(target.requirement.into());
+    args.extend(target.companions.iter().map(Into::into));
     let name = if matches!(installer, Installer::Uv(_)) { "uv" } else { "pip" };
     let how = if wheels_only { "installing" } else { "compiling and installing" };
     let step = format!("{how} {} with {name}", target.requirement);
@@ -121,6 +127,9 @@ async fn attempt(
 fn uv_spec(uv: &Path, target: &Target<'_>) -> Spec {
     let mut args: Vec<OsString> = ["pip", "install", "--python"].map(Into::into).to_vec();
     args.push(target.python.clone().into());
+    if !target.companions.is_empty() {
+        args.extend(["--no-deps".into(), "--target".into(), target.site_packages.clone().into()]);
+    }
     // A project's uv settings are found from the working directory: not from this one.
     Spec { program: uv.to_path_buf(), args, cwd: Some(target.scratch.into()), ..Spec::default() }
 }
@@ -130,6 +139,9 @@ fn uv_spec(uv: &Path, target: &Target<'_>) -> Spec {
 fn pip_spec(program: &Path, start: &[&str], target: &Target<'_>) -> Spec {
     let mut args: Vec<OsString> = start.iter().map(Into::into).collect();
     args.extend(pip_options());
+    if !target.companions.is_empty() {
+        args.push("--no-deps".into());
+    }
     args.extend(["--target".into(), target.site_packages.clone().into()]);
     Spec { program: program.into(), args, cwd: Some(target.scratch.into()), ..Spec::default() }
 }
@@ -137,6 +149,9 @@ fn pip_spec(program: &Path, start: &[&str], target: &Target<'_>) -> Spec {
 fn foreign_pip_spec(pip: &Path, target: &Target<'_>) -> Spec {
     let mut args: Vec<OsString> = vec!["--python".into(), target.python.clone().into()];
     args.extend(pip_options());
+    if !target.companions.is_empty() {
+        args.extend(["--no-deps".into(), "--target".into(), target.site_packages.clone().into()]);
+    }
     Spec { program: pip.into(), args, cwd: Some(target.scratch.into()), ..Spec::default() }
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn acquire(
             Err(TryLockError::Error(source)) => return Err(OverlayError::cache(path, source)),
         }
         if !told {
-            on_progress("waiting for another call that is setting up Scalene");
+            on_progress("waiting for another call that installs the same");
             told = true;
         }
         tokio::select! {

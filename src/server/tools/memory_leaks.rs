@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::confirm::{self, Wanted};
 use super::{Call, ToolSpec, stored};
 use crate::analysis::leaks::LeakConfidence;
 use crate::answer::LeaksAnswer;
@@ -30,26 +31,36 @@ pub(super) struct Params {
     /// Least confidence of a line that is listed.
     #[serde(default)]
     confidence: Confidence,
+    /// Run it again, all allocations recorded; absent: if needed.
+    confirm: Option<bool>,
 }
 
 impl ToolSpec for MemoryLeaks {
     const NAME: &'static str = "get_memory_leaks";
     const TITLE: &'static str = "Lines that may leak memory";
-    const DESCRIPTION: &'static str = "Looks for memory that a program keeps more and more of: whether the footprint \
-        grows to stay, which lines account for it, what the code does with their objects, and how sure that is. \
-        Says what one profile cannot tell and which call would. \
-        Needs a profile made with memory=true.";
+    const DESCRIPTION: &'static str = "Finds lines that keep more and more memory, who holds it, and how sure that is. \
+        Where the profile cannot decide and took below 10 s, or with confirm=true, the program runs a second time under \
+        memray: bytes by line, and false accusations cleared.";
+    // It may run the program again, unasked: neither read-only nor without effects outside, even if most
+    // calls are. One annotation holds for all calls of a tool.
+    const RUNS_CODE: bool = true;
 
     type Params = Params;
     type Output = LeaksAnswer;
 
-    async fn call(server: &Server, params: Params, _: Call) -> Result<LeaksAnswer, ToolError> {
+    async fn call(server: &Server, params: Params, call: Call) -> Result<LeaksAnswer, ToolError> {
         let profile = stored(server, &params.profile_id)?;
         let least = match params.confidence {
             Confidence::High => LeakConfidence::High,
             Confidence::Medium => LeakConfidence::Medium,
             Confidence::Low => LeakConfidence::Low,
         };
-        Ok(LeaksAnswer::new(&profile, least))
+        let wanted = match params.confirm {
+            Some(true) => Wanted::Always,
+            Some(false) => Wanted::Never,
+            None => Wanted::IfUndecided,
+        };
+        let (profile, note) = confirm::settle(server, profile, wanted, call).await?;
+        Ok(LeaksAnswer::new(&profile, least).confirmed(note))
     }
 }

@@ -4,6 +4,7 @@ mod analyze_profile;
 mod bottlenecks;
 mod call_paths;
 mod compare_profiles;
+mod confirm;
 mod cpu_hotspots;
 mod file_details;
 mod function_summary;

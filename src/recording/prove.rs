@@ -1,0 +1,238 @@
+//! A second run of a profiled program, in which every allocation is recorded.
+//!
+//! It runs under the project's own interpreter, not an overlay's: memray comes in by a folder that
+//! is on the import path for a moment only. Children and forks of the program are not followed.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::error::RecordError;
+use super::outcome::real_path;
+use super::record::{self, Event, Place, Recorder};
+use super::request::{RunRequest, Target};
+use super::workspace::{SNIPPET, Workspace};
+use crate::process::{self, Controls, EndedBy, Exit, Finished, Limits, Spec, Tick};
+use crate::profile::{AllocationProof, Profile, Seconds, signal_name};
+use crate::python::{self, Interpreter, OverlayError};
+use crate::scalene::{LAUNCHER, LaunchPhase, LaunchRequest, LaunchState, Scope, ScopeRequest};
+use crate::tracker::{self, TrackRequest};
+
+/// Time between asking the tracked program to end and killing it: the tracker closes its file then.
+const GRACE: Duration = Duration::from_secs(2);
+/// Kept of the time for closing and reading memray's file.
+const FOR_READING: Duration = Duration::from_secs(6);
+/// Less than this is not worth starting.
+const LEAST: Duration = Duration::from_secs(2);
+
+/// A tracked run: of what, and until when.
+#[derive(Debug, Clone)]
+pub struct Proving {
+    /// The run that was profiled.
+    pub request: RunRequest,
+    /// The evidence must be there by then.
+    pub deadline: Instant,
+}
+
+/// The launcher's request with the tracker's part.
+#[derive(Serialize)]
+struct Request {
+    #[serde(flatten)]
+    launch: LaunchRequest,
+    tracker: TrackRequest,
+}
+
+impl Recorder {
+    /// Runs the program of a profile again and returns the profile with the evidence.
+    ///
+    /// # Errors
+    /// [`RecordError`] when there is no evidence; [`RecordError::NotTracked`] says why.
+    pub async fn prove(
+        &self,
+        profile: &Profile,
+        proving: &Proving,
+        controls: &Controls,
+        on_event: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<Profile, RecordError> {
+        let request = &proving.request;
+        let place = self.place(request)?;
+        let found =
+            python::find(&self.python_request(request, &place), &self.env, controls).await?;
+        let (packages, refused) = self.memray(&found, controls, on_event).await?;
+
+        let workspace = Workspace::create()?;
+        workspace.write("launch.py", tracker::launcher(LAUNCHER).as_bytes())?;
+        workspace.write("read.py", tracker::READER.as_bytes())?;
+        let launch = record::launch_request(request, &place, Vec::new(), &workspace)?;
+        let tracker = TrackRequest {
+            packages,
+            refused,
+            capture: workspace.path("capture.bin"),
+            document: workspace.path("proof.json"),
+        };
+        let paths = (tracker.capture.clone(), tracker.document.clone(), tracker.packages.clone());
+        workspace.write_request(&Request { launch, tracker })?;
+
+        let left = proving.deadline.saturating_duration_since(Instant::now());
+        let limit = left.saturating_sub(FOR_READING).min(request.timeout);
+        if limit < LEAST {
+            return Err(not_tracked("no time was left to run the program again"));
+        }
+        on_event(Event::Starting);
+        let spec = spec(request, &place, &found, &workspace);
+        let limits = Limits { timeout: Some(limit), grace: GRACE };
+        let mut on_tick = |tick: Tick| on_event(Event::Running(tick));
+        let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
+        on_event(Event::Reading);
+        if matches!(finished.ended_by, EndedBy::Cancel | EndedBy::Stop) {
+            return Err(RecordError::Cancelled);
+        }
+        let state = workspace.read_state();
+        let (capture, document, packages) = paths;
+        if !document.exists() && capture.exists() {
+            let script = workspace.path("read.py");
+            let args = [&script, packages.as_deref().unwrap_or(Path::new("")), &capture, &document];
+            read_capture(&found, args.map(Into::into).to_vec(), proving.deadline, controls).await?;
+        }
+        let json = std::fs::read(&document).map_err(|_| why_nothing(&finished, &state))?;
+        let names = names(request, &place, &found, &workspace);
+        let mut proof = tracker::read(&json, &names).map_err(|error| {
+            not_tracked(format!("the tracker's file is not readable ({error})"))
+        })?;
+        settle(&mut proof, &finished, &state);
+        Ok(Profile { proof: Some(proof), ..profile.clone() })
+    }
+
+    /// The folder with memray, or the reason why there is none.
+    async fn memray(
+        &self,
+        found: &Interpreter,
+        controls: &Controls,
+        on_event: &mut (dyn FnMut(Event) + Send),
+    ) -> Result<(Option<std::path::PathBuf>, Option<String>), RecordError> {
+        let settings = &self.settings;
+        let mut report = |step: &str| on_event(Event::SettingUp(step.to_owned()));
+        let (cache, allowed) = (&settings.cache_dir, settings.allow_install);
+        match python::ensure_memray(found, cache, allowed, controls, &mut report).await {
+            Ok(packages) => Ok((packages, None)),
+            Err(OverlayError::Cancelled) => Err(RecordError::Cancelled),
+            Err(error) => Ok((None, Some(error.to_string()))),
+        }
+    }
+}
+
+fn not_tracked(why: impl Into<String>) -> RecordError {
+    RecordError::NotTracked(why.into())
+}
+
+fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &Workspace) -> Spec {
+    let given = request.env.iter().map(|(name, value)| (name.into(), value.into()));
+    Spec {
+        program: python.executable.clone(),
+        args: vec![workspace.launcher().into(), workspace.request().into()],
+        cwd: Some(place.cwd.clone()),
+        env: given.chain(record::private_env(request, workspace)).collect(),
+        env_remove: Vec::new(),
+        stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+    }
+}
+
+/// Has memray's file read by the interpreter that wrote it.
+async fn read_capture(
+    python: &Interpreter,
+    script: Vec<std::ffi::OsString>,
+    deadline: Instant,
+    controls: &Controls,
+) -> Result<(), RecordError> {
+    let args = ["-I", "-B"].map(Into::into).into_iter().chain(script).collect();
+    let spec = Spec { program: python.executable.clone(), args, ..Spec::default() };
+    let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
+    let limits = Limits { timeout: Some(left), grace: Duration::ZERO };
+    let finished = process::run(&spec, limits, controls, &mut |_| {}).await?;
+    match (finished.ended_by, finished.exit) {
+        (EndedBy::Itself, Exit::Code(0)) => Ok(()),
+        (EndedBy::Cancel | EndedBy::Stop, _) => Err(RecordError::Cancelled),
+        (EndedBy::Timeout, _) => Err(not_tracked(
+            "the program allocates so often that what was recorded could not be read in time",
+        )),
+        (EndedBy::Itself, _) => {
+            let said = finished.stderr.end().trim().lines().next_back().unwrap_or_default();
+            Err(not_tracked(format!("memray's file could not be read ({said})")))
+        }
+    }
+}
+
+/// How the user's files are called in the profile.
+fn names(
+    request: &RunRequest,
+    place: &Place,
+    python: &Interpreter,
+    workspace: &Workspace,
+) -> impl Fn(&str) -> Option<String> {
+    let snippet = workspace.snippet();
+    let is_snippet = matches!(request.target, Target::Snippet(_));
+    let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
+    let scope = Scope::settle(&ScopeRequest {
+        near: place.near(),
+        alias: typed_dir.filter(|dir| !dir.starts_with(&place.root)),
+        extra_file: is_snippet.then_some(snippet.as_path()),
+        library_paths: &python.library_paths,
+        profile_all: request.measure.profile_all,
+        ..ScopeRequest::new(&place.root)
+    });
+    let libraries = python.library_paths.clone();
+    let own = workspace.path("");
+    move |file: &str| {
+        if Path::new(file) == snippet {
+            return Some(SNIPPET.to_owned());
+        }
+        let real = real_path(file);
+        let covered = scope.covers(file, &libraries) || scope.covers(&real, &libraries);
+        (covered && !Path::new(file).starts_with(&own)).then_some(real)
+    }
+}
+
+/// What of the run a reader of the evidence should know.
+fn settle(proof: &mut AllocationProof, finished: &Finished, state: &LaunchState) {
+    proof.elapsed = state.program_seconds().and_then(Seconds::from_secs);
+    if finished.ended_by == EndedBy::Timeout {
+        let ran = proof.elapsed.or_else(|| Seconds::from_secs(finished.wall.as_secs_f64()));
+        proof.stopped_after = ran;
+        proof.notes.push(format!(
+            "the second run was stopped after {} s: nothing is known of what comes later",
+            ran.unwrap_or_default()
+        ));
+    } else if state.phase != LaunchPhase::Finished {
+        let how = match finished.exit {
+            Exit::Signal(number) => signal_name(number),
+            Exit::Code(code) => format!("exit {code}"),
+            Exit::Unknown => "an unknown cause".to_owned(),
+        };
+        proof.notes.push(format!(
+            "the second run ended before its allocations were added up ({how}): the last ones may be missing"
+        ));
+    } else if let Some(exception) = &state.exception {
+        proof.notes.push(format!("the second run ended with {exception}"));
+    }
+    if let Some(why) = &proof.tracker.fallback {
+        proof.notes.push(format!(
+            "tracemalloc was used, since {why}: it slows programs with many small objects down 10 to 40 times, \
+             sees only what Python itself allocates, and knows the peak by looks a moment apart"
+        ));
+    }
+}
+
+fn why_nothing(finished: &Finished, state: &LaunchState) -> RecordError {
+    if let Some(error) = &state.error {
+        return not_tracked(format!("the second run failed: {}", error.message));
+    }
+    let how = if finished.ended_by == EndedBy::Timeout {
+        "it did not end when asked, at the limit of time".to_owned()
+    } else {
+        let said = finished.stderr.end().trim().lines().next_back().unwrap_or_default();
+        format!("it left nothing behind ({said})")
+    };
+    not_tracked(format!("the second run gave no evidence: {how}"))
+}

@@ -1,0 +1,104 @@
+//! A second run of a profile's program, with all allocations recorded: whether, and what became of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Call;
+use crate::analysis::leaks::{leaks, undecided};
+use crate::analysis::thresholds::{CONFIRM_FACTOR, CONFIRM_SECONDS};
+use crate::answer::amount;
+use crate::profile::{Profile, Seconds};
+use crate::recording::{Proving, RecordError};
+use crate::server::Server;
+use crate::server::error::ToolError;
+use crate::server::jobs::Phase;
+
+/// Within this time the tool answers: clients give up at 60 s.
+const ANSWER_WITHIN: Duration = Duration::from_secs(45);
+/// What a second run takes beside the program itself: finding Python, reading the evidence.
+const MARGIN: Duration = Duration::from_secs(8);
+
+/// Whether a caller wants a second run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Where the profile cannot decide, and the program is short.
+    IfUndecided,
+    /// In any case.
+    Always,
+    /// In none.
+    Never,
+}
+
+/// The profile with the evidence of a second run, if there is any, and in words what was done.
+///
+/// Evidence is kept: a profile that has it is never run again. A second run does what the program
+/// does, files and network included, so that unasked it is made only where it is needed and short.
+pub(super) async fn settle(
+    server: &Server,
+    profile: Arc<Profile>,
+    wanted: Wanted,
+    mut call: Call,
+) -> Result<(Arc<Profile>, Option<String>), ToolError> {
+    if profile.proof.is_some() {
+        return Ok((profile, None));
+    }
+    if let Some(why) = reason_against(&profile, wanted) {
+        return Ok((profile, why));
+    }
+    let Some(request) = server.jobs.request(&profile.id) else {
+        let why = "not run again: the profile was loaded from a file, so how to repeat its run is not known";
+        return Ok((profile, (wanted == Wanted::Always).then(|| why.to_owned())));
+    };
+    let deadline = Instant::now() + ANSWER_WITHIN;
+    let job = server.jobs.start_proof(&profile, Proving { request, deadline });
+    let patience = ANSWER_WITHIN;
+    let phase =
+        server.jobs.wait(&job, patience, &call.taken_back, true, &mut call.progress).await?;
+    let why = match phase {
+        Phase::Done(Ok(proven)) => return Ok((proven, Some(done(wanted)))),
+        Phase::Done(Err(error)) => match &*error {
+            RecordError::Cancelled => return Err(ToolError::from(&*error)),
+            error => error.to_string(),
+        },
+        Phase::Lost => return Err(ToolError::internal("the second run")),
+        unfinished => {
+            job.cancel();
+            format!("after {} s it was still {}", ANSWER_WITHIN.as_secs(), unfinished.describe())
+        }
+    };
+    Ok((profile, Some(format!("a second run gave no evidence: {why}"))))
+}
+
+fn done(wanted: Wanted) -> String {
+    let why = match wanted {
+        Wanted::Always => "as asked",
+        _ => "since the profile alone cannot decide (confirm=false forbids it)",
+    };
+    format!("the program was run again, {why}")
+}
+
+/// Why there is no second run, where there is a reason; the inner `None` needs no words.
+fn reason_against(profile: &Profile, wanted: Wanted) -> Option<Option<String>> {
+    match wanted {
+        Wanted::Always => return None,
+        Wanted::Never => return Some(None),
+        Wanted::IfUndecided => {}
+    }
+    let found = leaks(profile).filter(|_| profile.measured.leak_detector);
+    if !found.as_ref().is_some_and(undecided) {
+        return Some(None);
+    }
+    let elapsed = profile.elapsed.map(Seconds::get)?;
+    let expected = Duration::from_secs_f64(CONFIRM_FACTOR.value * elapsed) + MARGIN;
+    (elapsed > CONFIRM_SECONDS.value || expected > ANSWER_WITHIN).then(|| {
+        Some(format!(
+            "not run again unasked: the run took {} s, longer than {} s; confirm=true runs it for up to {} s and \
+             records all allocations",
+            amount(elapsed),
+            amount(CONFIRM_SECONDS.value),
+            (ANSWER_WITHIN - MARGIN).as_secs()
+        ))
+    })
+}
