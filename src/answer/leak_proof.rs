@@ -7,7 +7,7 @@ use super::leaks::{ClearedLine, MemoryLeak, life, name, recommendation};
 use super::listing;
 use super::text::{amount, count, source};
 use crate::analysis::leaks::{
-    Clearing, LeakConfidence, ProofFindings, ProvenCleared, ProvenLeak, Retention,
+    Clearing, LeakConfidence, ProofFindings, ProvenCleared, ProvenLeak, Retention, proven,
 };
 use crate::analysis::thresholds::LEAK_MAIN_PART;
 use crate::profile::{
@@ -34,8 +34,15 @@ pub struct ProofInfo {
 }
 
 impl ProofInfo {
-    pub(super) fn new(proof: &AllocationProof) -> Self {
+    pub(super) fn new(profile: &Profile, proof: &AllocationProof) -> Self {
         let mut notes = proof.notes.clone();
+        let grown = proven(profile).and_then(|found| found.small_objects);
+        notes.extend(grown.map(|grown| {
+            format!(
+                "small objects that are kept rise by {grown} MiB: which line keeps them is not recorded, only which \
+                 one needed a new pool for them"
+            )
+        }));
         notes.push("child processes and forks of the program were not followed".to_owned());
         Self {
             tracker: format!("{} {}", proof.tracker.name, proof.tracker.version),

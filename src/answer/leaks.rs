@@ -11,7 +11,7 @@ use super::text::{amount, amount_or_dash, count, source};
 use super::{Answer, budget, doubts};
 use crate::analysis::leaks::{
     Cleared, Container, Growth, Leak, LeakConfidence, LeakFindings, ProofFindings, Retention,
-    leaks, proven,
+    leaks, proven, undecided,
 };
 use crate::profile::{Mebibytes, MebibytesPerSec, Percent, Profile, Seconds};
 
@@ -157,12 +157,15 @@ impl LeaksAnswer {
         let cleared = found.cleared.iter().take(rows);
         Self {
             verdict: leak_proof::verdict(found, least, leaks.len()),
-            proof: Some(ProofInfo::new(found.proof)),
+            proof: Some(ProofInfo::new(profile, found.proof)),
             shown: leaks.len(),
             total: found.leaks.len(),
             coverage_percent: coverage.map(Percent::rounded),
             cleared: cleared.map(|line| leak_proof::cleared(profile, found, line)).collect(),
-            how_to_tell: None,
+            how_to_tell: leaks.iter().any(|leak| leak.confidence != name(LeakConfidence::High)).then(|| {
+                "what rises with the work may be a result that is meant to: the code of the line says who holds it"
+                    .to_owned()
+            }),
             next: listing::details_of(profile, first),
             leaks: Some(leaks),
             ..self
@@ -195,6 +198,13 @@ impl LeaksAnswer {
                 [("profile_id", json!(profile.id.as_str())), ("confidence", json!("low"))],
             ));
         }
+        // A profile from a file cannot be run again.
+        if found.is_some_and(undecided) && profile.run.environment.is_some() {
+            next.push(NextCall::new(
+                "get_memory_leaks",
+                [("profile_id", json!(profile.id.as_str())), ("confirm", json!(true))],
+            ));
+        }
         // Without arguments nothing says how the work could be doubled.
         let larger = suspicious && !profile.program.args.is_empty();
         next.extend(next::run_again(profile).filter(|_| larger));
@@ -212,8 +222,9 @@ impl LeaksAnswer {
             cleared: cleared.iter().take(rows).map(|line| ClearedLine::new(profile, line)).collect(),
             warnings: doubts::beyond_resident(profile).filter(|_| suspicious).into_iter().collect(),
             how_to_tell: suspicious.then(|| {
-                "one profile cannot tell a leak from a result that is meant to grow: profile again with about \
-                 twice the work (larger `args` or input); a leak's growth doubles with it, a bounded cache's or a start-up's does not"
+                "one profile cannot tell a leak from a result that is meant to grow: confirm=true records what each \
+                 line keeps in another run; or profile again with about twice the work (larger `args` or input): a \
+                 leak's growth doubles with it, a bounded cache's or a start-up's does not"
                     .to_owned()
             }),
             next,

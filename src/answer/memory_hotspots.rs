@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::exact_peak::ExactPeak;
 use super::listing::{self, Listing};
 use super::next::NextCall;
 use super::text::{amount, amount_or_dash, source};
@@ -68,6 +69,9 @@ pub struct MemoryHotspotsAnswer {
     /// What `peak_mb` and `average_mb` are in this profile: it depends on the version of Scalene.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_basis: Option<String>,
+    /// What a second run with all allocations recorded says; absent unless asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact: Option<ExactPeak>,
     /// What to know before believing the figures.
     pub warnings: Vec<String>,
     /// Calls worth making next.
@@ -75,6 +79,24 @@ pub struct MemoryHotspotsAnswer {
 }
 
 impl MemoryHotspotsAnswer {
+    /// Ranks the lines of a profile, with what a second run recorded of its peak beside it; `note` says
+    /// what became of that run.
+    pub fn exact(
+        profile: &Profile,
+        limit: usize,
+        metric: MemoryMetric,
+        note: Option<String>,
+    ) -> Self {
+        let ranking = analysis::memory_ranking(profile, metric, limit);
+        let gone = note.filter(|_| profile.proof.is_none());
+        budget::fit(limit, listing::cap(limit), |rows| {
+            let mut answer = Self::with_rows(profile, &ranking, rows, metric);
+            answer.exact = ExactPeak::new(profile, rows);
+            answer.warnings.extend(gone.clone());
+            answer
+        })
+    }
+
     /// Ranks the lines of a profile.
     pub fn new(profile: &Profile, limit: usize, metric: MemoryMetric) -> Self {
         let ranking = analysis::memory_ranking(profile, metric, limit);
@@ -133,6 +155,7 @@ impl MemoryHotspotsAnswer {
                 .and_then(Footprint::known_peak)
                 .map(Mebibytes::rounded),
             peak_basis: profile.footprint.as_ref().map(|_| peak_basis(profile).to_owned()),
+            exact: None,
         }
     }
 }
@@ -198,9 +221,10 @@ impl Answer for MemoryHotspotsAnswer {
             .peak_basis
             .as_ref()
             .map_or_else(String::new, |basis| format!("; peak and mean are {basis}"));
+        let exact = self.exact.as_ref().map_or_else(String::new, ExactPeak::text);
         Listing {
             headline: format!(
-                "{}  lines by memory ({}): {} of {} shown{below}, {} % of the sum over all lines{footprint}{basis}\n",
+                "{exact}{}  lines by memory ({}): {} of {} shown{below}, {} % of the sum over all lines{footprint}{basis}\n",
                 self.profile_id,
                 self.metric,
                 self.shown,

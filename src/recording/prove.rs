@@ -22,6 +22,9 @@ use crate::tracker::{self, TrackRequest};
 
 /// Time between asking the tracked program to end and killing it: the tracker closes its file then.
 const GRACE: Duration = Duration::from_secs(2);
+/// Installing memray took four to seven seconds on a busy machine; an index that does not answer
+/// must not take the time of the run.
+const INSTALL_WITHIN: Duration = Duration::from_secs(20);
 /// Kept of the time for closing and reading memray's file.
 const FOR_READING: Duration = Duration::from_secs(6);
 /// Less than this is not worth starting.
@@ -115,9 +118,25 @@ impl Recorder {
         let settings = &self.settings;
         let mut report = |step: &str| on_event(Event::SettingUp(step.to_owned()));
         let (cache, allowed) = (&settings.cache_dir, settings.allow_install);
-        match python::ensure_memray(found, cache, allowed, controls, &mut report).await {
+        let own = Controls { stop: controls.stop.clone(), cancel: controls.cancel.child_token() };
+        let install = python::ensure_memray(found, cache, allowed, &own, &mut report);
+        tokio::pin!(install);
+        let installed = tokio::select! {
+            installed = &mut install => installed,
+            () = tokio::time::sleep(INSTALL_WITHIN) => {
+                own.cancel.cancel();
+                install.await
+            }
+        };
+        match installed {
             Ok(packages) => Ok((packages, None)),
-            Err(OverlayError::Cancelled) => Err(RecordError::Cancelled),
+            Err(OverlayError::Cancelled) if controls.cancel.is_cancelled() => {
+                Err(RecordError::Cancelled)
+            }
+            Err(OverlayError::Cancelled) => Ok((
+                None,
+                Some(format!("memray could not be installed in {} s", INSTALL_WITHIN.as_secs())),
+            )),
             Err(error) => Ok((None, Some(error.to_string()))),
         }
     }
@@ -218,7 +237,7 @@ fn settle(proof: &mut AllocationProof, finished: &Finished, state: &LaunchState)
     }
     if let Some(why) = &proof.tracker.fallback {
         proof.notes.push(format!(
-            "tracemalloc was used, since {why}: it slows programs with many small objects down 10 to 40 times, \
+            "tracemalloc was used, since {why}: it slows programs with many small objects down 30 to 40 times, \
              sees only what Python itself allocates, and knows the peak by looks a moment apart"
         ));
     }

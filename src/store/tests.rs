@@ -49,6 +49,20 @@ fn fill(store: &Store, count: usize) -> Vec<String> {
 }
 
 #[test]
+fn a_profile_is_replaced_in_its_place() {
+    let store = Store::default();
+    let ids = fill(&store, 2);
+    let first =
+        Profile { elapsed: Seconds::from_secs(7.0), ..(*store.get(&ids[0]).unwrap()).clone() };
+    store.replace(first);
+    assert_eq!(store.get("previous").unwrap().elapsed, Seconds::from_secs(7.0));
+    assert_eq!(store.get("latest").unwrap().id.to_string(), ids[1]);
+    let gone = Store::default();
+    gone.replace((*store.get("latest").unwrap()).clone());
+    assert_eq!(gone.list().len(), 0, "one that was dropped meanwhile stays so");
+}
+
+#[test]
 fn names_of_all_kinds_find_their_profile() {
     let store = Store::default();
     let ids = fill(&store, 3);

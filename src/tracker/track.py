@@ -23,6 +23,7 @@ class Memray:
             sys.path.insert(0, folder)
         try:
             import memray
+            self.tracker = memray.Tracker(options["capture"])  # imports more
         finally:
             if folder:
                 sys.path.remove(folder)
@@ -31,7 +32,6 @@ class Memray:
                     where = getattr(sys.modules[name], "__file__", None) or ""
                     if where.startswith(folder) and name.partition(".")[0] != "memray":
                         del sys.modules[name]
-        self.tracker = memray.Tracker(options["capture"])
 
     def start(self):
         self.tracker.__enter__()

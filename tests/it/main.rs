@@ -25,6 +25,9 @@ mod compare;
 mod docs;
 /// Which module may know which.
 mod layers;
+/// Leaks and peaks, proven by a second run.
+#[cfg(target_os = "linux")]
+mod leak_proof;
 /// How sessions and runs end, and that nothing is left of them.
 #[cfg(target_os = "linux")]
 mod lifecycle;

@@ -97,7 +97,12 @@ pub struct ProofFindings<'a> {
 /// Whether another run would tell more than the profile: memory grows or a line is accused, and no
 /// line is certain.
 pub fn undecided(found: &LeakFindings<'_>) -> bool {
-    let grows = found.growth.is_some_and(|growth| growth.steady);
+    // An accused line that cannot be it leaves growth without a cause. On a busy machine growth is
+    // not seen to be steady.
+    let unexplained = found.cleared.iter().any(|line| line.dropped && line.likelihood.is_some());
+    let grows = found.growth.is_some_and(|growth| {
+        growth.steady || unexplained && growth.retained().get() >= LEAK_GROWTH_MIB.value
+    });
     let certain = found.leaks.iter().any(|leak| leak.confidence == LeakConfidence::High);
     (grows || !found.leaks.is_empty()) && !certain
 }
@@ -122,20 +127,21 @@ pub fn proven(profile: &Profile) -> Option<ProofFindings<'_>> {
         let in_pools = place.pooled.get() > LEAK_MAIN_PART.value * place.retained.get();
         let least = LEAK_SMALL_PART.value * whole.get();
         let grows = course.rises && course.grown.get() >= PROOF_GROWTH_MIB.value.max(least);
-        if grows && (!in_pools || pools.is_some()) {
-            if let Some(confidence) = judge(&retention, in_pools) {
-                found.leaks.push(ProvenLeak {
-                    file,
-                    path: &place.file,
-                    line: place.line,
-                    place: Some(place),
-                    retained: place.retained,
-                    course,
-                    retention,
-                    confidence,
-                });
-                continue;
-            }
+        if grows
+            && (!in_pools || pools.is_some())
+            && let Some(confidence) = judge(&retention, in_pools)
+        {
+            found.leaks.push(ProvenLeak {
+                file,
+                path: &place.file,
+                line: place.line,
+                place: Some(place),
+                retained: place.retained,
+                course,
+                retention,
+                confidence,
+            });
+            continue;
         }
         if place.retained.get() >= LEAK_GROWTH_MIB.value {
             let why = if in_pools { Clearing::Pools } else { Clearing::Once };
@@ -339,7 +345,7 @@ mod tests {
         );
         assert!(!shape(1, |_| 160.0).rises, "kept from the start");
         assert!(!shape(1000, |n| (10.0 * n).min(80.0)).rises, "a cache that is full");
-        assert!(!shape(1000, |n| if n == 30.0 { 0.0 } else { n }).rises, "given back");
+        assert!(!shape(1000, |n| if n > 29.5 { 0.0 } else { n }).rises, "given back");
         assert!(!shape(1000, |n| if n > 28.0 { n } else { 0.0 }).rises, "only at the end");
         assert!(!shape(1000, |_| 0.0).rises, "nothing");
     }

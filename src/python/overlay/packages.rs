@@ -103,9 +103,10 @@ async fn fill(
 }
 
 async fn check_import(target: &Target<'_>, session: &mut Session<'_>) -> Result<(), OverlayError> {
-    let script = "import sys; sys.path.insert(0, sys.argv[1]); import memray";
+    let script =
+        "import sys; sys.path.insert(0, sys.argv[1]); import memray; memray.Tracker(sys.argv[2])";
     let mut args: Vec<_> = ["-I", "-c", script].map(Into::into).to_vec();
-    args.push(target.site_packages.clone().into());
+    args.extend([target.site_packages.clone().into(), target.scratch.join("capture").into()]);
     let spec = step::clean(Spec { program: target.python.clone(), args, ..Spec::default() });
     let finished = step::run(&spec, "checking memray", STEP_LIMIT, session).await?;
     if finished.exit == Exit::Code(0) {

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::Call;
 use crate::analysis::leaks::{leaks, undecided};
 use crate::analysis::thresholds::{CONFIRM_FACTOR, CONFIRM_SECONDS};
-use crate::answer::amount;
 use crate::profile::{Profile, Seconds};
 use crate::recording::{Proving, RecordError};
 use crate::server::Server;
@@ -44,8 +43,10 @@ pub(super) async fn settle(
     if profile.proof.is_some() {
         return Ok((profile, None));
     }
-    if let Some(why) = reason_against(&profile, wanted) {
-        return Ok((profile, why));
+    match decide(&profile, wanted) {
+        Decision::Run => {}
+        Decision::No => return Ok((profile, None)),
+        Decision::Refused(why) => return Ok((profile, Some(why))),
     }
     let Some(request) = server.jobs.request(&profile.id) else {
         let why = "not run again: the profile was loaded from a file, so how to repeat its run is not known";
@@ -53,9 +54,8 @@ pub(super) async fn settle(
     };
     let deadline = Instant::now() + ANSWER_WITHIN;
     let job = server.jobs.start_proof(&profile, Proving { request, deadline });
-    let patience = ANSWER_WITHIN;
     let phase =
-        server.jobs.wait(&job, patience, &call.taken_back, true, &mut call.progress).await?;
+        server.jobs.wait(&job, ANSWER_WITHIN, &call.taken_back, true, &mut call.progress).await?;
     let why = match phase {
         Phase::Done(Ok(proven)) => return Ok((proven, Some(done(wanted)))),
         Phase::Done(Err(error)) => match &*error {
@@ -79,26 +79,33 @@ fn done(wanted: Wanted) -> String {
     format!("the program was run again, {why}")
 }
 
-/// Why there is no second run, where there is a reason; the inner `None` needs no words.
-fn reason_against(profile: &Profile, wanted: Wanted) -> Option<Option<String>> {
+/// Whether to run the program again.
+enum Decision {
+    Run,
+    /// No: nobody asked, and nothing is open.
+    No,
+    /// No, and why.
+    Refused(String),
+}
+
+fn decide(profile: &Profile, wanted: Wanted) -> Decision {
     match wanted {
-        Wanted::Always => return None,
-        Wanted::Never => return Some(None),
+        Wanted::Always => return Decision::Run,
+        Wanted::Never => return Decision::No,
         Wanted::IfUndecided => {}
     }
     let found = leaks(profile).filter(|_| profile.measured.leak_detector);
     if !found.as_ref().is_some_and(undecided) {
-        return Some(None);
+        return Decision::No;
     }
-    let elapsed = profile.elapsed.map(Seconds::get)?;
-    let expected = Duration::from_secs_f64(CONFIRM_FACTOR.value * elapsed) + MARGIN;
-    (elapsed > CONFIRM_SECONDS.value || expected > ANSWER_WITHIN).then(|| {
-        Some(format!(
-            "not run again unasked: the run took {} s, longer than {} s; confirm=true runs it for up to {} s and \
-             records all allocations",
-            amount(elapsed),
-            amount(CONFIRM_SECONDS.value),
-            (ANSWER_WITHIN - MARGIN).as_secs()
-        ))
-    })
+    let elapsed = profile.elapsed.map_or(f64::INFINITY, Seconds::get);
+    let available = ANSWER_WITHIN.saturating_sub(MARGIN).as_secs_f64();
+    if elapsed <= CONFIRM_SECONDS.value && CONFIRM_FACTOR.value * elapsed <= available {
+        return Decision::Run;
+    }
+    Decision::Refused(format!(
+        "not run again unasked: the run took more than {} s; confirm=true runs it for up to {available} s and \
+         records all allocations",
+        CONFIRM_SECONDS.value
+    ))
 }

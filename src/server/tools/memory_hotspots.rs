@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::confirm::{self, Wanted};
 use super::{Call, ToolSpec, limit, stored};
 use crate::analysis::MemoryMetric;
 use crate::answer::MemoryHotspotsAnswer;
@@ -34,6 +35,9 @@ pub(super) struct Params {
     /// `peak` and `average`: footprint growth between visits of a line; `allocation`: volume, freed or not.
     #[serde(default)]
     metric: Metric,
+    /// Run it again, recording all: true bytes at peak.
+    #[serde(default)]
+    exact: bool,
 }
 
 const fn default_limit() -> u32 {
@@ -43,9 +47,10 @@ const fn default_limit() -> u32 {
 impl ToolSpec for MemoryHotspots {
     const NAME: &'static str = "get_memory_hotspots";
     const TITLE: &'static str = "Lines by memory";
-    const DESCRIPTION: &'static str = "Ranks the lines of a profile by memory, in MiB, with source and copy volume. \
-        metric=allocation finds churn and large allocations by volume; peak and average find growth while a line \
-        runs (per visit or over the run: peak_basis says). Needs a profile made with memory=true.";
+    const DESCRIPTION: &'static str = "Ranks lines by memory, in MiB, with source and copies. metric=allocation finds churn; \
+        peak and average, growth while a line runs (peak_basis says over what). exact=true runs it again.";
+    // With exact=true; without it the tool only reads. One annotation holds for all calls of a tool.
+    const RUNS_CODE: bool = true;
 
     type Params = Params;
     type Output = MemoryHotspotsAnswer;
@@ -53,7 +58,7 @@ impl ToolSpec for MemoryHotspots {
     async fn call(
         server: &Server,
         params: Params,
-        _: Call,
+        call: Call,
     ) -> Result<MemoryHotspotsAnswer, ToolError> {
         let limit = limit(params.limit)?;
         let profile = stored(server, &params.profile_id)?;
@@ -62,6 +67,10 @@ impl ToolSpec for MemoryHotspots {
             Metric::Average => MemoryMetric::Average,
             Metric::Allocation => MemoryMetric::Allocation,
         };
-        Ok(MemoryHotspotsAnswer::new(&profile, limit, metric))
+        if !params.exact {
+            return Ok(MemoryHotspotsAnswer::new(&profile, limit, metric));
+        }
+        let (profile, note) = confirm::settle(server, profile, Wanted::Always, call).await?;
+        Ok(MemoryHotspotsAnswer::exact(&profile, limit, metric, note))
     }
 }

@@ -31,16 +31,16 @@ pub(super) struct Params {
     /// Least confidence of a line that is listed.
     #[serde(default)]
     confidence: Confidence,
-    /// Run it again, all allocations recorded; absent: if needed.
+    /// Run it again, recording all; absent: if needed.
     confirm: Option<bool>,
 }
 
 impl ToolSpec for MemoryLeaks {
     const NAME: &'static str = "get_memory_leaks";
     const TITLE: &'static str = "Lines that may leak memory";
-    const DESCRIPTION: &'static str = "Finds lines that keep more and more memory, who holds it, and how sure that is. \
-        Where the profile cannot decide and took below 10 s, or with confirm=true, the program runs a second time under \
-        memray: bytes by line, and false accusations cleared.";
+    const DESCRIPTION: &'static str = "Finds lines that keep more and more memory, who holds it, and how sure that is. If the \
+        profile cannot decide and took below 10 s, or with confirm=true, the program runs again under memray: bytes by \
+        line, false suspects cleared.";
     // It may run the program again, unasked: neither read-only nor without effects outside, even if most
     // calls are. One annotation holds for all calls of a tool.
     const RUNS_CODE: bool = true;
