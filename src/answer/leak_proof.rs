@@ -36,6 +36,12 @@ pub struct ProofInfo {
 impl ProofInfo {
     pub(super) fn new(profile: &Profile, proof: &AllocationProof) -> Self {
         let mut notes = proof.notes.clone();
+        notes.extend(proof.closing.map(|(at, held)| {
+            format!(
+                "at its very end the program frees most of what it holds, as when its main function returns; what \
+                 lines keep is as of {at} s, when {held} MiB were held"
+            )
+        }));
         let grown = proven(profile).and_then(|found| found.small_objects);
         notes.extend(grown.map(|grown| {
             format!(
@@ -128,13 +134,17 @@ fn evidence(profile: &Profile, found: &ProofFindings<'_>, leak: &ProvenLeak<'_>)
         "that rose by {} MiB in {} s, in the last third of it as before",
         course.grown, course.span
     );
+    let kept = match found.proof.closing {
+        Some(_) => "freed only when the program ends",
+        None => "not freed at the end",
+    };
     let mut evidence = match leak.place {
         Some(place) if place.pooled.get() > LEAK_MAIN_PART.value * place.retained.get() => vec![
-            format!("{} MiB of what it allocated are kept at the end; {rise}", place.retained),
+            format!("{} MiB of what it allocated are {kept}; {rise}", place.retained),
             format!("{} MiB of that are {POOLS}", place.pooled),
         ],
         Some(place) => vec![format!(
-            "{} MiB in {} allocated here are not freed at the end; {rise}",
+            "{} MiB in {} allocated here are {kept}; {rise}",
             place.retained,
             count(place.objects, "object")
         )],
@@ -183,7 +193,7 @@ pub(super) fn cleared(
         "nothing".to_owned()
     };
     let reason = match line.why {
-        Clearing::Nothing => format!("{by} recorded nothing of it that is kept at the end"),
+        Clearing::Nothing => format!("{by} recorded nothing of it that is kept"),
         Clearing::Once => {
             format!("{by} recorded that it keeps {keeps}, which does not grow with the work")
         }

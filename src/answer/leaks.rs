@@ -151,8 +151,9 @@ impl LeaksAnswer {
         let leaks: Vec<_> = listed().map(|leak| leak_proof::row(profile, found, leak)).collect();
         let kept: Mebibytes =
             listed().filter(|leak| leak.place.is_some()).map(|leak| leak.retained).sum();
-        let whole = found.proof.retained.get();
-        let coverage = Percent::of_whole(kept.get(), whole).filter(|_| !leaks.is_empty());
+        let proof = found.proof;
+        let whole = proof.closing.map_or(proof.retained, |(_, held)| held).get();
+        let coverage = Percent::of_whole(kept.get(), whole).filter(|_| kept > Mebibytes::ZERO);
         let first = leaks.first().map(|leak| (leak.file.as_str(), leak.line, leak.line));
         let cleared = found.cleared.iter().take(rows);
         Self {

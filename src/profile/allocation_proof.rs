@@ -21,7 +21,7 @@ pub struct AllocationTracker {
 pub struct RetainedPath {
     /// Outermost first, from the first frame of the user's code to its last.
     pub frames: Vec<Frame>,
-    /// Allocated through it and not freed when tracking stopped.
+    /// Allocated through it and not freed, as for its line.
     pub retained: Mebibytes,
 }
 
@@ -32,7 +32,7 @@ pub struct ProvenPlace {
     pub file: String,
     /// Line.
     pub line: LineNo,
-    /// Not freed when tracking stopped.
+    /// Not freed when the program was over, or shortly before: see [`AllocationProof::closing`].
     pub retained: Mebibytes,
     /// Allocations behind that; a pool of small objects is one.
     pub objects: u64,
@@ -56,9 +56,12 @@ pub struct AllocationProof {
     pub elapsed: Option<Seconds>,
     /// It was stopped before its end, after this time: nothing is known of what came later.
     pub stopped_after: Option<Seconds>,
-    /// Times since start at which what is alive was added up; the last is the end.
+    /// Set where the program freed much at its very end, as when its main function returns and takes
+    /// what it built along: what lines keep is as of this time then, and this much was alive.
+    pub closing: Option<(Seconds, Mebibytes)>,
+    /// Times since start at which what is alive was added up; the last is the end, or the closing.
     pub points: Vec<Seconds>,
-    /// All that was not freed when tracking stopped.
+    /// All that was not freed when the program was over, whatever was before.
     pub retained: Mebibytes,
     /// Most that was alive at once.
     pub peak: Mebibytes,

@@ -18,7 +18,8 @@ struct Document {
     version: String,
     refused: Option<String>,
     points: Vec<f64>,
-    retained: u64,
+    /// Bytes alive at each point, wherever they were allocated.
+    totals: Vec<u64>,
     peak: u64,
     peak_at: Option<f64>,
     stacks: Vec<Stack>,
@@ -31,11 +32,59 @@ struct Stack {
     /// not say), line.
     #[serde(rename = "frames")]
     sites: Vec<(String, String, u32)>,
-    retained: u64,
-    objects: u64,
-    pooled: u64,
     peak: u64,
+    /// Bytes, allocations, and bytes in pools that are alive at each point.
     alive: Vec<u64>,
+    objects: Vec<u64>,
+    pooled: Vec<u64>,
+}
+
+/// Points at the end of which the lowest stands for what was kept until then: one may catch a
+/// buffer in use.
+const TAIL: usize = 3;
+/// Where a tear-down begins: from this part of the points on, and lasting so many seconds at most. An
+/// earlier and longer fall may be a queue that is worked off; freeing 100 MiB took 0.06 s, which is
+/// much of a short run.
+const TEAR_DOWNS: [(f64, f64); 2] = [(0.75, f64::INFINITY), (0.5, 0.2)];
+/// What is as high as this part of the highest point is before the fall.
+const HIGH: f64 = 0.9;
+/// A fall by this part and more, and by [`LEAST_FREED`], is a tear-down.
+const FREED_PART: f64 = 0.1;
+/// Bytes.
+const LEAST_FREED: u64 = 1 << 20;
+
+impl Document {
+    /// The last points before the program frees much at its very end, where it does.
+    fn before_tear_down(&self) -> Option<std::ops::Range<usize>> {
+        TEAR_DOWNS.iter().find_map(|(from, longest)| self.tear_down(*from, *longest))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "no memory size reaches 2^53 bytes")]
+    fn tear_down(&self, from: f64, longest: f64) -> Option<std::ops::Range<usize>> {
+        let end = *self.totals.last()?;
+        let last = self.totals.len() - 1;
+        let late = |index: usize| index as f64 >= from * last as f64;
+        let window = || self.totals.iter().enumerate().filter(|(index, _)| late(*index));
+        let highest = *window().map(|(_, total)| total).max()? as f64;
+        let (top, _) = window().rev().find(|(_, total)| **total as f64 >= HIGH * highest)?;
+        let tail = (top + 1).saturating_sub(TAIL)..top + 1;
+        let kept = *self.totals.get(tail.clone())?.iter().min()?;
+        let freed = kept.saturating_sub(end);
+        let much = freed >= LEAST_FREED && freed as f64 >= FREED_PART * kept as f64;
+        let lasted = self.points.last()? - self.points.get(top)?;
+        (much && lasted <= longest).then_some(tail)
+    }
+}
+
+impl Stack {
+    /// Bytes, allocations and bytes in pools at the lowest of these points.
+    fn kept(&self, points: &std::ops::Range<usize>) -> (u64, u64, u64) {
+        let at = |index: usize| {
+            let value = |series: &[u64]| series.get(index).copied().unwrap_or_default();
+            (value(&self.alive), value(&self.objects), value(&self.pooled))
+        };
+        points.clone().map(at).min().unwrap_or_default()
+    }
 }
 
 /// The name under which the profile knows a file; `None` for code that is not the user's.
@@ -47,6 +96,9 @@ pub type Names<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// When it is none.
 pub fn read(json: &[u8], names: Names<'_>) -> Result<AllocationProof, serde_json::Error> {
     let document: Document = serde_json::from_slice(json)?;
+    let tear_down = document.before_tear_down();
+    let points = tear_down.as_ref().map_or(document.points.len(), |tail| tail.end);
+    let kept_at = tear_down.clone().unwrap_or(points.saturating_sub(1)..points);
     let mut places: BTreeMap<(String, u32), ProvenPlace> = BTreeMap::new();
     for stack in &document.stacks {
         let frames = own_frames(stack, names);
@@ -59,10 +111,10 @@ pub fn read(json: &[u8], names: Names<'_>) -> Result<AllocationProof, serde_json
             objects: 0,
             pooled: Mebibytes::ZERO,
             at_peak: Mebibytes::ZERO,
-            alive: vec![Mebibytes::ZERO; document.points.len()],
+            alive: vec![Mebibytes::ZERO; points],
             paths: Vec::new(),
         });
-        add(place, stack, frames);
+        add(place, stack, stack.kept(&kept_at), frames);
     }
     let mut places: Vec<_> = places.into_values().collect();
     for place in &mut places {
@@ -78,8 +130,19 @@ pub fn read(json: &[u8], names: Names<'_>) -> Result<AllocationProof, serde_json
         },
         elapsed: None,
         stopped_after: None,
-        points: document.points.into_iter().filter_map(Seconds::from_secs).collect(),
-        retained: Mebibytes::from_bytes(document.retained),
+        closing: tear_down.and_then(|tail| {
+            let total = document.totals.get(tail.clone())?.iter().min()?;
+            let at = document.points.get(tail.end - 1).copied().and_then(Seconds::from_secs)?;
+            Some((at, Mebibytes::from_bytes(*total)))
+        }),
+        points: document
+            .points
+            .iter()
+            .take(points)
+            .copied()
+            .filter_map(Seconds::from_secs)
+            .collect(),
+        retained: Mebibytes::from_bytes(document.totals.last().copied().unwrap_or_default()),
         peak: Mebibytes::from_bytes(document.peak),
         peak_at: document.peak_at.and_then(Seconds::from_secs),
         places,
@@ -95,11 +158,16 @@ fn own_frames(stack: &Stack, names: Names<'_>) -> Vec<Frame> {
     stack.sites.iter().rev().filter_map(own).collect()
 }
 
-fn add(place: &mut ProvenPlace, stack: &Stack, frames: Vec<Frame>) {
-    let retained = Mebibytes::from_bytes(stack.retained);
+fn add(
+    place: &mut ProvenPlace,
+    stack: &Stack,
+    (bytes, objects, pooled): (u64, u64, u64),
+    frames: Vec<Frame>,
+) {
+    let retained = Mebibytes::from_bytes(bytes);
     place.retained = place.retained + retained;
-    place.objects += stack.objects;
-    place.pooled = place.pooled + Mebibytes::from_bytes(stack.pooled);
+    place.objects += objects;
+    place.pooled = place.pooled + Mebibytes::from_bytes(pooled);
     place.at_peak = place.at_peak + Mebibytes::from_bytes(stack.peak);
     for (sum, bytes) in place.alive.iter_mut().zip(&stack.alive) {
         *sum = *sum + Mebibytes::from_bytes(*bytes);
@@ -114,17 +182,19 @@ fn add(place: &mut ProvenPlace, stack: &Stack, frames: Vec<Frame>) {
 mod tests {
     use super::*;
 
+    const MIB: u64 = 1 << 20;
+
     #[test]
     fn libraries_are_charged_to_the_line_that_called_them() {
         let json = br#"{"tracker": "memray", "version": "1", "refused": null, "points": [0.5, 1.0],
-            "retained": 3145728, "peak": 4194304, "peak_at": 0.5, "stacks": [
+            "totals": [1048585, 3145737], "peak": 4194304, "peak_at": 0.5, "stacks": [
             {"frames": [["/lib/json.py", "loads", 9], ["/p/a.py", "load", 3], ["/p/a.py", "<module>", 7]],
-             "retained": 2097152, "objects": 2, "pooled": 1048576, "peak": 2097152,
+             "objects": [1, 2], "pooled": [1048576, 1048576], "peak": 2097152,
              "alive": [1048576, 2097152]},
             {"frames": [["/p/a.py", "load", 3], ["/p/a.py", "<module>", 8]],
-             "retained": 1048576, "objects": 1, "pooled": 0, "peak": 0, "alive": [0, 1048576]},
+             "objects": [0, 1], "pooled": [0, 0], "peak": 0, "alive": [0, 1048576]},
             {"frames": [["/lib/site.py", "main", 1]],
-             "retained": 9, "objects": 1, "pooled": 0, "peak": 9, "alive": [9, 9]}]}"#;
+             "objects": [1, 1], "pooled": [0, 0], "peak": 9, "alive": [9, 9]}]}"#;
         let names = |file: &str| file.strip_prefix("/p/").map(str::to_owned);
         let proof = read(json, &names).unwrap();
         assert_eq!(proof.places.len(), 1);
@@ -135,5 +205,26 @@ mod tests {
         let lines: Vec<_> = place.paths.iter().map(|path| path.frames[0].line.get()).collect();
         assert_eq!(lines, [7, 8]);
         assert!(read(b"{}", &names).is_err());
+    }
+
+    #[test]
+    fn what_is_freed_at_the_very_end_was_kept_until_then() {
+        let document = |alive: [u64; 5]| {
+            format!(
+                r#"{{"tracker": "memray", "version": "1", "refused": null, "points": [1, 2, 3, 4, 5],
+                "totals": {alive:?}, "peak": 9, "peak_at": null, "stacks": [{{"frames": [["/p/a.py", "f", 3]],
+                "objects": [1, 2, 3, 4, 0], "pooled": [0, 0, 0, 0, 0], "peak": 9, "alive": {alive:?}}}]}}"#
+            )
+        };
+        let names = |file: &str| Some(file.to_owned());
+        let read = |alive| super::read(document(alive).as_bytes(), &names).unwrap();
+        let mib = |value: f64| Mebibytes::from_mib(value).unwrap();
+        let freed = read([MIB, 20 * MIB, 30 * MIB, 35 * MIB, MIB]);
+        assert_eq!(freed.closing, Some((Seconds::from_secs(4.0).unwrap(), mib(20.0))));
+        let place = &freed.places[0];
+        assert_eq!((place.retained, place.objects, place.alive.len()), (mib(20.0), 2, 4));
+        assert_eq!((freed.retained, freed.points.len()), (mib(1.0), 4));
+        let buffers = read([MIB, 20 * MIB, MIB, 25 * MIB, MIB]);
+        assert_eq!((buffers.closing, buffers.places[0].retained), (None, mib(1.0)));
     }
 }

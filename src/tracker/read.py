@@ -30,16 +30,17 @@ def is_pool(record, size, number):
 
 class Stack:
     def __init__(self, points):
-        self.retained = self.objects = self.pooled = self.peak = 0
-        self.alive = [0] * points
+        self.peak = 0
+        self.alive, self.objects, self.pooled = [0] * points, [0] * points, [0] * points
 
 
 def read():
     reader = memray.FileReader(CAPTURE)
     snapshots = [snapshot.time for snapshot in reader.get_memory_snapshots()]
     last = len(snapshots)
-    # Index of the snapshot at each point; the last point is the end.
-    marks = sorted({round(last * n / POINTS) for n in range(1, POINTS)} - {0, last}) + [last]
+    # Index of the snapshot at each point; the last point is the end, some are shortly before it.
+    parts = [n / POINTS for n in range(1, POINTS)] + [0.98, 0.985, 0.99]
+    marks = sorted({round(last * part) for part in parts} - {0, last}) + [last]
     began = snapshots[0] if snapshots else 0
     points = [(snapshots[min(mark, last - 1)] - began) / 1000 if snapshots else 0 for mark in marks]
     stacks = {}
@@ -55,15 +56,13 @@ def read():
         for interval in record.intervals:
             born, died = interval.allocated_before_snapshot, interval.deallocated_before_snapshot
             size, number = interval.n_bytes, interval.n_allocations
+            pooled = size if is_pool(record, size, number) else 0
             for index in range(bisect_left(marks, born), len(marks)):
                 if died is not None and marks[index] >= died:
                     break
                 stack.alive[index] += size
-            if died is None:
-                stack.retained += size
-                stack.objects += number
-                if is_pool(record, size, number):
-                    stack.pooled += size
+                stack.objects[index] += number
+                stack.pooled[index] += pooled
     peak = 0
     for record in memray.FileReader(CAPTURE).get_high_watermark_allocation_records(merge_threads=True):
         stack_of(record).peak += record.size
@@ -73,18 +72,18 @@ def read():
 
 def main():
     points, stacks, peak = read()
-    largest = sorted(stacks.items(), key=lambda item: -max(item[1].retained, item[1].peak))
+    largest = sorted(stacks.items(), key=lambda item: -max(item[1].alive + [item[1].peak]))
     totals = [sum(stack.alive[index] for stack in stacks.values()) for index in range(len(points))]
     highest = max(range(len(points)), key=totals.__getitem__) if points else None
     document = {
         "tracker": "memray", "version": memray.__version__, "refused": None,
         "points": points, "peak": peak,
         "peak_at": points[highest] if highest is not None else None,
-        "retained": sum(stack.retained for stack in stacks.values()),
+        "totals": totals,
         "stacks": [
             {
-                "frames": frames, "retained": stack.retained, "objects": stack.objects,
-                "pooled": stack.pooled, "peak": stack.peak, "alive": stack.alive,
+                "frames": frames, "peak": stack.peak, "alive": stack.alive,
+                "objects": stack.objects, "pooled": stack.pooled,
             }
             for frames, stack in largest[:MOST_STACKS]
         ],

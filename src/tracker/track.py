@@ -82,22 +82,22 @@ class Tracemalloc:
             peak = self.malloc.get_traced_memory()[1]
             self.look()
             self.malloc.stop()
-        last = self.looks[-1][1]
         highest = max(self.looks, key=lambda look: sum(e[0] for e in look[1].values()))
         stacks = []
-        for frames in set(last) | set(highest[1]):
-            now = last.get(frames, (0, 0))
+        for frames in set().union(*(look[1] for look in self.looks)):
+            seen = [look[1].get(frames, (0, 0)) for look in self.looks]
             stacks.append({
                 "frames": [[frame[0], "", frame[1]] for frame in frames],
-                "retained": now[0], "objects": now[1], "pooled": 0,
                 "peak": highest[1].get(frames, (0,))[0],
-                "alive": [look[1].get(frames, (0,))[0] for look in self.looks],
+                "alive": [entry[0] for entry in seen], "objects": [entry[1] for entry in seen],
+                "pooled": [0] * len(seen),
             })
-        stacks.sort(key=lambda stack: -max(stack["retained"], stack["peak"]))
+        stacks.sort(key=lambda stack: -max(stack["alive"]))
         document = {
             "tracker": self.name, "version": "%d.%d.%d" % sys.version_info[:3], "refused": self.why,
             "points": [look[0] for look in self.looks], "peak": peak, "peak_at": highest[0],
-            "retained": sum(e[0] for e in last.values()), "stacks": stacks[:MOST_STACKS],
+            "totals": [sum(e[0] for e in look[1].values()) for look in self.looks],
+            "stacks": stacks[:MOST_STACKS],
         }
         with _open(self.document, "w", encoding="utf-8") as f:
             f.write(json.dumps(document))

@@ -217,7 +217,7 @@ fn by_code<'a>(
             file: Some(file),
             path: &file.path,
             line,
-            place: found.proof.place(&file.path, line),
+            place: None,
             retained,
             course,
             retention: Retention::Kept(kept),
