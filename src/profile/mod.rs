@@ -4,6 +4,7 @@
 //! outline of Python source (which function a line belongs to). No I/O, no Scalene names,
 //! no rendering. A [`Profile`] never changes after it was built.
 
+mod call_counts;
 mod call_tree;
 mod derived;
 mod file;
@@ -15,6 +16,7 @@ mod run;
 mod totals;
 mod units;
 
+pub use call_counts::{CallCount, CallCounts, CountedFunction, DistinctArguments};
 pub use call_tree::{CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, Sampling};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
 pub use ids::{LineNo, ProfileId};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use super::call_counts::CallCounts;
 use super::call_tree::{CallTree, Sampling};
 use super::file::{FileProfile, Line};
 use super::ids::{LineNo, ProfileId};
@@ -196,6 +197,8 @@ pub struct Profile {
     pub call_paths: Vec<CallPath>,
     /// Calls that were sampled from outside, beside the profiler; absent where that was not possible.
     pub calls: Option<Calls>,
+    /// Calls that were counted in a run of its own; absent unless asked for.
+    pub call_counts: Option<CallCounts>,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -269,7 +272,9 @@ impl Profile {
         let footprint = self.footprint.as_ref().map_or(0, Footprint::bytes);
         let words: usize = self.program.args.iter().map(String::capacity).sum();
         let calls = self.calls.as_ref().map_or(0, |calls| calls.tree.bytes());
-        size_of::<Self>() + files + paths + footprint + words + calls + self.run.approximate_bytes()
+        let counts = self.call_counts.as_ref().map_or(0, CallCounts::bytes);
+        let parts = files + paths + footprint + words + calls + counts;
+        size_of::<Self>() + parts + self.run.approximate_bytes()
     }
 }
 

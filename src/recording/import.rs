@@ -168,6 +168,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         footprint: parsed.footprint,
         call_paths: parsed.call_paths,
         calls: None,
+        call_counts: None,
     })
 }
 

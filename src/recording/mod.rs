@@ -4,6 +4,7 @@
 //! `record` (the story), `workspace` (the run's private directory), `outcome` (what became
 //! of it), `error` (why there is no profile); `import` (profiles that were recorded elsewhere).
 
+mod counting;
 mod error;
 mod import;
 mod outcome;

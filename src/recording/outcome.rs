@@ -231,6 +231,7 @@ impl Conclusion {
             footprint: parsed.footprint,
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
             calls,
+            call_counts: None,
             run: self.run_info(ran, warnings),
             id: self.id,
         }

@@ -147,6 +147,7 @@ impl Jobs {
                 Event::Starting => Phase::Running(None),
                 Event::Running(tick) => Phase::Running(Some(tick)),
                 Event::Reading => Phase::Reading,
+                Event::Counting => Phase::Preparing("counting calls in one more run".to_owned()),
             });
         };
         let recorded = self.recorder.record(id, request, controls, &mut on_event).await;

@@ -40,6 +40,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         footprint: None,
         call_paths: Vec::new(),
         calls: None,
+        call_counts: None,
     }
 }
 

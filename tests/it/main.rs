@@ -21,6 +21,8 @@ mod bad_input;
 mod calls;
 /// Two profiles side by side.
 mod compare;
+/// Calls, counted in one more run of the program.
+mod counted_calls;
 /// Documents that are generated from the program.
 mod docs;
 /// Which module may know which.

@@ -20,19 +20,19 @@ pub(super) struct ProfileCode;
 pub(super) struct Params {
     /// Python source to run. It imports from `cwd`, like `python -c`.
     code: String,
-    /// Report CPU time: Python, native and system.
+    /// Report CPU time: Python, native, system.
     #[serde(default = "run::yes")]
     cpu: bool,
-    /// Profile memory; about doubles the run time.
+    /// Profile memory; doubles the run time.
     #[serde(default = "run::yes")]
     memory: bool,
     /// Profile the GPU (NVIDIA, Apple).
     #[serde(default)]
     gpu: bool,
-    /// Collect call paths and report the heaviest.
+    /// Report the heaviest call paths.
     #[serde(default)]
     stacks: bool,
-    /// Leave insignificant lines out of all answers.
+    /// Leave insignificant lines out of answers.
     #[serde(default)]
     reduced_profile: bool,
     /// Smallest percent of time of a listed line.
@@ -44,9 +44,9 @@ pub(super) struct Params {
     /// Seconds until the code is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
-    /// Interpreter, environment folder or version; default: the project's own.
+    /// Interpreter, environment or version; default: the project's.
     python: Option<String>,
-    /// Working directory, and where imports are looked for first.
+    /// Working directory.
     cwd: Option<String>,
     /// Environment variables.
     #[serde(default)]
@@ -61,6 +61,9 @@ pub(super) struct Params {
     /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
+    /// Count calls in one more run.
+    #[serde(default)]
+    count_calls: bool,
     /// Tell time in await apart; default: before Python 3.12.
     async_profile: Option<bool>,
 }
@@ -100,6 +103,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         cpu_percent_threshold: params.cpu_percent_threshold,
         malloc_threshold: params.malloc_threshold,
         allocation_sampling_window: params.allocation_sampling_window,
+        count_calls: params.count_calls,
         ..Measure::default()
     };
     let surroundings = Surroundings {

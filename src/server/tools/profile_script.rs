@@ -18,23 +18,23 @@ pub(super) struct ProfileScript;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Python file to run, relative to `cwd` or absolute; or `-m package.module`.
+    /// Python file, relative to `cwd` or absolute; or `-m package.module`.
     script_path: String,
-    /// Arguments for the program, delivered as they are.
+    /// Arguments, delivered as they are.
     args: Option<Vec<String>>,
-    /// Report CPU time: Python, native and system.
+    /// Report CPU time: Python, native, system.
     #[serde(default = "run::yes")]
     cpu: bool,
-    /// Profile memory; about doubles the run time.
+    /// Profile memory; doubles the run time.
     #[serde(default = "run::yes")]
     memory: bool,
     /// Profile the GPU (NVIDIA, Apple).
     #[serde(default)]
     gpu: bool,
-    /// Collect call paths and report the heaviest.
+    /// Report the heaviest call paths.
     #[serde(default)]
     stacks: bool,
-    /// Leave insignificant lines out of all answers.
+    /// Leave insignificant lines out of answers.
     #[serde(default)]
     reduced_profile: bool,
     /// Only files whose path contains one of these, comma separated.
@@ -61,7 +61,7 @@ pub(super) struct Params {
     /// Seconds until the program is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
-    /// Interpreter, environment folder or version; default: the project's own.
+    /// Interpreter, environment or version; default: the project's.
     python: Option<String>,
     /// Working directory of the program.
     cwd: Option<String>,
@@ -78,6 +78,9 @@ pub(super) struct Params {
     /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
+    /// Count calls in one more run.
+    #[serde(default)]
+    count_calls: bool,
     /// Tell time in await apart; default: before Python 3.12.
     async_profile: Option<bool>,
 }
@@ -128,6 +131,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         memory_leak_detector: params.memory_leak_detector,
         use_virtual_time: params.use_virtual_time,
         allocation_sampling_window: params.allocation_sampling_window,
+        count_calls: params.count_calls,
     };
     let surroundings = Surroundings {
         python: params.python,

@@ -93,5 +93,6 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         footprint: parsed.footprint,
         call_paths: parsed.call_paths,
         calls: None,
+        call_counts: None,
     }
 }
