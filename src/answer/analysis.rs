@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::bottlenecks::{self, Bottleneck};
+use super::floor::FloorInfo;
 use super::next::{self, NextCall};
 use super::text::{amount, count, source};
 use super::{Answer, budget, doubts, listing};
@@ -34,6 +35,10 @@ impl Focus {
             Self::Gpu => "gpu",
             Self::Overall => "overall",
         }
+    }
+
+    fn is_of_time(self) -> bool {
+        matches!(self, Self::Cpu | Self::Overall)
     }
 
     fn covers(self, kind: Kind) -> bool {
@@ -115,6 +120,10 @@ pub struct AnalysisAnswer {
     /// not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ranking_supported: Option<bool>,
+    /// Start and imports, which stay whichever hot line is changed, and garbage collection; absent
+    /// where it was not measured, and where memory or the GPU is looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<FloorInfo>,
     /// What to know before believing the figures.
     pub warnings: Vec<String>,
     /// Calls worth making next.
@@ -192,6 +201,7 @@ impl AnalysisAnswer {
             not_a_problem: found.fine.clone(),
             cpu_samples: profile.cpu_samples(),
             ranking_supported: found.supported,
+            floor: FloorInfo::of(profile).filter(|_| focus.is_of_time()),
             warnings: found.warnings.clone(),
             next,
         }
@@ -399,6 +409,9 @@ impl Answer for AnalysisAnswer {
             None => "",
         };
         text.push_str(&format!("Basis: {samples}{sure}\n"));
+        if let Some(floor) = &self.floor {
+            text.push_str(&floor.text());
+        }
         for warning in &self.warnings {
             text.push_str(&format!("Caution: {warning}\n"));
         }

@@ -8,6 +8,7 @@ mod call_counts;
 mod call_tree;
 mod derived;
 mod file;
+mod floor;
 mod ids;
 mod memo;
 mod model;
@@ -19,6 +20,7 @@ mod units;
 pub use call_counts::{CallCount, CallCounts, CountedFunction, DistinctArguments};
 pub use call_tree::{CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, Sampling};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
+pub use floor::{Collections, Floor, Imports};
 pub use ids::{LineNo, ProfileId};
 pub use memo::Memo;
 pub use model::{

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::call_counts::CallCounts;
 use super::call_tree::{CallTree, Sampling};
 use super::file::{FileProfile, Line};
+use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
 use super::run::RunInfo;
 use super::totals::Totals;
@@ -199,6 +200,8 @@ pub struct Profile {
     pub calls: Option<Calls>,
     /// Calls that were counted in a run of its own; absent unless asked for.
     pub call_counts: Option<CallCounts>,
+    /// What stays whichever hot line is changed; absent where it was not measured.
+    pub floor: Option<Floor>,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -273,7 +276,8 @@ impl Profile {
         let words: usize = self.program.args.iter().map(String::capacity).sum();
         let calls = self.calls.as_ref().map_or(0, |calls| calls.tree.bytes());
         let counts = self.call_counts.as_ref().map_or(0, CallCounts::bytes);
-        let parts = files + paths + footprint + words + calls + counts;
+        let floor = self.floor.as_ref().map_or(0, Floor::bytes);
+        let parts = files + paths + footprint + words + calls + counts + floor;
         size_of::<Self>() + parts + self.run.approximate_bytes()
     }
 }

@@ -169,6 +169,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         call_paths: parsed.call_paths,
         calls: None,
         call_counts: None,
+        floor: None,
     })
 }
 

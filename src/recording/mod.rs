@@ -6,6 +6,7 @@
 
 mod counting;
 mod error;
+mod floor;
 mod import;
 mod outcome;
 mod record;

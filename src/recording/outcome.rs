@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use super::error::{Ran, RecordError};
+use super::floor::floor;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
 use super::request::{RunRequest, Target};
@@ -14,7 +15,9 @@ use crate::profile::{
     ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Status, signal_name,
 };
 use crate::sampler::Seen;
-use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
+use crate::scalene::{
+    HIDDEN_FILE, LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse,
+};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
@@ -232,6 +235,7 @@ impl Conclusion {
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
             calls,
             call_counts: None,
+            floor: floor(&self.state, self.started_at),
             run: self.run_info(ran, warnings),
             id: self.id,
         }
@@ -256,12 +260,17 @@ impl Conclusion {
                 builder.function(if is_snippet { SNIPPET } else { real }, &function.name, !own)
             })
             .collect();
+        let is_hidden = |site: &CallSite| {
+            let function = seen.tree.functions.get(site.function as usize);
+            function.is_some_and(|function| function.file == HIDDEN_FILE)
+        };
         for (index, node) in (0_u32..).zip(&seen.tree.nodes).filter(|(_, node)| node.samples > 0) {
             let mut stack: Vec<CallSite> = seen.tree.path(index).map(|node| node.site).collect();
             stack.reverse();
             let own = |site: &CallSite| is_own.get(site.function as usize).copied() == Some(true);
             let Some(first) = stack.iter().position(own) else { continue };
             let stack: Vec<CallSite> = { stack.iter().skip(first) }
+                .filter(|site| !is_hidden(site))
                 .filter_map(|site| {
                     Some(CallSite { function: *functions.get(site.function as usize)?, ..*site })
                 })

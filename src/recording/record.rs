@@ -346,7 +346,18 @@ fn prepare(
         path0: is_snippet.then(|| text(&place.cwd)),
         argv0: is_snippet.then(|| "-c".to_owned()),
         restore_env: tmpdir.collect(),
+        own_root: text(&place.root),
+        own_libraries: own_libraries(place, ready),
     })
+}
+
+/// Folders of libraries inside the project, as its `.venv`.
+fn own_libraries(place: &Place, ready: &Ready) -> Vec<String> {
+    let project = ready.project.iter().flat_map(|project| &project.site_packages);
+    let all = ready.interpreter.library_paths.iter().chain(project);
+    all.filter(|path| path.starts_with(&place.root) && !place.near().starts_with(path))
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
 }
 
 fn spec(

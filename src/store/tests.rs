@@ -41,6 +41,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         call_paths: Vec::new(),
         calls: None,
         call_counts: None,
+        floor: None,
     }
 }
 

@@ -147,7 +147,8 @@ fn witness(report: &Path) -> String {
         "import json, os, sys\nfacts = [sys.argv, __name__, sys.path, os.environ.get('PYTHONPATH'), \
          os.environ.get('SEEN'), sys.stdin.read(), sys.orig_argv[1:] if hasattr(sys, 'orig_argv') else 0]\n\
          facts += [globals().get('__file__'), 'json' in sys.modules, sys.getprofile() is None]\n\
-         with open({report:?}, 'a') as file:\n    file.write(json.dumps(facts) + '\\n')\n{}",
+         with open('{}', 'a') as file:\n    file.write(json.dumps(facts) + '\\n')\n{}",
+        report.display(),
         busy(0.5)
     )
 }

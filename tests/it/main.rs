@@ -25,6 +25,8 @@ mod compare;
 mod counted_calls;
 /// Documents that are generated from the program.
 mod docs;
+/// What stays whichever hot line is changed: start, imports, collections.
+mod floor;
 /// Which module may know which.
 mod layers;
 /// How sessions and runs end, and that nothing is left of them.

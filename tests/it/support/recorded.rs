@@ -94,5 +94,6 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         call_paths: parsed.call_paths,
         calls: None,
         call_counts: None,
+        floor: None,
     }
 }
