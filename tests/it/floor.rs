@@ -97,7 +97,7 @@ async fn imports_and_collections_are_measured() {
         assert!(f(&floor["gc_sec"]) > 0.0 && f(&floor["gc_sec"]) < elapsed, "{floor}");
 
         let line = text.lines().find(|line| line.starts_with("Floor")).unwrap();
-        assert!(line.contains("(slow_local ") && line.contains("/3/2 by generation"), "{line}");
+        assert!(line.contains("slow_local ") && line.contains("/3/2 by generation"), "{line}");
         let paths = session.raw("get_call_paths", json!({"profile_id": "latest"})).await;
         assert!(!format!("{:?}", paths.content).contains("launcher"), "{:?}", paths.content);
     }
