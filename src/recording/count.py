@@ -124,8 +124,11 @@ class Watch:
         try:
             key = tuple([key_of(values[name], room) for name in self.names])
             if self.keywords is not None:
-                for name in sorted(values[self.keywords]):
-                    key += (key_of(name, room), key_of(values[self.keywords][name], room))
+                more = values[self.keywords]
+                if any(type(name) is not str for name in more):  # sorting would ask it
+                    raise Unknown
+                for name in sorted(more):
+                    key += (key_of(name, room), key_of(more[name], room))
         except (Unknown, KeyError, TypeError):
             self.seen = None
             return False

@@ -13,6 +13,10 @@ const PROGRAM: &str = r#"
 import functools, sys, threading
 from time import perf_counter
 
+class Name(str):
+    def __hash__(self): return 1
+    def __lt__(self, other): raise RuntimeError("lt")
+
 class Touchy:
     def __hash__(self): raise RuntimeError("hash")
     def __eq__(self, other): raise RuntimeError("eq")
@@ -58,6 +62,10 @@ def step(kind):
     until = perf_counter() + 0.01
     while perf_counter() < until: pass
 
+def keywords(**more):
+    until = perf_counter() + 0.02
+    while perf_counter() < until: pass
+
 def touch(thing):
     until = perf_counter() + 0.02
     while perf_counter() < until: pass
@@ -81,11 +89,13 @@ for thread in threads: thread.start()
 for thread in threads: thread.join()
 for _ in range(11):
     touch(Touchy())
+for n in range(9):
+    keywords(**{Name("b"): n, Name("a"): n})
 sys.exit(3)
 "#;
 
 /// Calls and distinct arguments of each function: counted by hand.
-const TRUTH: [(&str, u64, Option<u64>); 7] = [
+const TRUTH: [(&str, u64, Option<u64>); 8] = [
     ("fib", 67, Some(9)),
     ("decorated", 30, Some(6)),
     ("Shape.area", 25, None),
@@ -93,6 +103,7 @@ const TRUTH: [(&str, u64, Option<u64>); 7] = [
     ("answer", 12, None),
     ("step", 40, Some(5)),
     ("touch", 11, None),
+    ("keywords", 9, None),
 ];
 
 async fn profiled(session: &Session, mut arguments: Value) -> Value {
@@ -136,7 +147,7 @@ async fn calls_are_counted_exactly() {
         assert!(answer.text.contains("calls counted in one more run"), "{}", answer.text);
         let fib = answer.text.lines().find(|line| line.contains(" fib calls.py:")).unwrap();
         let cells: Vec<_> = fib.split_whitespace().rev().take(4).collect();
-        assert_eq!(cells, ["calls.py:18", "fib", "9", "67"], "{}", answer.text);
+        assert_eq!(cells, ["calls.py:22", "fib", "9", "67"], "{}", answer.text);
     }
     session.close().await;
 }
@@ -243,6 +254,64 @@ async fn a_run_that_is_stopped_is_not_counted() {
     let warning = "calls could not be counted: the profiled run did not end by itself";
     assert!(warnings(&profile).contains(&warning), "{profile}");
     session.close().await;
+}
+
+#[tokio::test]
+async fn rules_about_calls_have_the_count_as_evidence() {
+    let place = Place::new();
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/rules");
+    let session = Session::open(&place.path()).await;
+    for (rule, evidence) in [
+        (
+            "recursion-without-cache",
+            "the function on line 1 was called 4356617 times with 32 different arguments (counted)",
+        ),
+        (
+            "repeated-pure-call",
+            "the function on line 1 was called 200 times, always with the same arguments (counted)",
+        ),
+    ] {
+        let code = std::fs::read_to_string(rules.join(rule).join("fires.py")).unwrap();
+        place.write("app.py", &code);
+        let arguments = json!({"script_path": "app.py", "python": pythons::with_scalene("2.4.0")});
+        profiled(&session, arguments).await;
+        let answer = session.call("get_bottlenecks", json!({"profile_id": "latest"})).await;
+        let found = answer.structured["bottlenecks"].as_array().unwrap();
+        let found = found.iter().find(|row| row["rule"] == rule).expect(&answer.text);
+        assert!(found["evidence"].as_array().unwrap().contains(&json!(evidence)), "{found}");
+    }
+    session.close().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nothing_of_a_counting_run_outlives_its_session() {
+    let place = Place::new();
+    let code = format!(
+        "import os, subprocess, sys, time\nif os.path.exists('ran'):\n    \
+         child = subprocess.Popen(['sleep', '60'])\n    open('pids.tmp', 'w').write('%d %d' % (os.getpid(), child.pid))\n    \
+         os.rename('pids.tmp', 'pids')\n    time.sleep(60)\nopen('ran', 'w').close()\n{}",
+        busy(0.5)
+    );
+    place.write("app.py", &code);
+    let session = Session::open(&place.path()).await;
+    let arguments = json!({"script_path": "app.py", "memory": false, "count_calls": true,
+        "wait_sec": 0, "python": pythons::with_scalene("2.4.0")});
+    let handle = session.call("profile_script", arguments).await.structured;
+    assert_eq!(handle["status"], "running");
+    let pids = place.path().join("pids");
+    while !pids.exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let waiting = json!({"profile_id": handle["profile_id"], "wait_sec": 0});
+    let waiting = session.call("get_profile", waiting).await;
+    assert!(waiting.text.contains("counting calls in one more run"), "{}", waiting.text);
+    session.close().await;
+    let pids = std::fs::read_to_string(pids).unwrap();
+    for pid in pids.split(' ') {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+    }
 }
 
 #[tokio::test]

@@ -254,6 +254,7 @@ fn from_verdict<'a>(
     let mut evidence = file.map_or_else(Vec::new, |file| {
         Figures::of(file, &site.counted).evidence(profile, &site.counted)
     });
+    evidence.extend(file.zip(site.called).and_then(|(file, line)| counted(profile, file, line)));
     evidence.extend(site.notes);
     let counted =
         site.counted.iter().filter_map(|(first, last)| LineNo::new(*first).zip(LineNo::new(*last)));
@@ -271,6 +272,20 @@ fn from_verdict<'a>(
         ceiling,
     };
     Candidate { finding, counted: site.counted, weight }
+}
+
+/// Calls of a function, where they were counted.
+fn counted(profile: &Profile, file: &FileProfile, line: u32) -> Option<String> {
+    let count = profile.call_counts.as_ref()?.of(&file.path, LineNo::new(line)?)?;
+    let distinct = count.distinct.map_or_else(String::new, |distinct| match distinct.known {
+        1 => ", always with the same arguments".to_owned(),
+        known if distinct.more => format!(" with more than {known} different arguments"),
+        known => format!(" with {known} different arguments"),
+    });
+    Some(format!(
+        "the function on line {line} was called {} times{distinct} (counted)",
+        count.calls
+    ))
 }
 
 /// Name of the function that a line is in, measured or not.

@@ -51,6 +51,8 @@ pub(in crate::analysis) struct Site {
     pub(super) notes: Vec<String>,
     /// The place is only where the time shows.
     pub(super) stays: bool,
+    /// Line of `def` of the function that is called too often, where that is the problem.
+    pub(super) called: Option<u32>,
 }
 
 impl Site {
@@ -67,12 +69,18 @@ impl Site {
             advice: advice.into(),
             notes: Vec::new(),
             stays: false,
+            called: None,
         }
     }
 
     /// The time is not spent at the place itself, so that removing it has no ceiling to speak of.
     pub(super) fn without_ceiling(self) -> Self {
         Self { stays: true, ..self }
+    }
+
+    /// Its problem is how often a function is called: counts of its calls are evidence.
+    pub(super) fn calls(self, definition: u32) -> Self {
+        Self { called: Some(definition), ..self }
     }
 
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
