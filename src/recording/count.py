@@ -80,7 +80,7 @@ def look_at(code, key):
     if code.co_name[:1] == "<":
         return False
     if len(counted) >= MOST_CODES:
-        trouble.append("it has too many functions")
+        trouble.append("the program has too many functions")
         return False
     if not code.co_flags & RUNS_LATER and key not in counted:
         for file, line, name in REQUEST["hot"]:
@@ -255,7 +255,7 @@ def by_profile_function():
 
     def stop():
         if sys.getprofile() is not mine:
-            trouble.append("it sets a profile function of its own, as cProfile does")
+            trouble.append("the program sets a profile function of its own, as cProfile does")
         sys.setprofile(None)
         if told:
             sys.modules["threading"].setprofile(None)

@@ -192,7 +192,7 @@ impl CountingPass {
         let head = lines.next().unwrap_or_default();
         let blind = head.ends_with("\tblind");
         if head.split('\t').next() != Some("counted") {
-            return Err(format!("of the counting run, {head}"));
+            return Err(head.to_owned());
         }
         Ok((lines.filter_map(|line| self.parse(line)).collect(), blind))
     }

@@ -235,8 +235,14 @@ async fn a_counting_run_that_goes_wrong_costs_no_profile() {
         assert_eq!(profile["outcome"]["exit_code"], 0, "{profile}");
         let answer = session.call("get_function_summary", json!({"profile_id": "latest"})).await;
         let counts = counted_calls(&answer.structured, "busy");
-        let counted = second.starts_with("sys.exit");
-        assert!(second.starts_with("sys.setprofile") || counts == counted.then_some(1), "{second}");
+        // From 3.12 on the counter does not care for the program's profile function.
+        let refused = "calls could not be counted: the program sets a profile function of its own";
+        let refused = warnings(&profile).iter().any(|text| text.starts_with(refused));
+        let counted = match second {
+            "sys.setprofile(lambda *a: None)" => !refused,
+            _ => second.starts_with("sys.exit"),
+        };
+        assert_eq!(counts, counted.then_some(1), "{second}: {profile}");
         std::fs::remove_file(&marker).unwrap();
     }
     session.close().await;
