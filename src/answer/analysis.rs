@@ -7,6 +7,7 @@ use serde_json::json;
 use super::bottlenecks::{self, Bottleneck};
 use super::next::{self, NextCall};
 use super::text::{amount, count, source};
+use super::threads::ThreadsInfo;
 use super::{Answer, budget, doubts, listing};
 use crate::analysis::leaks::{LeakConfidence, LeakFindings, leaks};
 use crate::analysis::{self, CpuBasis, Finding, Kind, MemoryMetric};
@@ -55,6 +56,7 @@ const MOST_ROWS: usize = 5;
 struct Found {
     hotspots: Vec<AnalysisHotspot>,
     supported: Option<bool>,
+    threads: Option<ThreadsInfo>,
     fine: Vec<String>,
     warnings: Vec<String>,
 }
@@ -106,6 +108,9 @@ pub struct AnalysisAnswer {
     /// Bottlenecks left out, when there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub omitted: Option<usize>,
+    /// Threads and processes; absent for a program of one thread, or without stacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<ThreadsInfo>,
     /// What was looked at and is no problem, with its figure.
     pub not_a_problem: Vec<String>,
     /// CPU samples behind the shares, when known.
@@ -138,6 +143,8 @@ impl AnalysisAnswer {
         let found = Found {
             hotspots,
             supported,
+            threads: ThreadsInfo::of(profile)
+                .filter(|_| matches!(focus, Focus::Cpu | Focus::Overall)),
             fine: not_a_problem(profile, focus, leaks.as_ref()),
             warnings: warnings(profile, focus, leaks.as_ref()),
         };
@@ -189,6 +196,7 @@ impl AnalysisAnswer {
             bottlenecks,
             recommendations,
             hotspots,
+            threads: found.threads.clone(),
             not_a_problem: found.fine.clone(),
             cpu_samples: profile.cpu_samples(),
             ranking_supported: found.supported,
@@ -387,6 +395,7 @@ impl Answer for AnalysisAnswer {
             text.push_str(&format!("Largest places ({})\n", first.kind));
             self.hotspots.iter().for_each(|spot| text.push_str(&spot.text()));
         }
+        text.extend(self.threads.as_ref().map(ThreadsInfo::text));
         if !self.not_a_problem.is_empty() {
             text.push_str(&format!("Checked and no problem: {}\n", self.not_a_problem.join("; ")));
         }

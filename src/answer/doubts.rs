@@ -3,8 +3,8 @@
 use super::listing;
 use super::text::amount;
 use crate::analysis::thresholds::{COMPUTING_PART, RANKING_SAMPLES, WAITING_SHARE};
-use crate::analysis::{self, Confidence, Disagreement};
-use crate::profile::{Mebibytes, Profile};
+use crate::analysis::{self, Confidence, Contradiction};
+use crate::profile::{Mebibytes, Profile, Witness};
 
 /// Doubts about the times of a profile.
 pub(super) fn of_times(profile: &Profile) -> Vec<String> {
@@ -13,7 +13,10 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
         Confidence::Enough(_) => sparse(profile).into_iter().collect(),
         Confidence::Unknown => vec![unlisted(profile)],
     };
-    doubts.extend(analysis::disagreement(profile).map(|found| contradicted(profile, &found)));
+    doubts.extend(analysis::contradiction(profile).map(|found| contradicted(profile, &found)));
+    if profile.timed_by != Witness::Scalene {
+        return doubts;
+    }
     doubts.extend(waiting(profile));
     if profile.measured.sampling_interval.is_some_and(|interval| interval.get() < FINEST) {
         doubts.push(
@@ -25,18 +28,14 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
     doubts
 }
 
-/// What stacks from outside say against Scalene's largest place.
-fn contradicted(profile: &Profile, found: &Disagreement<'_>) -> String {
-    let (file, line) = found.instead;
+/// Where Scalene alone would have misled.
+fn contradicted(profile: &Profile, found: &Contradiction<'_>) -> String {
     format!(
-        "{} stacks sampled beside Scalene give {} only {} %, where Scalene gives {} %, and {}:{line} {} %: they are \
-         exact about lines, Scalene is not always; get_call_paths shows them",
-        found.samples,
-        listing::location(profile, found.file, found.lines),
-        amount(found.sampled.rounded()),
+        "Scalene alone gives {} {} %; the stacks read beside it {} %. They are believed: Scalene's timer is heard between \
+         certain instructions only, so that time slides to other lines (docs/accuracy.md)",
+        listing::location(profile, found.file, (found.line, found.line)),
         amount(found.scalene.rounded()),
-        profile.display_path(file),
-        amount(found.share.rounded())
+        amount(found.stacks.rounded()),
     )
 }
 

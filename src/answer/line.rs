@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::listing;
 use super::text::{amount_or_dash, one_line_indented, source};
-use crate::analysis::{Hotspot, copy_rate};
+use crate::analysis::{CpuBasis, Hotspot, copy_rate};
 use crate::profile::{FileProfile, Line, LineCpu, LineNo, MebibytesPerSec, Profile, Seconds};
 
 /// A line and what was measured on it. Figures that nobody measured are absent.
@@ -34,6 +34,12 @@ pub struct LineMetrics {
     /// 95 % interval of that share (Wilson); absent when the number of samples is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_percent: Option<[f64; 2]>,
+    /// Whether Scalene's own account agrees, where the time is from stacks: `yes`, `function` or `no`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<String>,
+    /// Scalene's own share of the line in percent, where it does not agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scalene_percent: Option<f64>,
     /// Seconds in all: share of sampled time × elapsed time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_time_sec: Option<f64>,
@@ -71,7 +77,10 @@ impl LineMetrics {
         let interval_percent = listing::interval(spot);
         let line = Line { cpu: spot.cpu, ..spot.line.clone() };
         let spread_over = None;
+        let (agreement, scalene_percent) = listing::opinion(profile, spot, CpuBasis::WithSystem);
         Self {
+            agreement,
+            scalene_percent,
             end_line,
             spread_over,
             content,
@@ -91,6 +100,8 @@ impl LineMetrics {
             spread_over: line.spread.map(|(first, last)| [first.get(), last.get()]),
             end_line: None,
             interval_percent: None,
+            agreement: None,
+            scalene_percent: None,
             content: source(file.text(line.number)),
             function_name: Some(file.function_name(line).to_owned()),
             mostly: cpu.and_then(kind).map(str::to_owned),
@@ -114,6 +125,8 @@ impl LineMetrics {
             spread_over: None,
             end_line: None,
             interval_percent: None,
+            agreement: None,
+            scalene_percent: None,
             content: one_line_indented(file.text(number)),
             function_name: None,
             mostly: None,
@@ -135,6 +148,7 @@ impl LineMetrics {
         let part = |value: Option<f64>, before: &str, after: &str| {
             value.map(|value| format!("{before}{}{after}", super::amount(value)))
         };
+        let other = listing::other_share(self.scalene_percent, self.agreement.as_deref());
         let parts: Vec<_> = [
             part(self.allocated_mb, "", " MiB allocated"),
             part(self.peak_memory_mb, "peak ", " MiB"),
@@ -144,7 +158,7 @@ impl LineMetrics {
         .into_iter()
         .flatten()
         .collect();
-        if parts.is_empty() { String::new() } else { format!("  [{}]", parts.join(", ")) }
+        if parts.is_empty() { other } else { format!("{other}  [{}]", parts.join(", ")) }
     }
 
     /// The time columns of a table row.

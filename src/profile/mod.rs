@@ -15,13 +15,15 @@ mod run;
 mod totals;
 mod units;
 
-pub use call_tree::{CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, Sampling};
+pub use call_tree::{
+    CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, Meanwhile, Sampling,
+};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
 pub use ids::{LineNo, ProfileId};
 pub use memo::Memo;
 pub use model::{
     AllocationPath, CallPath, Calls, Footprint, Frame, LeakReport, Measured, Profile, Program,
-    ProgramKind, Reporting,
+    ProgramKind, Reporting, Witness,
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};

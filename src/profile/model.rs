@@ -32,6 +32,19 @@ pub struct Program {
     pub args: Vec<String>,
 }
 
+/// Who says which lines take the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Witness {
+    /// Scalene alone.
+    #[default]
+    Scalene,
+    /// Stacks of the program, read from outside while Scalene ran.
+    Stacks {
+        /// Samples behind Scalene's own figures, when their number is known.
+        scalene_samples: Option<u64>,
+    },
+}
+
 /// The kinds of measurement a profile holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
@@ -196,6 +209,8 @@ pub struct Profile {
     pub call_paths: Vec<CallPath>,
     /// Calls that were sampled from outside, beside the profiler; absent where that was not possible.
     pub calls: Option<Calls>,
+    /// Who says which lines take the time.
+    pub timed_by: Witness,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.

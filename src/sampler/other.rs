@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use py_spy::StackTrace;
 
+use super::attribution::Doing;
+
 /// The program is stopped by py-spy.
 pub(super) const HOLDS: bool = false;
 
-/// Whether each thread is on a CPU; py-spy tells.
-pub(super) type States = HashMap<u32, bool>;
+/// What each thread was doing; py-spy tells only after the read.
+pub(super) type States = HashMap<u32, Doing>;
 
 /// Why nothing can be sampled here.
 pub(super) fn unable() -> Option<String> {
@@ -20,9 +22,23 @@ pub(super) fn exists(_: u32) -> bool {
     true
 }
 
-/// Nothing to say beforehand.
-pub(super) fn states(_: u32) -> Option<States> {
-    Some(States::new())
+/// Looks at the threads of one process.
+pub(super) struct Threads;
+
+impl Threads {
+    pub(super) fn new(_: u32) -> Self {
+        Self
+    }
+
+    /// Nothing to say beforehand.
+    pub(super) fn states(&self) -> Option<States> {
+        Some(States::new())
+    }
+}
+
+/// Children are not looked at here.
+pub(super) fn is_foreign(_: u32, _: u32) -> bool {
+    true
 }
 
 /// Children are looked at on Linux only.
@@ -35,9 +51,9 @@ pub(super) fn descendants(_: u32) -> Vec<u32> {
 pub(super) struct ThreadIds;
 
 impl ThreadIds {
-    /// Whether a thread of Python was on a CPU.
-    pub(super) fn running(&mut self, trace: &StackTrace, _: u32, _: &States) -> bool {
-        trace.active
+    /// What a thread of Python was doing, as far as that is known.
+    pub(super) fn doing(&mut self, trace: &StackTrace, _: u32, _: &States) -> Doing {
+        if trace.active { Doing::Runs } else { Doing::Waits }
     }
 }
 
@@ -53,5 +69,8 @@ impl Held {
         Ok(())
     }
 
-    pub(super) fn release(&mut self) {}
+    /// py-spy does not say how long it stopped the program.
+    pub(super) fn release(&mut self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }

@@ -248,7 +248,10 @@ impl Scale {
         let whole = Percent::from_percent(100.0).and_then(|all| profile.seconds(all));
         Self {
             seconds: whole.map_or(0.0, Seconds::get),
-            effective_samples: profile.cpu_samples().map(effective).filter(|n| *n > 0.0),
+            effective_samples: profile
+                .cpu_samples()
+                .map(|samples| effective(samples, profile.timed_by))
+                .filter(|n| *n > 0.0),
             memory: profile.footprint.is_some(),
         }
     }

@@ -59,7 +59,8 @@ impl<'a> Finding<'a> {
         let once = |line: &Line| line.spread.is_none_or(|(first, _)| first == line.number);
         let own = self.counted_lines().filter(|(_, line)| once(line));
         let own = own.map(|(_, line)| u64::from(line.cpu.samples)).sum();
-        stats::wilson(share, stats::behind(share, own, profile.cpu_samples()?)?)
+        let behind = stats::behind(share, own, profile.cpu_samples()?)?;
+        stats::wilson(share, stats::effective(behind, profile.timed_by))
     }
 
     /// The ceiling as a sentence.

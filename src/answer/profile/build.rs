@@ -16,7 +16,7 @@ use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
     CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile,
-    ProgramKind, Reporting, RunInfo, Seconds, Status, signal_name,
+    ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
@@ -216,8 +216,10 @@ fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
         "profile_only: shares are of the time in the files that match, so there are no seconds"
     } else if profile.measured.virtual_time {
         "seconds = share of sampled CPU time × CPU time of the process; system is time in the kernel, not waiting"
-    } else {
+    } else if profile.timed_by == Witness::Scalene {
         "seconds = share of sampled time × wall time"
+    } else {
+        "lines timed by stacks read beside Scalene, Python/native as Scalene divides them; seconds = share × wall time"
     };
     CpuMetrics {
         basis: basis.to_owned(),
