@@ -36,10 +36,11 @@ pub fn summary(profile: &Profile) -> Summary {
         native: totals.native,
         system: totals.system,
         peak: footprint.and_then(crate::profile::Footprint::known_peak),
-        average: footprint.and_then(crate::profile::Footprint::average),
+        average: footprint.and_then(|footprint| footprint.average(profile.elapsed)),
         allocated: footprint
             .and_then(crate::profile::Footprint::known_peak)
-            .map(|_| totals.allocated),
+            .map(|_| totals.allocated)
+            .filter(|allocated| *allocated > Mebibytes::ZERO),
         lines: profile.files.iter().map(|file| file.lines.len()).sum(),
         functions: profile.files.iter().map(FileProfile::sampled_functions).sum(),
     }

@@ -210,7 +210,9 @@ impl AnalysisAnswer {
 fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> (Vec<AnalysisHotspot>, Option<bool>) {
     let by_time = |basis, kind: &str| {
         let spots = analysis::cpu_ranking(profile, basis, rows).spots;
-        let supported = spots.first().and_then(analysis::Hotspot::told_apart);
+        let few = matches!(analysis::confidence(profile), analysis::Confidence::TooFew(_));
+        let supported =
+            spots.first().and_then(analysis::Hotspot::told_apart).map(|apart| apart && !few);
         let above = |share: Percent| share.get() >= profile.reporting.cpu_percent_threshold;
         let row = |spot: &analysis::Hotspot<'_>| AnalysisHotspot {
             file: profile.display_path(&spot.file.path).into_owned(),
@@ -298,6 +300,9 @@ fn conclusion(
             Focus::Memory => "no allocation was large enough to be sampled".to_owned(),
             Focus::Gpu if profile.measured.gpu.is_none() => "no GPU was profiled".to_owned(),
             Focus::Gpu => "the GPU was idle".to_owned(),
+            Focus::Cpu | Focus::Overall if profile.totals().total() > Percent::ZERO => {
+                "no place reaches cpu_percent_threshold".to_owned()
+            }
             Focus::Cpu | Focus::Overall => "no profiled line has time".to_owned(),
         },
     };
@@ -345,6 +350,10 @@ fn warnings(profile: &Profile, focus: Focus, leaks: Option<&LeakFindings<'_>>) -
         ));
     }
     warnings.extend(doubts_of(profile, focus));
+    if matches!(focus, Focus::Cpu | Focus::Overall) {
+        let ranking = analysis::cpu_ranking(profile, CpuBasis::WithSystem, 1);
+        warnings.extend(doubts::below_threshold(profile, &ranking));
+    }
     warnings
 }
 

@@ -123,11 +123,17 @@ impl CpuHotspotsAnswer {
         let first = hotspots
             .first()
             .map(|spot| (spot.file.as_str(), spot.line, spot.end_line.unwrap_or(spot.line)));
+        // Where nothing is listed, the largest place is still worth a look.
+        let largest = ranking.spots.first().filter(|_| hotspots.is_empty()).map(|spot| {
+            let (first, last) = spot.lines();
+            (profile.display_path(&spot.file.path), first.get(), last.get())
+        });
+        let largest = largest.as_ref().map(|(file, line, end)| (&**file, *line, *end));
         Self {
             profile_id: profile.id.to_string(),
             include_system: basis == CpuBasis::WithSystem,
             shown: hotspots.len(),
-            next: listing::details_of(profile, first),
+            next: listing::details_of(profile, first.or(largest)),
             hotspots,
             total: ranking.total,
             below_threshold: ranking.total - above,
@@ -143,6 +149,7 @@ fn warnings(profile: &Profile, ranking: &CpuRanking<'_>, basis: CpuBasis) -> Vec
     if ranking.total == 0 {
         warnings.push("no line of the profiled code used CPU time".to_owned());
     }
+    warnings.extend(doubts::below_threshold(profile, ranking));
     let system = profile.totals().system.get();
     if basis == CpuBasis::OnCpu && system > ranking.whole.get() {
         warnings.push(format!(

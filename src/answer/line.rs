@@ -25,7 +25,7 @@ pub struct LineMetrics {
     /// Function it belongs to; `<module>` outside functions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_name: Option<String>,
-    /// What its time is mostly: `Python`, `native`, `waiting` or `mixed`.
+    /// What its time is mostly: `Python`, `native`, `waiting` (`kernel` with use_virtual_time) or `mixed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mostly: Option<String>,
     /// Share of all sampled time in percent (Python, native and system).
@@ -97,14 +97,15 @@ impl LineMetrics {
         let memory = line.memory.as_ref().filter(|memory| memory.is_sampled());
         Self {
             line_number: line.number.get(),
-            spread_over: line.spread.map(|(first, last)| [first.get(), last.get()]),
+            spread_over: { line.spread.filter(|_| profile.measured.cpu) }
+                .map(|(first, last)| [first.get(), last.get()]),
             end_line: None,
             interval_percent: None,
             agreement: None,
             scalene_percent: None,
             content: source(file.text(line.number)),
             function_name: Some(file.function_name(line).to_owned()),
-            mostly: cpu.and_then(kind).map(str::to_owned),
+            mostly: cpu.and_then(|cpu| kind(profile, cpu)).map(str::to_owned),
             percent_of_total: cpu.map(|cpu| cpu.total().rounded()),
             total_time_sec: cpu.and_then(|cpu| seconds(cpu.total())),
             python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
@@ -179,15 +180,18 @@ impl LineMetrics {
 
 /// What a line spends its time on; nothing for a line without time.
 ///
-/// Scalene 2.2 and later show a quarter to a half of pure Python loops as native, so only
-/// a clear majority counts.
-pub(super) fn kind(time: &LineCpu) -> Option<&'static str> {
+/// Of the whole three quarters must be on a CPU to be called Python or native. Scalene 2.2 and later
+/// show a quarter to a half of pure Python loops as native, so only a clear majority of that counts.
+pub(super) fn kind(profile: &Profile, time: &LineCpu) -> Option<&'static str> {
     let (cpu, total) = (time.on_cpu().get(), time.total().get());
     if total == 0.0 {
         return None;
     }
     Some(if time.system.get() > 0.5 * total {
-        "waiting"
+        // Of CPU time what is neither is spent in the kernel.
+        if profile.measured.virtual_time { "kernel" } else { "waiting" }
+    } else if cpu < 0.75 * total {
+        "mixed"
     } else if time.native.get() > 0.8 * cpu {
         "native"
     } else if time.native.get() <= 0.5 * cpu {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_spy::config::LockingStrategy;
-use py_spy::{Config, Pid, PythonSpy};
+use py_spy::{Config, Pid, PythonSpy, StackTrace};
 
 use super::stacks::Stacks;
 use super::system::{self, Held};
@@ -53,6 +53,13 @@ impl Failure {
             }
         }
     }
+}
+
+/// Reads all stacks. Memory that makes no sense may make the reader panic: then it is a failed read.
+fn stack_traces(spy: &mut PythonSpy) -> Result<Vec<StackTrace>, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| spy.get_stack_traces()))
+        .map_err(|_| "the reader gave up on the program's memory".to_owned())?
+        .map_err(|why| format!("{why:#}"))
 }
 
 impl Watched {
@@ -115,6 +122,7 @@ impl Watched {
         // Seconds for which the program may still be stopped: a slow read now and then is allowed.
         let mut credit = MOST_CREDIT;
         let mut failures = 0;
+        let mut idle = true;
         while failures < MOST_FAILURES {
             let due = Duration::from_secs_f64((-credit / MOST_STOPPED).clamp(0.0, 1.0));
             let pause = self.jittered(INTERVAL) + due;
@@ -124,14 +132,14 @@ impl Watched {
             let Some(states) = threads.states() else { break };
             let begin = Instant::now();
             let read = match held.hold(&states) {
-                Ok(()) => {
-                    spy.get_stack_traces().map_err(|why| Failure::Unreadable(format!("{why:#}")))
-                }
+                Ok(()) => stack_traces(&mut spy).map_err(Failure::Unreadable),
                 Err(why) => Err(Failure::Unstopped(why)),
             };
             let held_for = held.release();
             let stopped = if system::HOLDS { held_for } else { begin.elapsed() }.as_secs_f64();
-            let seconds = begin.duration_since(last).as_secs_f64();
+            // What begins between two reads has not been there for all of the time.
+            let since = begin.duration_since(last);
+            let seconds = if idle { since.min(2 * INTERVAL) } else { since }.as_secs_f64();
             last = begin;
             let mut found = self.shared.lock();
             found.sampling.stopped += stopped;
@@ -143,6 +151,7 @@ impl Watched {
                         stacks.count(trace, self.pid, &states, seconds, &mut found)
                     });
                     let each: Vec<_> = each.collect();
+                    idle = each.is_empty();
                     if !self.foreign {
                         found.attribute(self.pid, &each, seconds);
                     }
@@ -156,7 +165,7 @@ impl Watched {
                 }
             }
             drop(found);
-            credit = (credit + MOST_STOPPED * seconds).min(MOST_CREDIT) - stopped;
+            credit = (credit + MOST_STOPPED * since.as_secs_f64()).min(MOST_CREDIT) - stopped;
         }
         drop(held);
     }

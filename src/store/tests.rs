@@ -1,6 +1,6 @@
 use super::*;
 use crate::profile::{
-    Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds, Status,
+    Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds, Status, Witness,
 };
 
 fn profile(length: usize, output_bytes: usize) -> Profile {
@@ -40,6 +40,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         footprint: None,
         call_paths: Vec::new(),
         calls: None,
+        timed_by: Witness::Scalene,
     }
 }
 
