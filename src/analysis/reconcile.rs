@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::thresholds::{RECONCILE_SAMPLES, WITNESS_FAILED};
+use super::thresholds::{AGREEING_POINTS, RECONCILE_SAMPLES, WITNESS_FAILED};
 use crate::profile::{
     CallTree, Calls, FileProfile, Line, LineCpu, LineGpu, LineMemory, LineNo, Percent, Source,
     Witness,
@@ -130,7 +130,8 @@ fn timed(
         by_function.entry(file.function_index(line.number)).or_default().push(line);
     }
     let native = |number: LineNo| {
-        let own = file.line(number).and_then(|line| native_part([line]));
+        let own = file.line(number).filter(|line| fits(line, times, scale));
+        let own = own.and_then(|line| native_part([line]));
         let function = || {
             let lines = by_function.get(&file.function_index(number))?;
             native_part(lines.iter().copied())
@@ -170,6 +171,14 @@ fn timed(
     result.samples = u64::from(scale.samples(seconds));
     result.exact = true;
     result
+}
+
+/// Whether Scalene gives a line about as much time as the stacks do: how it divides what belongs to
+/// other lines says nothing about this one.
+fn fits(line: &Line, times: &BTreeMap<LineNo, Seconds>, scale: Scale) -> bool {
+    let stacks = times.get(&line.number).copied().unwrap_or_default().running;
+    let (stacks, scalene) = (scale.share(stacks).get(), line.cpu.on_cpu().get());
+    (stacks - scalene).abs() <= AGREEING_POINTS.value.max(0.25 * stacks.max(scalene))
 }
 
 /// Least share of CPU time, in percent, of which Scalene's division into Python and native is
