@@ -164,10 +164,9 @@ fn warnings(profile: &Profile, sampling: &Sampling, samples: u64, truncated: boo
     if truncated {
         warnings.push("more calls than are kept: the deepest count for their callers".to_owned());
     }
-    let elapsed = profile.elapsed.map_or(0.0, crate::profile::Seconds::get);
     let seen = profile.calls.as_ref().and_then(|calls| calls.tree.total());
     let several = sampling.threads > 1 || sampling.processes > 1;
-    if several && seen.is_some_and(|seen| seen.get() > 1.2 * elapsed) {
+    if several && seen.is_some_and(|seen| seen.get() > 1.05 * sampling.attributed) {
         warnings.push("several threads or processes: their seconds add up".to_owned());
     }
     warnings

@@ -108,7 +108,7 @@ impl Found {
         } else if threads.iter().any(|thread| waits_outside(thread.doing)) {
             (Activity::Waits, &waits_outside)
         } else if does(Doing::Polls) {
-            (Activity::Runs, &|doing| doing == Doing::Polls)
+            (Activity::WaitsForOthers, &|doing| doing == Doing::Polls)
         } else {
             (Activity::WaitsForOthers, &|_| true)
         };

@@ -58,7 +58,7 @@ impl Stacks {
             Doing::Waits if replaced == Some(Replaced::Join) => Doing::WaitsForChild,
             doing => doing,
         };
-        let waiting = !matches!(doing, Doing::Runs | Doing::WantsInterpreter | Doing::Polls);
+        let waiting = !matches!(doing, Doing::Runs | Doing::WantsInterpreter);
         let mut stack: Vec<CallSite> = Vec::with_capacity(frames.len());
         // py-spy lists the innermost first.
         for frame in frames.iter().rev() {
