@@ -2,15 +2,16 @@
 //!
 //! Which line takes the time is said by the stacks that were read from outside: they are exact about
 //! lines, and see waits and threads that Scalene's timer misses. How the time of a line divides into
-//! Python and native, and all of memory, copies and the GPU, is said by Scalene. Scalene's own
-//! shares are kept beside the result ([`Line::scalene`]). `docs/accuracy.md` has the reasons.
+//! Python and native is said by the machine code that ran at those moments, and by Scalene where that is
+//! not known. All of memory, copies and the GPU is Scalene's. Its own shares are kept beside the
+//! result ([`Line::scalene`]). `docs/accuracy.md` has the reasons.
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::thresholds::{AGREEING_POINTS, RECONCILE_SAMPLES, WITNESS_FAILED};
+use super::thresholds::{AGREEING_POINTS, HELPERS, KNOWN_CODE, RECONCILE_SAMPLES, WITNESS_FAILED};
 use crate::profile::{
-    CallTree, Calls, FileProfile, Line, LineCpu, LineGpu, LineMemory, LineNo, Percent, Source,
-    Witness,
+    CallTree, Calls, FileProfile, Line, LineCpu, LineGpu, LineMemory, LineNo, MachineCode, Percent,
+    Source, Witness,
 };
 
 /// Seconds of wall time of a line.
@@ -18,6 +19,20 @@ use crate::profile::{
 struct Seconds {
     running: f64,
     waiting: f64,
+    code: MachineCode,
+}
+
+impl Seconds {
+    /// Native part of the running time, from the machine code that ran.
+    ///
+    /// The interpreter's loop and up to [`HELPERS`] times its time in other functions of the interpreter are
+    /// Python: what bytecode needs. The rest of these is builtins, and native like extensions.
+    fn native(&self) -> Option<f64> {
+        let MachineCode { in_loop, in_interpreter, in_extensions } = self.code;
+        let known = in_loop + in_interpreter + in_extensions;
+        let python = in_loop + in_interpreter.min(HELPERS.value * in_loop);
+        (known >= KNOWN_CODE.value * self.running && known > 0.0).then(|| 1.0 - python / known)
+    }
 }
 
 /// Whether stacks can say which lines take the time: enough of them, and hardly any unreadable.
@@ -136,10 +151,11 @@ fn timed(
             let lines = by_function.get(&file.function_index(number))?;
             native_part(lines.iter().copied())
         };
-        own.or_else(function).or(of_file).unwrap_or(0.0)
+        let measured = times.get(&number).and_then(Seconds::native);
+        measured.or(own).or_else(function).or(of_file).unwrap_or(0.0)
     };
     let cpu = |number: LineNo| {
-        let Seconds { running, waiting } = times.get(&number).copied().unwrap_or_default();
+        let Seconds { running, waiting, .. } = times.get(&number).copied().unwrap_or_default();
         let native = running * native(number);
         LineCpu {
             python: scale.share(running - native),
@@ -204,6 +220,7 @@ fn by_line(tree: &CallTree) -> HashMap<(&str, u32), Seconds> {
             let line = seconds.entry((file, line)).or_default();
             line.running += node.wall_running;
             line.waiting += node.wall_waiting;
+            line.code = line.code.plus(node.code);
         }
     }
     seconds
@@ -220,4 +237,24 @@ pub(super) fn innermost(tree: &CallTree) -> Vec<Option<(&str, u32)>> {
         all.push(own);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn native(running: f64, in_loop: f64, in_interpreter: f64, in_extensions: f64) -> Option<f64> {
+        let code = MachineCode { in_loop, in_interpreter, in_extensions };
+        Seconds { running, waiting: 0.0, code }.native()
+    }
+
+    #[test]
+    fn machine_code_divides_python_and_native() {
+        assert_eq!(native(1.0, 0.25, 0.75, 0.0), Some(0.0), "plain Python");
+        assert_eq!(native(1.0, 0.0, 1.0, 0.0), Some(1.0), "a builtin");
+        assert_eq!(native(1.0, 0.1, 0.9, 0.0), Some(1.0 - 0.6), "both");
+        assert_eq!(native(1.0, 0.25, 0.25, 0.5), Some(0.5), "an extension");
+        assert_eq!(native(1.0, 0.2, 0.2, 0.0), None, "mostly unknown");
+        assert_eq!(native(0.0, 0.0, 0.0, 0.0), None, "nothing");
+    }
 }

@@ -50,8 +50,33 @@ pub struct CallNode {
     pub wall_running: f64,
     /// Part of the program's wall time in which nothing ran and this wait was what everything waited for.
     pub wall_waiting: f64,
+    /// Part of `wall_running` by whose machine code ran, as far as that is known.
+    pub code: MachineCode,
     /// Samples behind the thread-seconds.
     pub samples: u32,
+}
+
+/// Seconds by whose machine code a thread ran.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MachineCode {
+    /// The function of the interpreter that executes bytecode.
+    pub in_loop: f64,
+    /// Other functions of the interpreter.
+    pub in_interpreter: f64,
+    /// Extensions and libraries that they use.
+    pub in_extensions: f64,
+}
+
+impl MachineCode {
+    /// Sums of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            in_loop: self.in_loop + other.in_loop,
+            in_interpreter: self.in_interpreter + other.in_interpreter,
+            in_extensions: self.in_extensions + other.in_extensions,
+        }
+    }
 }
 
 /// How a [`CallTree`] was sampled.
@@ -192,6 +217,13 @@ impl CallTreeBuilder {
         }
     }
 
+    /// Says whose machine code ran in time that was put down to a node.
+    pub fn divide(&mut self, node: u32, code: MachineCode) {
+        if let Some(node) = self.tree.nodes.get_mut(node as usize) {
+            node.code = node.code.plus(code);
+        }
+    }
+
     /// Notes what took the wall time while a thread waited for another one.
     pub fn note(&mut self, waiting: u32, cause: u32, seconds: f64) {
         let known = self.meanwhile.contains_key(&(waiting, cause));
@@ -208,6 +240,7 @@ impl CallTreeBuilder {
         node.waiting += other.waiting;
         node.wall_running += other.wall_running;
         node.wall_waiting += other.wall_waiting;
+        node.code = node.code.plus(other.code);
         node.samples += other.samples;
         Some(index)
     }
@@ -242,6 +275,7 @@ impl CallTreeBuilder {
             waiting: 0.0,
             wall_running: 0.0,
             wall_waiting: 0.0,
+            code: MachineCode::default(),
             samples: 0,
         });
         self.children.insert((parent, site), number);

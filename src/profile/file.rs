@@ -57,9 +57,9 @@ impl Source {
 /// CPU time of a line, as shares of the run's sampled time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LineCpu {
-    /// Time in the interpreter. Scalene: `n_cpu_percent_python`.
+    /// Time in the interpreter. Scalene: `n_cpu_percent_python`; stacks: see `docs/accuracy.md`.
     pub python: Percent,
-    /// Time in native code. Scalene: `n_cpu_percent_c`.
+    /// Time in native code: extensions, and builtins that work long. Scalene: `n_cpu_percent_c`.
     pub native: Percent,
     /// Time not on a CPU for the program. Scalene: waiting, sleeping, kernel, descheduled,
     /// `n_sys_percent`; stacks: waiting and sleeping.

@@ -16,7 +16,7 @@ mod totals;
 mod units;
 
 pub use call_tree::{
-    CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, Meanwhile, Sampling,
+    CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, MachineCode, Meanwhile, Sampling,
 };
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
 pub use ids::{LineNo, ProfileId};

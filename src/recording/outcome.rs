@@ -171,8 +171,7 @@ impl Conclusion {
         Parsed {
             elapsed: Seconds::from_secs(elapsed),
             warnings: vec![format!(
-                "Scalene left no profile ({failure}): times are from stacks alone, Python and native time are not \
-                 told apart{memory}"
+                "Scalene left no profile ({failure}): times are from stacks alone{memory}"
             )],
             ..Parsed::default()
         }

@@ -8,6 +8,9 @@
 use std::collections::HashMap;
 
 use super::Found;
+use crate::profile::MachineCode;
+
+const NONE: MachineCode = MachineCode { in_loop: 0.0, in_interpreter: 0.0, in_extensions: 0.0 };
 
 /// What a thread was doing when it was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,12 +29,27 @@ pub(super) enum Doing {
     Waits,
 }
 
+/// Whose machine code a thread ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    /// The function of the interpreter that executes bytecode.
+    Loop,
+    /// Another function of the interpreter: what the loop needs, or a builtin.
+    Interpreter,
+    /// An extension, or a library that it uses.
+    Extension,
+    /// A library that all of them use.
+    System,
+}
+
 /// A thread of the program in one read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Thread {
     /// Where it was; none while Scalene's own code ran in it.
     pub(super) node: Option<u32>,
     pub(super) doing: Doing,
+    /// Whose code it ran, when it ran and that is known.
+    pub(super) code: Option<Code>,
 }
 
 /// What a process as a whole was doing.
@@ -118,8 +136,18 @@ impl Found {
             threads.iter().copied().filter(|thread| takes(thread.doing)).collect();
         let each = seconds * self.processes.part(pid, own) * part_of(takers.len());
         let mut sum = 0.0;
-        for node in takers.iter().filter_map(|taker| taker.node) {
+        for (node, code) in takers.iter().filter_map(|taker| Some((taker.node?, taker.code))) {
             self.tree.attribute(node, each, own != Activity::Runs);
+            match code.filter(|_| own == Activity::Runs) {
+                Some(Code::Loop) => self.tree.divide(node, MachineCode { in_loop: each, ..NONE }),
+                Some(Code::Interpreter) => {
+                    self.tree.divide(node, MachineCode { in_interpreter: each, ..NONE });
+                }
+                Some(Code::Extension) => {
+                    self.tree.divide(node, MachineCode { in_extensions: each, ..NONE });
+                }
+                Some(Code::System) | None => {}
+            }
             sum += each;
         }
         self.sampling.attributed += sum;
@@ -173,7 +201,7 @@ mod tests {
     }
 
     fn thread(node: u32, doing: Doing) -> Thread {
-        Thread { node: Some(node), doing }
+        Thread { node: Some(node), doing, code: None }
     }
 
     #[test]
@@ -224,7 +252,7 @@ mod tests {
     #[test]
     fn time_in_the_profiler_is_nobodys() {
         let (mut found, [one, ..]) = found();
-        let profiler = Thread { node: None, doing: Doing::Runs };
+        let profiler = Thread { node: None, doing: Doing::Runs, code: None };
         found.attribute(1, &[profiler, thread(one, Doing::Waits)], 1.0);
         assert_eq!(found.sampling.attributed, 0.0);
         found.attribute(1, &[], 1.0);

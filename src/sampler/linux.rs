@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 use py_spy::StackTrace;
 
 use super::attribution::Doing;
+pub(super) use super::code::CodeMap;
 
 /// The program is stopped here, not by py-spy.
 pub(super) const HOLDS: bool = true;
@@ -163,16 +164,19 @@ pub(super) fn descendants(pid: u32) -> Vec<u32> {
 #[derive(Default)]
 pub(super) struct ThreadIds(HashMap<u64, u32>);
 
+/// What a thread was doing. One that nobody knows counts as running.
+pub(super) fn doing(_: &StackTrace, tid: Option<u32>, states: &States) -> Doing {
+    tid.and_then(|tid| states.get(&tid)).copied().unwrap_or(Doing::Runs)
+}
+
 /// Bytes of that record that are searched.
 const RECORD: usize = 2048;
 
 impl ThreadIds {
-    /// What a thread of Python was doing. One that nobody knows counts as running.
-    pub(super) fn doing(&mut self, trace: &StackTrace, pid: u32, states: &States) -> Doing {
+    /// The thread of the system that a thread of Python is.
+    pub(super) fn of(&mut self, trace: &StackTrace, pid: u32, states: &States) -> Option<u32> {
         let told = trace.os_thread_id.and_then(|id| u32::try_from(id).ok());
-        let tid =
-            told.filter(|tid| states.contains_key(tid)).or_else(|| self.find(trace, pid, states));
-        tid.and_then(|tid| states.get(&tid)).copied().unwrap_or(Doing::Runs)
+        told.filter(|tid| states.contains_key(tid)).or_else(|| self.find(trace, pid, states))
     }
 
     fn find(&mut self, trace: &StackTrace, pid: u32, states: &States) -> Option<u32> {
@@ -197,6 +201,22 @@ fn search(record: u64, pid: u32, states: &States) -> Option<u32> {
     found.iter().copied().find(|tid| *tid != pid).or_else(|| found.first().copied())
 }
 
+/// The address of the instruction that a stopped thread is at.
+#[cfg(target_arch = "x86_64")]
+fn instruction(tid: Pid) -> Option<u64> {
+    ptrace::getregs(tid).ok().map(|registers| registers.rip)
+}
+
+#[cfg(target_arch = "aarch64")]
+fn instruction(tid: Pid) -> Option<u64> {
+    ptrace::getregs(tid).ok().map(|registers| registers.pc)
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn instruction(_: Pid) -> Option<u64> {
+    None
+}
+
 /// The threads of a process that are stopped, or are being stopped.
 pub(super) struct Held {
     pid: u32,
@@ -211,6 +231,12 @@ pub(super) struct Held {
 impl Held {
     pub(super) fn new(pid: u32) -> Self {
         Self { pid, stopped: Vec::new(), owed: Vec::new(), since: None }
+    }
+
+    /// Where the threads that are stopped are in their machine code.
+    pub(super) fn instructions(&self) -> HashMap<u32, u64> {
+        let of = |tid: &Pid| Some((tid.as_raw().unsigned_abs(), instruction(*tid)?));
+        self.stopped.iter().filter_map(of).collect()
     }
 
     /// Stops the threads that run. One that sleeps changes nothing that is read, and would have to be

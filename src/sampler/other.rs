@@ -51,9 +51,27 @@ pub(super) fn descendants(_: u32) -> Vec<u32> {
 pub(super) struct ThreadIds;
 
 impl ThreadIds {
-    /// What a thread of Python was doing, as far as that is known.
-    pub(super) fn doing(&mut self, trace: &StackTrace, _: u32, _: &States) -> Doing {
-        if trace.active { Doing::Runs } else { Doing::Waits }
+    /// The thread of the system that a thread of Python is: not known.
+    pub(super) fn of(&mut self, _: &StackTrace, _: u32, _: &States) -> Option<u32> {
+        None
+    }
+}
+
+/// What a thread was doing, as far as that is known.
+pub(super) fn doing(trace: &StackTrace, _: Option<u32>, _: &States) -> Doing {
+    if trace.active { Doing::Runs } else { Doing::Waits }
+}
+
+/// Machine code is not looked at here.
+pub(super) struct CodeMap;
+
+impl CodeMap {
+    pub(super) fn new(_: u32) -> Self {
+        Self
+    }
+
+    pub(super) fn at(&mut self, _: u64) -> Option<super::attribution::Code> {
+        None
     }
 }
 
@@ -63,6 +81,11 @@ pub(super) struct Held;
 impl Held {
     pub(super) fn new(_: u32) -> Self {
         Self
+    }
+
+    /// Where threads are in their machine code: not known.
+    pub(super) fn instructions(&self) -> HashMap<u32, u64> {
+        HashMap::new()
     }
 
     pub(super) fn hold(&mut self, _: &States) -> Result<(), String> {

@@ -115,6 +115,7 @@ impl Watched {
         let mut stacks = Stacks::new(&self.shared.runner);
         let mut held = Held::new(self.pid);
         let threads = system::Threads::new(self.pid);
+        let mut code = system::CodeMap::new(self.pid);
         if !self.foreign {
             self.shared.lock().sampling.processes += 1;
         }
@@ -135,6 +136,7 @@ impl Watched {
                 Ok(()) => stack_traces(&mut spy).map_err(Failure::Unreadable),
                 Err(why) => Err(Failure::Unstopped(why)),
             };
+            let instructions = held.instructions();
             let held_for = held.release();
             let stopped = if system::HOLDS { held_for } else { begin.elapsed() }.as_secs_f64();
             // What begins between two reads has not been there for all of the time.
@@ -147,8 +149,9 @@ impl Watched {
                 Ok(traces) => {
                     failures = 0;
                     found.sampling.reads += 1;
+                    let mut code_of = |tid: u32| code.at(*instructions.get(&tid)?);
                     let each = traces.iter().filter_map(|trace| {
-                        stacks.count(trace, self.pid, &states, seconds, &mut found)
+                        stacks.count(trace, self.pid, &states, seconds, &mut code_of, &mut found)
                     });
                     let each: Vec<_> = each.collect();
                     idle = each.is_empty();

@@ -3,7 +3,7 @@
 use py_spy::{Frame, StackTrace};
 
 use super::Found;
-use super::attribution::{Doing, Thread};
+use super::attribution::{Code, Doing, Thread};
 use super::system::{self, States};
 use crate::profile::CallSite;
 
@@ -37,19 +37,21 @@ impl Stacks {
         pid: u32,
         states: &States,
         seconds: f64,
+        code: &mut dyn FnMut(u32) -> Option<Code>,
         found: &mut Found,
     ) -> Option<Thread> {
         let (frames, replaced) = match own(&trace.frames, &self.runner) {
             Own::Program { frames, replaced } => (frames, replaced),
             Own::Profiler => {
                 found.sampling.profiler += seconds;
-                return Some(Thread { node: None, doing: Doing::Runs });
+                return Some(Thread { node: None, doing: Doing::Runs, code: None });
             }
         };
         if frames.is_empty() {
             return None;
         }
-        let doing = match self.tids.doing(trace, pid, states) {
+        let tid = self.tids.of(trace, pid, states);
+        let doing = match system::doing(trace, tid, states) {
             // Scalene lets a wait time out now and then to look after its timer.
             Doing::Waits if replaced == Some(Replaced::Lock) => Doing::WaitsForThread,
             Doing::Runs | Doing::WantsInterpreter if replaced == Some(Replaced::Lock) => {
@@ -65,7 +67,8 @@ impl Stacks {
             let function = found.tree.function(&frame.filename, &frame.name, false);
             stack.push(CallSite { function, line: u32::try_from(frame.line).unwrap_or(0) });
         }
-        Some(Thread { node: found.tree.add(&stack, seconds, waiting), doing })
+        let code = tid.filter(|_| doing == Doing::Runs).and_then(code);
+        Some(Thread { node: found.tree.add(&stack, seconds, waiting), doing, code })
     }
 }
 

@@ -223,7 +223,7 @@ fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
     } else if profile.timed_by == Witness::Scalene {
         "seconds = share of sampled time × wall time"
     } else {
-        "lines timed by stacks read beside Scalene, Python/native as Scalene divides them; seconds = share × wall time"
+        "lines timed by stacks read beside Scalene, Python/native by the machine code that ran; seconds = share × wall time"
     };
     CpuMetrics {
         basis: basis.to_owned(),
