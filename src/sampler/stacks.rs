@@ -117,6 +117,9 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
             || frame.filename.ends_with("threading.py")
     };
     let outer = frames.iter().rev().take_while(runs_it).count();
+    if is_profilers(frames.iter().rev().take(outer), runner) {
+        return Own::Program { frames: &[], replaced: None };
+    }
     let rest = frames.get(..frames.len() - outer).unwrap_or_default();
     let Some(first) = rest.iter().rposition(is_scalene) else {
         // Of a thread of Scalene's own nothing is left but what starts threads.
@@ -130,6 +133,21 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
         },
         None => Own::Profiler,
     }
+}
+
+/// Whether a thread is one of Scalene's own, from its outermost frames, outermost first: those of the
+/// program come through the file that starts Scalene, or begin in Scalene's stand-in for a thread's start.
+fn is_profilers<'a>(outer: impl Iterator<Item = &'a Frame>, runner: &str) -> bool {
+    let mut own = false;
+    for frame in outer {
+        let name = frame.filename.rsplit(['/', '\\']).next().unwrap_or_default();
+        if frame.filename == runner || (name == "scalene_profiler.py" && !own) {
+            return false;
+        }
+        own |= SCALENE.iter().any(|part| frame.filename.contains(part))
+            && !name.starts_with(STAND_INS.0);
+    }
+    own
 }
 
 #[cfg(test)]
@@ -184,5 +202,12 @@ mod tests {
             ("/l/threading.py", "_bootstrap"),
         ];
         assert_eq!(kept(&thread), Some(4), "a thread of the program");
+        let queue = [
+            ("/l/random.py", "random"),
+            ("SITE/scalene_profiler.py", "malloc_signal_queue_processor"),
+            ("SITE/scalene_sigqueue.py", "run"),
+            ("/l/threading.py", "_bootstrap"),
+        ];
+        assert_eq!(kept(&queue), Some(0), "a thread of Scalene's");
     }
 }

@@ -261,7 +261,7 @@ fn from_verdict<'a>(
         _ => FunctionSpan::MODULE,
     };
     let mut evidence = file.map_or_else(Vec::new, |file| {
-        Figures::of(file, &site.counted).evidence(profile, &site.counted)
+        Figures::of(file, &site.counted).evidence(profile, &site.counted, !memory_alone)
     });
     evidence.extend(site.notes);
     let counted =

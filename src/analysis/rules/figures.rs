@@ -92,10 +92,15 @@ impl Figures {
     }
 
     /// The numbers as evidence.
-    pub(super) fn evidence(&self, profile: &Profile, ranges: &[(u32, u32)]) -> Vec<String> {
+    pub(super) fn evidence(
+        &self,
+        profile: &Profile,
+        ranges: &[(u32, u32)],
+        about_time: bool,
+    ) -> Vec<String> {
         let mut evidence = Vec::new();
         let lines = lines_text(ranges);
-        if self.total() > 0.0 {
+        if about_time && self.total() > 0.0 {
             let seconds = self.share().and_then(|share| profile.seconds(share));
             let seconds =
                 seconds.map_or(String::new(), |s| format!(" (about {} s)", number(s.get())));
