@@ -58,7 +58,9 @@ pub fn reconcile(
     }
     let mut seen = by_line(&calls.tree);
     if only_running {
-        seen.values_mut().for_each(|line| line.waiting = 0.0);
+        for line in seen.values_mut() {
+            line.waiting = 0.0;
+        }
     }
     let total: f64 = seen.values().map(|line| line.running + line.waiting).sum();
     if total <= 0.0 {

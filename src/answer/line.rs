@@ -25,7 +25,7 @@ pub struct LineMetrics {
     /// Function it belongs to; `<module>` outside functions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_name: Option<String>,
-    /// What its time is mostly: `Python`, `native`, `waiting` (`kernel` with use_virtual_time) or `mixed`.
+    /// What its time is mostly: `Python`, `native`, `waiting` (`kernel` with `use_virtual_time`) or `mixed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mostly: Option<String>,
     /// Share of all sampled time in percent (Python, native and system).
@@ -79,12 +79,12 @@ impl LineMetrics {
         let spread_over = None;
         let (agreement, scalene_percent) = listing::opinion(profile, spot, CpuBasis::WithSystem);
         Self {
-            agreement,
-            scalene_percent,
             end_line,
             spread_over,
             content,
             interval_percent,
+            agreement,
+            scalene_percent,
             ..Self::new(profile, spot.file, &line)
         }
     }

@@ -9,7 +9,7 @@ use super::record::Place;
 use super::request::{RunRequest, Target};
 use super::setup::Ready;
 use super::workspace::{SNIPPET, Workspace};
-use crate::analysis;
+use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
     CallSite, CallTreeBuilder, Calls, Environment, FileProfile, Measured, Outcome, Output, Profile,
@@ -237,6 +237,18 @@ impl Conclusion {
             let mut source = |path: &str| source(path, workspace);
             analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
+        // Of a program too short to rank anything there is nothing to say.
+        #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+        let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
+        if let Some(calls) = calls.as_ref().filter(|_| timed_by == Witness::Scalene)
+            && samples >= RANKING_SAMPLES.value
+        {
+            warnings.push(format!(
+                "lines are timed by Scalene alone: of the stacks beside it only {} could be read, {} more made no sense \
+                 (the machine may be busy)",
+                calls.sampling.reads, calls.sampling.failures
+            ));
+        }
         if !measure.memory_leak_detector {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
         }

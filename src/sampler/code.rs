@@ -11,7 +11,7 @@ use object::{Endianness, Object, ObjectSymbol, ReadCache};
 
 use super::attribution::Code;
 
-/// The function of CPython that executes bytecode.
+/// The function of the interpreter that executes bytecode.
 const LOOP: &str = "_PyEval_EvalFrameDefault";
 /// Libraries that are called by all others, so that they say nothing of who called.
 const SYSTEM: [&str; 8] =

@@ -38,6 +38,17 @@ pub(super) fn unable() -> Option<String> {
         .map(|why| format!("the kernel has no pidfd_open: {why}"))
 }
 
+/// Part of a core that a thread gets on this machine at this moment: all of one, unless more threads are
+/// ready to run than there are cores.
+pub(super) fn part_of_core() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let ready = text.split_whitespace().nth(3).and_then(|word| word.split_once('/'));
+    let ready = ready.and_then(|(ready, _)| ready.parse::<f64>().ok()).unwrap_or(1.0);
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
+    (cores / ready.max(1.0)).min(1.0)
+}
+
 /// Whether a process is still there and not a zombie.
 pub(super) fn exists(pid: u32) -> bool {
     state(&format!("/proc/{pid}/stat")).is_some_and(|state| state != b'Z' && state != b'X')

@@ -17,6 +17,11 @@ pub(super) fn unable() -> Option<String> {
     None
 }
 
+/// Part of a core that a thread gets: not known.
+pub(super) fn part_of_core() -> f64 {
+    1.0
+}
+
 /// Whether a process is still there; unknown until a read fails.
 pub(super) fn exists(_: u32) -> bool {
     true

@@ -139,6 +139,8 @@ impl Watched {
             let instructions = held.instructions();
             let held_for = held.release();
             let stopped = if system::HOLDS { held_for } else { begin.elapsed() }.as_secs_f64();
+            // On an overloaded machine the program would not have run all of that time.
+            let lost = stopped * system::part_of_core();
             // What begins between two reads has not been there for all of the time.
             let since = begin.duration_since(last);
             let seconds = if idle { since.min(2 * INTERVAL) } else { since }.as_secs_f64();
@@ -168,7 +170,7 @@ impl Watched {
                 }
             }
             drop(found);
-            credit = (credit + MOST_STOPPED * since.as_secs_f64()).min(MOST_CREDIT) - stopped;
+            credit = (credit + MOST_STOPPED * since.as_secs_f64()).min(MOST_CREDIT) - lost;
         }
         drop(held);
     }
