@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::next::{self, NextCall};
-use super::text::{amount, amount_or_dash, table};
-use super::{Answer, budget};
+use super::text::{amount, amount_or_dash, count, table};
+use super::{Answer, budget, doubts};
 use crate::analysis;
 use crate::profile::{FunctionSpan, Mebibytes, Percent, Profile, Seconds};
 
@@ -64,6 +64,11 @@ pub struct FunctionsAnswer {
     pub total: usize,
     /// Share of the run's Python and native time, in percent, that the listed ones hold.
     pub coverage_percent: f64,
+    /// CPU samples behind the shares, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_samples: Option<u64>,
+    /// What to know before believing the figures.
+    pub warnings: Vec<String>,
     /// Calls worth making next.
     pub next: Vec<NextCall>,
 }
@@ -121,6 +126,8 @@ impl FunctionsAnswer {
             coverage_percent: Percent::of_whole(covered.get(), whole.get())
                 .unwrap_or_default()
                 .rounded(),
+            cpu_samples: profile.cpu_samples(),
+            warnings: doubts::of_times(profile),
             next: next.into_iter().collect(),
         }
     }
@@ -140,11 +147,15 @@ impl Answer for FunctionsAnswer {
         let counted = self.functions.iter().any(|function| function.num_calls.is_some());
         let calls = if counted { "calls counted in one more run" } else { "calls are not counted" };
         let mut text = format!(
-            "{}  functions by CPU time of their own lines: {} of {} shown, {} % of it ({calls})\n",
+            "{}  functions by CPU time of their own lines: {} of {} shown, {} % of it ({calls}), {}\n",
             self.profile_id,
             self.shown,
             self.total,
-            amount(self.coverage_percent)
+            amount(self.coverage_percent),
+            self.cpu_samples.map_or_else(
+                || "number of samples unknown".to_owned(),
+                |samples| count(samples, "sample")
+            )
         );
         let row = |function: &FunctionMetrics| {
             let share = function.percent_of_total_cpu;
@@ -172,6 +183,9 @@ impl Answer for FunctionsAnswer {
             header.extend(counted.then_some(["calls", "distinct args"]).into_iter().flatten());
             header.push("function");
             text.push_str(&table(&header, &rows));
+        }
+        for warning in &self.warnings {
+            text.push_str(&format!("Caution: {warning}\n"));
         }
         text.push_str(&next::text(&self.next));
         budget::cap(text)

@@ -26,6 +26,7 @@ mod output;
 mod profile;
 mod running;
 mod text;
+mod threads;
 
 use schemars::JsonSchema;
 use serde::Serialize;

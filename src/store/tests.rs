@@ -1,6 +1,6 @@
 use super::*;
 use crate::profile::{
-    Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds, Status,
+    Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds, Status, Witness,
 };
 
 fn profile(length: usize, output_bytes: usize) -> Profile {
@@ -42,6 +42,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         calls: None,
         call_counts: None,
         floor: None,
+        timed_by: Witness::Scalene,
     }
 }
 

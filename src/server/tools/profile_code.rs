@@ -41,10 +41,10 @@ pub(super) struct Params {
     /// Fewest bytes allocated by a listed line.
     #[serde(default = "run::default_malloc_threshold")]
     malloc_threshold: u64,
-    /// Seconds until the code is stopped, its profile kept.
+    /// Seconds until it is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
-    /// Interpreter, environment or version; default: the project's.
+    /// Interpreter, environment or version; default: project's.
     python: Option<String>,
     /// Working directory.
     cwd: Option<String>,
@@ -64,7 +64,7 @@ pub(super) struct Params {
     /// Count calls in one more run.
     #[serde(default)]
     count_calls: bool,
-    /// Tell time in await apart; default: before Python 3.12.
+    /// Tell await time apart; default: before Python 3.12.
     async_profile: Option<bool>,
 }
 

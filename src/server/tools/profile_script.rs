@@ -40,7 +40,7 @@ pub(super) struct Params {
     /// Only files whose path contains one of these, comma separated.
     #[serde(default)]
     profile_only: String,
-    /// Not the files whose path contains one of these.
+    /// Not files whose path contains one of these.
     #[serde(default)]
     profile_exclude: String,
     /// Seconds between CPU samples, 0.0001 to 10.
@@ -58,12 +58,12 @@ pub(super) struct Params {
     /// Measure CPU time only, not waiting.
     #[serde(default)]
     use_virtual_time: bool,
-    /// Seconds until the program is stopped, its profile kept.
+    /// Seconds until it is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
-    /// Interpreter, environment or version; default: the project's.
+    /// Interpreter, environment or version; default: project's.
     python: Option<String>,
-    /// Working directory of the program.
+    /// Working directory.
     cwd: Option<String>,
     /// Environment variables.
     #[serde(default)]
@@ -81,7 +81,7 @@ pub(super) struct Params {
     /// Count calls in one more run.
     #[serde(default)]
     count_calls: bool,
-    /// Tell time in await apart; default: before Python 3.12.
+    /// Tell await time apart; default: before Python 3.12.
     async_profile: Option<bool>,
 }
 
