@@ -32,8 +32,8 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
 /// Where Scalene alone would have misled.
 fn contradicted(profile: &Profile, found: &Contradiction<'_>) -> String {
     format!(
-        "Scalene alone gives {} {} %; the stacks read beside it {} %. They are believed: Scalene's timer is heard between \
-         certain instructions only, so that time slides to other lines (docs/accuracy.md)",
+        "Scalene alone gives {} {} %; the stacks read beside it {} %. They are believed: they are exact about lines, and \
+         see waits, threads and worker processes that Scalene's timer misses (docs/accuracy.md)",
         listing::location(profile, found.file, (found.line, found.line)),
         amount(found.scalene.rounded()),
         amount(found.stacks.rounded()),
