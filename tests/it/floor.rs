@@ -107,11 +107,23 @@ async fn imports_and_collections_are_measured() {
 #[tokio::test]
 async fn failing_imports_look_as_without_profiling() {
     let place = Place::new();
-    let code = "import importlib, sys, traceback\nfor start in (\n    lambda: importlib.import_module('not_there'),\n    \
-         lambda: __import__('not_there'),\n    lambda: __import__('broken'),\n    \
-         lambda: importlib.import_module('broken'),\n    lambda: importlib.reload(sys.modules['fine']),\n):\n    \
-         import fine\n    open('fine.py', 'w').write('1 / 0')\n    try:\n        start()\n    \
-         except Exception:\n        traceback.print_exc(file=open('traces', 'a'))\n";
+    // Files are closed at once, whoever else holds a frame.
+    let code = "\
+import importlib, sys, traceback
+def write(name, mode, what):
+    with open(name, mode) as file: what(file)
+for start in (
+    lambda: importlib.import_module('not_there'),
+    lambda: __import__('not_there'),
+    lambda: __import__('broken'),
+    lambda: importlib.import_module('broken'),
+    lambda: importlib.reload(sys.modules['fine']),
+):
+    import fine
+    write('fine.py', 'w', lambda file: file.write('1 / 0'))
+    try: start()
+    except Exception: write('traces', 'a', lambda file: traceback.print_exc(file=file))
+";
     place.write("app.py", &format!("{code}{}", busy(0.5)));
     place.write("broken.py", "import json\nraise ValueError('broken')\n");
     let session = Session::open(&place.path()).await;
