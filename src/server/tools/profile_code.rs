@@ -76,9 +76,9 @@ impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
     const DESCRIPTION: &'static str = "Runs Python source given as text under the Scalene profiler and says which \
-        lines take the time and the memory. Use it for experiments and for code that is no file yet; make it do a \
-        second of work or more, since shorter runs give few samples. Can import the project's modules from `cwd`. \
-        Returns what profile_script returns; the snippet is kept with the profile and shown as `<snippet>`.";
+        lines take the time and the memory. For experiments and code that is no file yet; give it a second of work \
+        or more, since shorter runs give few samples. Imports the project's modules from `cwd`. Returns what \
+        profile_script returns; the source is kept and shown as `<snippet>`.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;
