@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::answer::amount;
 use crate::process::Controls;
-use crate::profile::{Profile, ProfileId};
+use crate::profile::{Profile, ProfileId, Witness};
 use crate::recording::{RecordError, Recorder, RunRequest, Target};
 
 /// How a check went.
@@ -57,6 +57,7 @@ impl Check {
 }
 
 const CPU: &str = "CPU profile";
+const STACKS: &str = "stacks";
 const MEMORY: &str = "memory profile";
 
 /// Busy for about a second, with all of it in one function.
@@ -130,7 +131,10 @@ pub async fn examine(
         request.measure.memory = memory;
         recorder.record(ProfileId::draw(|_| false), &request, controls, &mut |_| {}).await
     };
-    add(run(CPU_PROGRAM, false).await.map_or_else(|error| Check::failed(CPU, &error), |p| cpu(&p)));
+    match run(CPU_PROGRAM, false).await {
+        Ok(profile) => [cpu(&profile), stacks(&profile)].into_iter().for_each(&mut add),
+        Err(error) => add(Check::failed(CPU, &error)),
+    }
     add(run(MEMORY_PROGRAM, true)
         .await
         .map_or_else(|error| Check::failed(MEMORY, &error), |p| memory(&p)));
@@ -151,6 +155,21 @@ fn cpu(profile: &Profile) -> Check {
             format!("expected many samples in `busy`, got {detail}"),
             "close programs that keep the machine busy and try again; timers of virtual machines may be too coarse",
         )
+    }
+}
+
+/// Whether the stacks could be read beside Scalene. Profiling works without, less exactly.
+fn stacks(profile: &Profile) -> Check {
+    if let (Some(calls), Witness::Stacks { .. }) = (&profile.calls, profile.timed_by) {
+        let sampling = &calls.sampling;
+        let detail = format!("{} reads, {} without sense", sampling.reads, sampling.failures);
+        return Check::ok(STACKS, detail);
+    }
+    let told = profile.run.warnings.iter().find(|warning| warning.starts_with("stacks could not"));
+    let why = told.map_or("too few could be read; the machine may be busy", String::as_str);
+    Check {
+        detail: format!("lines are timed by Scalene alone: {why}"),
+        ..Check::skipped(STACKS, "")
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::ranked::{Place, Ranked};
 use super::stats;
-use crate::profile::{FileProfile, Line, LineCpu, LineNo, Percent, Profile};
+use crate::profile::{FileProfile, Line, LineCpu, LineNo, Percent, Profile, Witness};
 
 /// Which kinds of time count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +38,8 @@ pub struct Hotspot<'a> {
     pub cpu: LineCpu,
     /// Its share of all sampled time on the basis that was asked for.
     pub share: Percent,
-    /// Samples of the whole profile, when their number is known.
-    samples: Option<u64>,
+    /// Samples of the whole profile, when their number is known, and whose they are.
+    samples: Option<(u64, Witness)>,
     /// Share of the place ranked next.
     next: Option<Percent>,
 }
@@ -55,9 +55,11 @@ impl Hotspot<'_> {
         stats::wilson(self.share, self.behind()?)
     }
 
-    /// Samples that its share rests on.
-    fn behind(&self) -> Option<u64> {
-        stats::behind(self.cpu.total(), u64::from(self.cpu.samples), self.samples?)
+    /// Samples of equal weight that its share rests on.
+    fn behind(&self) -> Option<f64> {
+        let (all, witness) = self.samples?;
+        let own = stats::behind(self.cpu.total(), u64::from(self.cpu.samples), all)?;
+        Some(stats::effective(own, witness))
     }
 
     /// Whether the samples tell it apart from the place ranked next; absent when their number is
@@ -96,7 +98,7 @@ pub fn cpu_ranking(profile: &Profile, basis: CpuBasis, most: usize) -> CpuRankin
         (ranked.len(), ranked.values().filter(|share: &Percent| share.get() >= threshold).count());
     // The last one is compared with the one after it.
     let kept = ranked.keep(most.saturating_add(1));
-    let samples = profile.cpu_samples();
+    let samples = profile.cpu_samples().map(|samples| (samples, profile.timed_by));
     let mut spots = Vec::with_capacity(kept.len().min(most));
     for (index, (share, place)) in kept.iter().copied().enumerate().take(most) {
         let spot = stretches.get(&place).copied().or_else(|| Hotspot::of_line(profile, place));

@@ -58,7 +58,7 @@ pub struct MemoryRanking<'a> {
     pub above_threshold: usize,
     /// Lines with memory that do not.
     pub below_threshold: usize,
-    /// Sum of the metric over the lines that reach the threshold, MiB.
+    /// Sum of the metric over all lines, MiB.
     pub whole: f64,
 }
 
@@ -82,7 +82,7 @@ fn rank(
         MemoryMetric::Allocation => profile.totals().allocated.get(),
         _ => profile.footprint.as_ref().map_or(0.0, |footprint| footprint.peak.get()),
     };
-    let mut below_threshold = 0;
+    let (mut below_threshold, mut below_sum) = (0, 0.0);
     let mut sampled = Vec::new();
     for (file_index, file) in (0_u32..).zip(&profile.files) {
         for (line_index, line) in (0_u32..).zip(&file.lines) {
@@ -92,13 +92,15 @@ fn rank(
             };
             if memory.allocated < smallest {
                 below_threshold += 1;
+                below_sum += value.get();
             } else {
                 sampled.push((value, Place { file: file_index, line: line_index }));
             }
         }
     }
     let mut ranked: Ranked = sampled.into_iter().collect();
-    let (above_threshold, sum) = (ranked.len(), ranked.values().map(Mebibytes::get).sum());
+    let above_threshold = ranked.len();
+    let sum = below_sum + ranked.values().map(Mebibytes::get).sum::<f64>();
     let spots = ranked.keep(most).into_iter().filter_map(|(value, place): (Mebibytes, Place)| {
         let file = profile.files.get(place.file as usize)?;
         let line = file.lines.get(place.line as usize)?;

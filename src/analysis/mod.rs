@@ -12,9 +12,11 @@ mod hotspots;
 pub mod leaks;
 mod memory;
 mod ranked;
+mod reconcile;
 mod rules;
 pub mod stats;
 mod summary;
+mod threads;
 pub mod thresholds;
 mod witness;
 
@@ -29,7 +31,9 @@ pub use hotspots::{CpuBasis, CpuRanking, Hotspot, cpu_hotspots, cpu_ranking};
 pub use memory::{
     MemoryHotspot, MemoryMetric, MemoryRanking, copy_rate, memory_hotspots, memory_ranking,
 };
+pub use reconcile::{reconcile, usable};
 pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, ceiling, findings, rules};
 pub use summary::{Confidence, Summary, confidence, sparse, summary, unexplained_peak};
+pub use threads::{Cause, Crowd, Threads, threads};
 pub use thresholds::{THRESHOLDS, Threshold};
-pub use witness::{Disagreement, disagreement};
+pub use witness::{Agreement, Contradiction, contradiction, second_opinion};

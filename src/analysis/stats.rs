@@ -6,18 +6,21 @@
 //! sample size, (Σw)² / Σw², for exponential w).
 
 use super::thresholds::{INTERVAL_Z, SAMPLE_WEIGHT};
-use crate::profile::Percent;
+use crate::profile::{Percent, Witness};
 
-/// Effective number of samples.
+/// Samples of equal weight that samples of this witness stand for.
 #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
-pub fn effective(samples: u64) -> f64 {
-    samples as f64 * SAMPLE_WEIGHT.value
+pub fn effective(samples: u64, of: Witness) -> f64 {
+    match of {
+        Witness::Scalene => samples as f64 * SAMPLE_WEIGHT.value,
+        // Counted as such already.
+        Witness::Stacks { .. } => samples as f64,
+    }
 }
 
-/// 95 % interval of a share that `samples` samples support: Wilson's score interval, which stays
+/// 95 % interval of a share that `n` samples of equal weight support: Wilson's score interval, which stays
 /// within 0 to 100 % and holds for small numbers too (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
-pub fn wilson(share: Percent, samples: u64) -> Option<(Percent, Percent)> {
-    let n = effective(samples);
+pub fn wilson(share: Percent, n: f64) -> Option<(Percent, Percent)> {
     if n <= 0.0 {
         return None;
     }
@@ -50,14 +53,13 @@ pub fn behind(share: Percent, own: u64, all: u64) -> Option<u64> {
     Some(all.min((own as f64 / part).ceil() as u64).max(1))
 }
 
-/// Whether the samples tell two shares of one profile apart, at 95 %.
+/// Whether `n` samples of equal weight tell two shares of one profile apart, at 95 %.
 ///
 /// For two categories of one multinomial sample: Var(p₁ − p₂) = (p₁ + p₂ − (p₁ − p₂)²) / n.
-pub fn told_apart(one: Percent, other: Percent, samples: u64) -> bool {
+pub fn told_apart(one: Percent, other: Percent, n: f64) -> bool {
     let (p, q) = (one.get() / 100.0, other.get() / 100.0);
     let difference = (p - q).abs();
-    let variance =
-        (p + q - difference * difference).max(0.0) / effective(samples).max(f64::MIN_POSITIVE);
+    let variance = (p + q - difference * difference).max(0.0) / n.max(f64::MIN_POSITIVE);
     difference > INTERVAL_Z.value * variance.sqrt()
 }
 
@@ -73,25 +75,25 @@ mod tests {
     #[test]
     fn wilsons_interval_is_as_published() {
         // 100 samples of equal weight, 50 %: 40.4 to 59.6; 10 samples, 0 %: 0 to 27.8.
-        let (low, high) = wilson(percent(50.0), 200).unwrap();
+        let (low, high) = wilson(percent(50.0), 100.0).unwrap();
         assert!(
             (low.get() - 40.4).abs() < 0.05 && (high.get() - 59.6).abs() < 0.05,
             "{low} {high}"
         );
-        let (low, high) = wilson(percent(0.0), 20).unwrap();
+        let (low, high) = wilson(percent(0.0), 10.0).unwrap();
         assert!(low.get() == 0.0 && (high.get() - 27.8).abs() < 0.05, "{low} {high}");
-        assert_eq!(wilson(percent(10.0), 0), None);
+        assert_eq!(wilson(percent(10.0), 0.0), None);
     }
 
     #[test]
     fn close_shares_need_many_samples() {
-        let apart = |samples| told_apart(percent(52.0), percent(40.0), samples);
-        assert!(!apart(100) && apart(1_000));
+        let apart = |n| told_apart(percent(52.0), percent(40.0), n);
+        assert!(!apart(50.0) && apart(500.0));
     }
 
     proptest! {
         #[test]
-        fn an_interval_holds_its_share(share in 0.0..150.0, samples in 1_u64..1_000_000) {
+        fn an_interval_holds_its_share(share in 0.0..150.0, samples in 0.5..1e6) {
             let (low, high) = wilson(percent(share), samples).unwrap();
             let share = share.min(100.0);
             prop_assert!(low.get() <= share + 1e-9 && share <= high.get() + 1e-9, "{low} {share} {high}");

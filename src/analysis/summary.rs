@@ -1,7 +1,7 @@
 //! What a profile amounts to as a whole, and how far it can be believed.
 
 use super::thresholds::{RANKING_SAMPLES, SPARSE_PART};
-use crate::profile::{FileProfile, Mebibytes, Percent, Profile, Seconds};
+use crate::profile::{FileProfile, Mebibytes, Percent, Profile, Seconds, Witness};
 
 /// Totals of a profile.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,10 +36,11 @@ pub fn summary(profile: &Profile) -> Summary {
         native: totals.native,
         system: totals.system,
         peak: footprint.and_then(crate::profile::Footprint::known_peak),
-        average: footprint.and_then(crate::profile::Footprint::average),
+        average: footprint.and_then(|footprint| footprint.average(profile.elapsed)),
         allocated: footprint
             .and_then(crate::profile::Footprint::known_peak)
-            .map(|_| totals.allocated),
+            .map(|_| totals.allocated)
+            .filter(|allocated| *allocated > Mebibytes::ZERO),
         lines: profile.files.iter().map(|file| file.lines.len()).sum(),
         functions: profile.files.iter().map(FileProfile::sampled_functions).sum(),
     }
@@ -74,6 +75,9 @@ const KEPT_PER_LINE: u32 = 500;
 /// Python runs the sampling timer's handler between bytecodes only: a long native call takes one
 /// sample, whatever it lasts, and is charged to whatever runs next.
 pub fn sparse(profile: &Profile) -> Option<(u64, f64)> {
+    if profile.timed_by != Witness::Scalene {
+        return None;
+    }
     let samples = profile.cpu_samples()?;
     let full = profile.totals().most_samples >= KEPT_PER_LINE;
     let whole =

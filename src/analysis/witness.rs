@@ -1,90 +1,94 @@
-//! Where the stacks that were sampled beside Scalene contradict it.
+//! How far Scalene and the stacks that were read beside it agree.
 
-use std::collections::HashMap;
-
-use super::hotspots::{CpuBasis, cpu_ranking};
+use super::hotspots::CpuBasis;
 use super::stats;
-use super::thresholds::{ONE_THREAD, WITNESS_FAILED, WITNESS_PART, WITNESS_SAMPLES};
-use crate::profile::{CallTree, FileProfile, LineNo, Percent, Profile};
+use super::thresholds::{AGREEING_POINTS, CONTRADICTED_SHARE};
+use crate::profile::{FileProfile, Line, LineNo, Percent, Profile, Witness};
 
-/// A place that Scalene charges with much time, and that was hardly seen at work.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Disagreement<'a> {
-    /// File of Scalene's largest place.
+/// What the other witness says of a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agreement {
+    /// About the same.
+    Agrees,
+    /// About the same of the whole function, not of the line.
+    OnTheFunction,
+    /// Something else.
+    Differs,
+}
+
+impl Agreement {
+    /// The mark in a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Agrees => "yes",
+            Self::OnTheFunction => "function",
+            Self::Differs => "no",
+        }
+    }
+}
+
+/// Scalene's own share of a line whose time is from stacks, and whether it agrees.
+pub fn second_opinion(
+    profile: &Profile,
+    file: &FileProfile,
+    line: &Line,
+    basis: CpuBasis,
+) -> Option<(Percent, Agreement)> {
+    let Witness::Stacks { scalene_samples } = profile.timed_by else { return None };
+    let scalene = |line: &Line| line.scalene.as_ref().map_or(Percent::ZERO, |cpu| basis.share(cpu));
+    // What Scalene says is a share of the time that it saw.
+    let (own, other) = (basis.share(&line.cpu), scalene(line));
+    let close = |one: Percent, other: Percent| {
+        let apart = || {
+            let stacks = stats::effective(profile.cpu_samples()?, profile.timed_by);
+            let (low, high) = stats::wilson(one, stacks)?;
+            let theirs = stats::effective(scalene_samples.unwrap_or(0), Witness::Scalene);
+            let (their_low, their_high) = stats::wilson(other, theirs)?;
+            Some(high < their_low || their_high < low)
+        };
+        (one.get() - other.get()).abs() <= AGREEING_POINTS.value || apart() == Some(false)
+    };
+    if close(own, other) {
+        return Some((other, Agreement::Agrees));
+    }
+    let function = file.function_index(line.number);
+    let lines = file.lines.iter().filter(|line| file.function_index(line.number) == function);
+    let (ours, theirs) = lines.fold((Percent::ZERO, Percent::ZERO), |(ours, theirs), line| {
+        (ours + basis.share(&line.cpu), theirs + scalene(line))
+    });
+    let mark = if close(ours, theirs) { Agreement::OnTheFunction } else { Agreement::Differs };
+    Some((other, mark))
+}
+
+/// A line that Scalene charges with much time, where the stacks hardly ever were.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Contradiction<'a> {
+    /// Its file.
     pub file: &'a FileProfile,
-    /// Its first and last line.
-    pub lines: (LineNo, LineNo),
+    /// Its number.
+    pub line: LineNo,
     /// What Scalene gives it of all sampled time.
     pub scalene: Percent,
     /// What the stacks give it.
-    pub sampled: Percent,
-    /// The line with most time according to the stacks: its file and number.
-    pub instead: (&'a str, u32),
-    /// What the stacks give that line.
-    pub share: Percent,
-    /// Samples of the stacks.
-    pub samples: u64,
+    pub stacks: Percent,
 }
 
-/// The contradiction about Scalene's largest place, if there is one: less than half of the share
-/// that Scalene gives it, and the 95 % intervals of both apart. Only for programs of one thread,
-/// whose seconds are those of the run.
-pub fn disagreement(profile: &Profile) -> Option<Disagreement<'_>> {
-    let calls = profile.calls.as_ref()?;
-    let (seconds, samples) = by_line(&calls.tree);
-    let total: f64 = seconds.values().sum();
-    let elapsed = profile.elapsed?.get();
-    #[expect(clippy::cast_precision_loss, reason = "numbers of reads")]
-    let (failed, enough) = (
-        calls.sampling.failures as f64 > WITNESS_FAILED.value * calls.sampling.reads as f64,
-        samples as f64 >= WITNESS_SAMPLES.value,
-    );
-    let one_thread = total <= ONE_THREAD.value * elapsed;
-    if !enough || failed || !one_thread || profile.measured.virtual_time {
-        return None;
-    }
-    let ranking = cpu_ranking(profile, CpuBasis::WithSystem, 1);
-    let top = ranking.spots.first()?;
-    let (first, last) = top.lines();
-    let inside = |(file, line): &(&str, u32)| {
-        *file == top.file.path && (first.get()..=last.get()).contains(line)
-    };
-    // An empty sum of floats is -0.0.
-    let own = seconds.iter().filter(|(at, _)| inside(at)).fold(0.0, |all, (_, sum)| all + sum);
-    let sampled = Percent::of_whole(own, total)?;
-    let (instead, most) = seconds
-        .iter()
-        .filter(|(at, _)| !inside(at))
-        .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)))?;
-    // Samples of the stacks have equal weight: each counts whole, two of Scalene's count as one.
-    let (_, highest) = stats::wilson(sampled, samples.saturating_mul(2))?;
-    let (lowest, _) = top.interval()?;
-    let apart = highest < lowest && sampled.get() < WITNESS_PART.value * top.share.get();
-    apart.then_some(Disagreement {
-        file: top.file,
-        lines: (first, last),
-        scalene: top.share,
-        sampled,
-        instead: *instead,
-        share: Percent::of_whole(*most, total)?,
-        samples,
+/// The line about which Scalene is most wrong; `None` where it agrees, at least on the function.
+pub fn contradiction(profile: &Profile) -> Option<Contradiction<'_>> {
+    let Witness::Stacks { .. } = profile.timed_by else { return None };
+    let most = profile.lines().filter_map(|(file, line)| {
+        let scalene = line.scalene.as_ref()?.total();
+        let stacks = line.cpu.total();
+        let excess = scalene.get() - stacks.get();
+        (scalene.get() >= CONTRADICTED_SHARE.value && excess > AGREEING_POINTS.value)
+            .then_some((excess, file, line, scalene, stacks))
+    });
+    let (_, file, line, scalene, stacks) = most.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    let (_, mark) = second_opinion(profile, file, line, CpuBasis::WithSystem)?;
+    (mark == Agreement::Differs).then_some(Contradiction {
+        file,
+        line: line.number,
+        scalene,
+        stacks,
     })
-}
-
-/// Seconds by the innermost line of the user's code, and the samples behind them.
-fn by_line(tree: &CallTree) -> (HashMap<(&str, u32), f64>, u64) {
-    let mut seconds: HashMap<(&str, u32), f64> = HashMap::new();
-    let mut samples = 0;
-    // Of each node; callers come before what they call.
-    let mut innermost: Vec<Option<(&str, u32)>> = Vec::with_capacity(tree.nodes.len());
-    for node in &tree.nodes {
-        let function = tree.function(node.site).filter(|function| !function.library);
-        let caller = || node.parent.and_then(|parent| *innermost.get(parent as usize)?);
-        let own = function.map(|one| (one.file.as_str(), node.site.line)).or_else(caller);
-        innermost.push(own);
-        let Some(own) = own.filter(|_| node.samples > 0) else { continue };
-        *seconds.entry(own).or_default() += node.running + node.waiting;
-        samples += u64::from(node.samples);
-    }
-    (seconds, samples)
 }

@@ -5,8 +5,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::bottlenecks::{self, Bottleneck};
+use super::floor::FloorInfo;
 use super::next::{self, NextCall};
 use super::text::{amount, count, source};
+use super::threads::ThreadsInfo;
 use super::{Answer, budget, doubts, listing};
 use crate::analysis::leaks::{LeakConfidence, LeakFindings, leaks};
 use crate::analysis::{self, CpuBasis, Finding, Kind, MemoryMetric};
@@ -36,6 +38,10 @@ impl Focus {
         }
     }
 
+    fn is_of_time(self) -> bool {
+        matches!(self, Self::Cpu | Self::Overall)
+    }
+
     fn covers(self, kind: Kind) -> bool {
         match self {
             Self::Overall => true,
@@ -55,6 +61,7 @@ const MOST_ROWS: usize = 5;
 struct Found {
     hotspots: Vec<AnalysisHotspot>,
     supported: Option<bool>,
+    threads: Option<ThreadsInfo>,
     fine: Vec<String>,
     warnings: Vec<String>,
 }
@@ -106,6 +113,9 @@ pub struct AnalysisAnswer {
     /// Bottlenecks left out, when there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub omitted: Option<usize>,
+    /// Threads and processes; absent for a program of one thread, or without stacks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<ThreadsInfo>,
     /// What was looked at and is no problem, with its figure.
     pub not_a_problem: Vec<String>,
     /// CPU samples behind the shares, when known.
@@ -115,6 +125,10 @@ pub struct AnalysisAnswer {
     /// not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ranking_supported: Option<bool>,
+    /// Start and imports, which stay whichever hot line is changed, and garbage collection; absent
+    /// where it was not measured, and where memory or the GPU is looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<FloorInfo>,
     /// What to know before believing the figures.
     pub warnings: Vec<String>,
     /// Calls worth making next.
@@ -138,6 +152,8 @@ impl AnalysisAnswer {
         let found = Found {
             hotspots,
             supported,
+            threads: ThreadsInfo::of(profile)
+                .filter(|_| matches!(focus, Focus::Cpu | Focus::Overall)),
             fine: not_a_problem(profile, focus, leaks.as_ref()),
             warnings: warnings(profile, focus, leaks.as_ref()),
         };
@@ -189,9 +205,11 @@ impl AnalysisAnswer {
             bottlenecks,
             recommendations,
             hotspots,
+            threads: found.threads.clone(),
             not_a_problem: found.fine.clone(),
             cpu_samples: profile.cpu_samples(),
             ranking_supported: found.supported,
+            floor: FloorInfo::of(profile).filter(|_| focus.is_of_time()),
             warnings: found.warnings.clone(),
             next,
         }
@@ -202,7 +220,9 @@ impl AnalysisAnswer {
 fn hotspots(profile: &Profile, focus: Focus, rows: usize) -> (Vec<AnalysisHotspot>, Option<bool>) {
     let by_time = |basis, kind: &str| {
         let spots = analysis::cpu_ranking(profile, basis, rows).spots;
-        let supported = spots.first().and_then(analysis::Hotspot::told_apart);
+        let few = matches!(analysis::confidence(profile), analysis::Confidence::TooFew(_));
+        let supported =
+            spots.first().and_then(analysis::Hotspot::told_apart).map(|apart| apart && !few);
         let above = |share: Percent| share.get() >= profile.reporting.cpu_percent_threshold;
         let row = |spot: &analysis::Hotspot<'_>| AnalysisHotspot {
             file: profile.display_path(&spot.file.path).into_owned(),
@@ -290,6 +310,9 @@ fn conclusion(
             Focus::Memory => "no allocation was large enough to be sampled".to_owned(),
             Focus::Gpu if profile.measured.gpu.is_none() => "no GPU was profiled".to_owned(),
             Focus::Gpu => "the GPU was idle".to_owned(),
+            Focus::Cpu | Focus::Overall if profile.totals().total() > Percent::ZERO => {
+                "no place reaches cpu_percent_threshold".to_owned()
+            }
             Focus::Cpu | Focus::Overall => "no profiled line has time".to_owned(),
         },
     };
@@ -337,6 +360,10 @@ fn warnings(profile: &Profile, focus: Focus, leaks: Option<&LeakFindings<'_>>) -
         ));
     }
     warnings.extend(doubts_of(profile, focus));
+    if matches!(focus, Focus::Cpu | Focus::Overall) {
+        let ranking = analysis::cpu_ranking(profile, CpuBasis::WithSystem, 1);
+        warnings.extend(doubts::below_threshold(profile, &ranking));
+    }
     warnings
 }
 
@@ -387,6 +414,7 @@ impl Answer for AnalysisAnswer {
             text.push_str(&format!("Largest places ({})\n", first.kind));
             self.hotspots.iter().for_each(|spot| text.push_str(&spot.text()));
         }
+        text.extend(self.threads.as_ref().map(ThreadsInfo::text));
         if !self.not_a_problem.is_empty() {
             text.push_str(&format!("Checked and no problem: {}\n", self.not_a_problem.join("; ")));
         }
@@ -399,6 +427,9 @@ impl Answer for AnalysisAnswer {
             None => "",
         };
         text.push_str(&format!("Basis: {samples}{sure}\n"));
+        if let Some(floor) = &self.floor {
+            text.push_str(&floor.text());
+        }
         for warning in &self.warnings {
             text.push_str(&format!("Caution: {warning}\n"));
         }

@@ -32,13 +32,18 @@ pub struct Bottleneck {
     pub rule: String,
     /// `cpu`, `memory`, `waiting`, `parallelism` or `startup`.
     pub kind: String,
-    /// Share of all sampled time, in percent, that the change would remove or shrink.
+    /// Share of all sampled time, in percent, that the change would remove or shrink; absent where it
+    /// is about memory alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percent_of_total: Option<f64>,
     /// 95 % interval of that share (Wilson); absent when the number of samples is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_percent: Option<[f64; 2]>,
-    /// That share in seconds: share × elapsed time.
+    /// Of a finding about memory: share of the allocated volume, in percent; its severity is that of this
+    /// share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_of_volume: Option<f64>,
+    /// The share of the time in seconds: share × elapsed time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_sec: Option<f64>,
     /// Times faster that the profiled run becomes at most: Amdahl's 1 / (1 - share), at the upper end
@@ -90,7 +95,8 @@ impl BottlenecksAnswer {
         let mut warnings = doubts::of_times(profile);
         if findings.is_empty() {
             warnings.push(
-                "no place is hot enough, or shows a pattern that a rule knows: get_cpu_hotspots lists all lines"
+                "no place is hot enough, or shows a pattern that a rule knows: get_cpu_hotspots lists the largest places, \
+                 get_file_details all lines"
                     .to_owned(),
             );
         }
@@ -111,12 +117,13 @@ impl BottlenecksAnswer {
 fn coverage(findings: &[&Finding<'_>]) -> Option<Percent> {
     let mut seen: BTreeSet<(*const FileProfile, LineNo)> = BTreeSet::new();
     let mut sum = Percent::ZERO;
-    for (file, line) in findings.iter().flat_map(|finding| finding.counted_lines()) {
+    let about_time = findings.iter().filter(|finding| finding.share.is_some());
+    for (file, line) in about_time.flat_map(|finding| finding.counted_lines()) {
         if seen.insert((std::ptr::from_ref(file), line.number)) {
             sum = sum + line.cpu.total();
         }
     }
-    (!findings.is_empty()).then_some(sum)
+    findings.iter().any(|finding| finding.share.is_some()).then_some(sum)
 }
 
 /// Amdahl's law at the upper end of the share's interval: "at most" must hold for all of it.
@@ -154,6 +161,7 @@ impl Bottleneck {
             kind: finding.rule.kind.name().to_owned(),
             percent_of_total: finding.share.map(Percent::rounded),
             interval_percent: interval.map(|(low, high)| [low, high].map(|b| b.get().round())),
+            percent_of_volume: finding.volume.map(Percent::rounded),
             time_sec: seconds.map(Seconds::rounded),
             max_speedup: max_speedup(profile, finding).map(round_for_display),
             evidence: finding.evidence.clone(),
@@ -174,7 +182,10 @@ impl Bottleneck {
                 amount(times)
             )),
         });
-        let parts: Vec<String> = share.into_iter().chain(ceiling).collect();
+        let volume = self
+            .percent_of_volume
+            .map(|percent| format!("{} % of the allocated volume", amount(percent)));
+        let parts: Vec<String> = share.into_iter().chain(volume).chain(ceiling).collect();
         if parts.is_empty() { "no share of the time is known".to_owned() } else { parts.join("; ") }
     }
 

@@ -7,6 +7,7 @@ use super::listing::{self, Listing};
 use super::next::NextCall;
 use super::text::amount;
 use super::{Answer, budget};
+use crate::analysis::thresholds::RANKING_SAMPLES;
 use crate::analysis::{Call, CallDirection, CallsFrom, calls};
 use crate::profile::{Percent, Profile, Sampling, round_for_display};
 
@@ -121,7 +122,7 @@ impl CallPathsAnswer {
             coverage_percent: Percent::of_whole(found.shown, found.total).map(Percent::rounded),
             samples: found.samples,
             warnings: profile.calls.as_ref().map_or_else(Vec::new, |calls| {
-                warnings(profile, &calls.sampling, calls.tree.truncated)
+                warnings(profile, &calls.sampling, found.samples, calls.tree.truncated)
             }),
             next: listing::details_of(profile, first),
         }
@@ -143,8 +144,15 @@ fn shown_path(profile: &Profile, path: &str) -> String {
 const MOST_FAILED: f64 = 0.05;
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of reads")]
-fn warnings(profile: &Profile, sampling: &Sampling, truncated: bool) -> Vec<String> {
+fn warnings(profile: &Profile, sampling: &Sampling, samples: u64, truncated: bool) -> Vec<String> {
     let mut warnings = Vec::new();
+    if (samples as f64) < RANKING_SAMPLES.value {
+        warnings.push(format!(
+            "{} too few to compare calls (below {})",
+            super::doubts::are(samples),
+            RANKING_SAMPLES.value
+        ));
+    }
     let (failed, all) = (sampling.failures as f64, (sampling.failures + sampling.reads) as f64);
     if failed > MOST_FAILED * all {
         warnings.push(format!(
@@ -156,9 +164,9 @@ fn warnings(profile: &Profile, sampling: &Sampling, truncated: bool) -> Vec<Stri
     if truncated {
         warnings.push("more calls than are kept: the deepest count for their callers".to_owned());
     }
-    let elapsed = profile.elapsed.map_or(0.0, crate::profile::Seconds::get);
     let seen = profile.calls.as_ref().and_then(|calls| calls.tree.total());
-    if seen.is_some_and(|seen| seen.get() > 1.2 * elapsed) {
+    let several = sampling.threads > 1 || sampling.processes > 1;
+    if several && seen.is_some_and(|seen| seen.get() > 1.05 * sampling.attributed) {
         warnings.push("several threads or processes: their seconds add up".to_owned());
     }
     warnings
@@ -207,7 +215,14 @@ impl Answer for CallPathsAnswer {
             ),
             header: &["total s", "of all", "self s", "waiting s", "call"],
             rows: self.calls.iter().map(row).collect(),
-            legend: legend.to_owned(),
+            legend: match self.omitted {
+                0 => legend.to_owned(),
+                omitted => {
+                    format!(
+                        "({omitted} lighter or deeper calls left out: `limit`, `depth`)\n{legend}"
+                    )
+                }
+            },
             warnings: &self.warnings,
             next: &self.next,
         }

@@ -99,10 +99,10 @@ pub struct Change {
     /// Change of its time (Python, native and system) in percent; absent where it was nothing before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_change_pct: Option<f64>,
-    /// Volume allocated in the baseline, MiB, when both profiled memory.
+    /// Volume allocated in the baseline, MiB, when both profiled memory; absent where none was sampled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_before_mb: Option<f64>,
-    /// Volume allocated in the candidate, MiB.
+    /// Volume allocated in the candidate, MiB, on the same terms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_after_mb: Option<f64>,
     /// Change of that volume in percent; absent where it was nothing before.
@@ -254,9 +254,9 @@ fn summary(comparison: &Comparison<'_>, counts: [usize; 3]) -> ComparisonSummary
     }
 }
 
-/// A peak of nothing was too small to be sampled: not known.
-fn sampled(peak: Option<f64>) -> Option<f64> {
-    peak.filter(|peak| *peak > 0.0).map(round_for_display)
+/// Memory of nothing was too small to be sampled: not known.
+fn sampled(mib: Option<f64>) -> Option<f64> {
+    mib.filter(|mib| *mib > 0.0).map(round_for_display)
 }
 
 fn place(file: &str, lines: Option<(LineNo, LineNo)>) -> String {
@@ -287,8 +287,8 @@ impl Change {
             time_change_sec: round_for_display(function.time.change()),
             time_error_sec: function.time.error.map(|e| round_for_display(INTERVAL_Z.value * e)),
             cpu_change_pct: function.time.percent().map(round_for_display),
-            allocated_before_mb: memory.and_then(|m| m.before).map(round_for_display),
-            allocated_after_mb: memory.and_then(|m| m.after).map(round_for_display),
+            allocated_before_mb: sampled(memory.and_then(|m| m.before)),
+            allocated_after_mb: sampled(memory.and_then(|m| m.after)),
             memory_change_pct: memory.and_then(|m| m.percent()).map(round_for_display),
             lines: function.lines().iter().take(LINES_OF_A_FUNCTION).map(LineDelta::new).collect(),
         }
@@ -427,7 +427,10 @@ impl Answer for ComparisonAnswer {
             text.push_str(&table(&["s before", "after", "change", "file"], &rows));
         }
         if self.omitted > 0 {
-            text.push_str(&format!("({} rows left out)\n", self.omitted));
+            text.push_str(&format!(
+                "({} rows left out; get_function_summary of each profile lists all functions)\n",
+                self.omitted
+            ));
         }
         text.push_str(&next::text(&self.next));
         budget::cap(text)

@@ -39,6 +39,13 @@ pub struct CpuHotspot {
     /// 95 % interval of that share (Wilson); absent when the number of samples is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_percent: Option<[f64; 2]>,
+    /// Whether Scalene's own account agrees, where the time is from stacks read beside it: `yes`,
+    /// `function` (on the whole function only) or `no`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<String>,
+    /// Scalene's own share of the line in percent, where it does not agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scalene_percent: Option<f64>,
     /// The samples do not tell it from the place ranked next.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tied_with_next: bool,
@@ -62,7 +69,7 @@ pub struct CpuHotspotsAnswer {
     /// Share of the ranked time, in percent, that the listed places hold; absent without any time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage_percent: Option<f64>,
-    /// CPU samples behind the shares, when known.
+    /// CPU samples behind the shares, when known; of stacks the effective number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_samples: Option<u64>,
     /// What to know before believing the figures.
@@ -72,7 +79,8 @@ pub struct CpuHotspotsAnswer {
 }
 
 impl CpuHotspot {
-    pub(super) fn new(profile: &Profile, spot: &Hotspot<'_>) -> Self {
+    pub(super) fn new(profile: &Profile, spot: &Hotspot<'_>, basis: CpuBasis) -> Self {
+        let (agreement, scalene_percent) = listing::opinion(profile, spot, basis);
         let seconds = |share| profile.seconds(share).map(Seconds::rounded);
         Self {
             file: profile.display_path(&spot.file.path).into_owned(),
@@ -85,6 +93,8 @@ impl CpuHotspot {
             system_time_sec: seconds(spot.cpu.system),
             percent_of_total: spot.share.rounded(),
             interval_percent: listing::interval(spot),
+            agreement,
+            scalene_percent,
             tied_with_next: spot.told_apart() == Some(false),
         }
     }
@@ -109,15 +119,21 @@ impl CpuHotspotsAnswer {
         let listed = || ranking.spots.iter().take(limit.min(above));
         let whole = ranking.whole;
         let covered: Percent = listed().map(|spot| spot.share).sum();
-        let hotspots: Vec<_> = listed().map(|spot| CpuHotspot::new(profile, spot)).collect();
+        let hotspots: Vec<_> = listed().map(|spot| CpuHotspot::new(profile, spot, basis)).collect();
         let first = hotspots
             .first()
             .map(|spot| (spot.file.as_str(), spot.line, spot.end_line.unwrap_or(spot.line)));
+        // Where nothing is listed, the largest place is still worth a look.
+        let largest = ranking.spots.first().filter(|_| hotspots.is_empty()).map(|spot| {
+            let (first, last) = spot.lines();
+            (profile.display_path(&spot.file.path), first.get(), last.get())
+        });
+        let largest = largest.as_ref().map(|(file, line, end)| (&**file, *line, *end));
         Self {
             profile_id: profile.id.to_string(),
             include_system: basis == CpuBasis::WithSystem,
             shown: hotspots.len(),
-            next: listing::details_of(profile, first),
+            next: listing::details_of(profile, first.or(largest)),
             hotspots,
             total: ranking.total,
             below_threshold: ranking.total - above,
@@ -133,6 +149,7 @@ fn warnings(profile: &Profile, ranking: &CpuRanking<'_>, basis: CpuBasis) -> Vec
     if ranking.total == 0 {
         warnings.push("no line of the profiled code used CPU time".to_owned());
     }
+    warnings.extend(doubts::below_threshold(profile, ranking));
     let system = profile.totals().system.get();
     if basis == CpuBasis::OnCpu && system > ranking.whole.get() {
         warnings.push(format!(
@@ -158,7 +175,8 @@ impl Answer for CpuHotspotsAnswer {
                 [spot.python_time_sec, spot.c_time_sec, spot.system_time_sec].map(amount_or_dash),
             );
             let place = listing::place(&spot.file, spot.line, spot.end_line);
-            cells.push(format!("{place} {}  {}", spot.function_name, spot.content));
+            let other = listing::other_share(spot.scalene_percent, spot.agreement.as_deref());
+            cells.push(format!("{place} {}  {}{other}", spot.function_name, spot.content));
             cells
         };
         let below = match self.below_threshold {

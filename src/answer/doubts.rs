@@ -3,17 +3,21 @@
 use super::listing;
 use super::text::amount;
 use crate::analysis::thresholds::{COMPUTING_PART, RANKING_SAMPLES, WAITING_SHARE};
-use crate::analysis::{self, Confidence, Disagreement};
-use crate::profile::{Mebibytes, Profile};
+use crate::analysis::{self, Confidence, Contradiction, CpuRanking};
+use crate::profile::{Mebibytes, Percent, Profile, Witness};
 
 /// Doubts about the times of a profile.
 pub(super) fn of_times(profile: &Profile) -> Vec<String> {
     let mut doubts = match analysis::confidence(profile) {
         Confidence::TooFew(samples) => vec![too_few(samples)],
         Confidence::Enough(_) => sparse(profile).into_iter().collect(),
+        Confidence::Unknown if profile.totals().total() == Percent::ZERO => Vec::new(),
         Confidence::Unknown => vec![unlisted(profile)],
     };
-    doubts.extend(analysis::disagreement(profile).map(|found| contradicted(profile, &found)));
+    doubts.extend(analysis::contradiction(profile).map(|found| contradicted(profile, &found)));
+    if profile.timed_by != Witness::Scalene {
+        return doubts;
+    }
     doubts.extend(waiting(profile));
     if profile.measured.sampling_interval.is_some_and(|interval| interval.get() < FINEST) {
         doubts.push(
@@ -25,18 +29,14 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
     doubts
 }
 
-/// What stacks from outside say against Scalene's largest place.
-fn contradicted(profile: &Profile, found: &Disagreement<'_>) -> String {
-    let (file, line) = found.instead;
+/// Where Scalene alone would have misled.
+fn contradicted(profile: &Profile, found: &Contradiction<'_>) -> String {
     format!(
-        "{} stacks sampled beside Scalene give {} only {} %, where Scalene gives {} %, and {}:{line} {} %: they are \
-         exact about lines, Scalene is not always; get_call_paths shows them",
-        found.samples,
-        listing::location(profile, found.file, found.lines),
-        amount(found.sampled.rounded()),
+        "Scalene alone gives {} {} %; the stacks read beside it {} %. They are believed: they are exact about lines, and \
+         see waits, threads and worker processes that Scalene's timer misses (docs/accuracy.md)",
+        listing::location(profile, found.file, (found.line, found.line)),
         amount(found.scalene.rounded()),
-        profile.display_path(file),
-        amount(found.share.rounded())
+        amount(found.stacks.rounded()),
     )
 }
 
@@ -47,7 +47,7 @@ const FINEST: f64 = 0.005;
 fn waiting(profile: &Profile) -> Vec<String> {
     let share = profile.totals().system;
     let mut reasons = Vec::new();
-    if share.get() < WAITING_SHARE.value {
+    if share.get() < WAITING_SHARE.value || profile.measured.virtual_time {
         return reasons;
     }
     let environment = profile.run.environment.as_ref();
@@ -61,13 +61,27 @@ fn waiting(profile: &Profile) -> Vec<String> {
             amount(load)
         ));
     }
-    if profile.footprint.is_some() && share.get() >= COMPUTING_PART.value {
+    let allocates = profile.totals().allocated > Mebibytes::ZERO;
+    if profile.footprint.is_some() && allocates && share.get() >= COMPUTING_PART.value {
         reasons.push(format!(
             "memory profiling was on: the {share} % waiting may hold Scalene's own work on allocations; memory=false \
              tells it apart"
         ));
     }
     reasons
+}
+
+/// What to say where every place with time is below the profile's threshold.
+pub(super) fn below_threshold(profile: &Profile, ranking: &CpuRanking<'_>) -> Option<String> {
+    let largest = ranking.spots.first().filter(|_| ranking.above_threshold == 0)?;
+    Some(format!(
+        "all {} places with time are below cpu_percent_threshold, {} %: the largest is {} with {} %; get_file_details and \
+         get_function_summary list them",
+        ranking.total,
+        amount(profile.reporting.cpu_percent_threshold),
+        listing::location(profile, largest.file, largest.lines()),
+        amount(largest.share.rounded())
+    ))
 }
 
 /// Doubts about the memory of a profile.
@@ -102,11 +116,15 @@ fn unlisted(profile: &Profile) -> String {
     )
 }
 
+/// `1 sample is`, `2 samples are`.
+pub(super) fn are(samples: u64) -> String {
+    if samples == 1 { "1 sample is".to_owned() } else { format!("{samples} samples are") }
+}
+
 fn too_few(samples: u64) -> String {
-    let samples =
-        if samples == 1 { "1 sample is".to_owned() } else { format!("{samples} samples are") };
     format!(
-        "{samples} too few to rank lines (below {}): profile more work; a second gives about 100",
+        "{} too few to rank lines (below {}): profile more work; a second gives about 100",
+        are(samples),
         RANKING_SAMPLES.value
     )
 }

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::line::LineMetrics;
 use super::next::{self, NextCall};
-use super::text::{amount, amount_or_dash};
-use super::{Answer, budget};
+use super::text::{amount, amount_or_dash, count};
+use super::{Answer, budget, doubts};
 use crate::analysis;
 use crate::profile::{FileProfile, LineNo, Mebibytes, Percent, Profile, Seconds};
 
@@ -37,8 +37,9 @@ impl FileQuery {
 /// Figures of a whole file.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct FileMetricsSummary {
-    /// Share of all sampled time, in percent.
-    pub percent_of_total: f64,
+    /// Share of all sampled time, in percent; absent when CPU was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_of_total: Option<f64>,
     /// Seconds in the interpreter: sum over its lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python_time_sec: Option<f64>,
@@ -75,8 +76,14 @@ pub struct FileAnswer {
     /// Share of the file's time, in percent, that the lines shown hold; absent without any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage_percent: Option<f64>,
-    /// Lines with less than the profile's thresholds are left out (`reduced_profile`).
+    /// Lines with less than the profile's thresholds are left out (`reduced_profile`), unless a range
+    /// was asked for.
     pub reduced: bool,
+    /// CPU samples behind the shares of the whole profile, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_samples: Option<u64>,
+    /// What to know before believing the figures.
+    pub warnings: Vec<String>,
     /// Calls worth making next.
     pub next: Vec<NextCall>,
 }
@@ -109,13 +116,7 @@ impl FileAnswer {
             (start, end) => {
                 let last = u32::try_from(file.source.line_count()).unwrap_or(u32::MAX);
                 let range = start.unwrap_or(1).max(1)..=end.unwrap_or(last).min(last);
-                let reported = |number: &LineNo| {
-                    let line = file.line(*number);
-                    !profile.reporting.reduced
-                        || line.is_some_and(|line| profile.reporting.is_significant(line))
-                };
-                let wanted: Vec<_> =
-                    range.filter_map(LineNo::new).filter(reported).take(rows + 1).collect();
+                let wanted: Vec<_> = range.filter_map(LineNo::new).take(rows + 1).collect();
                 budget::fit(rows, cap, |rows| Self::with_rows(profile, file, query, &wanted, rows))
             }
         }
@@ -131,7 +132,11 @@ impl FileAnswer {
     ) -> Self {
         let total = file.source.line_count();
         let last = u32::try_from(total).unwrap_or(u32::MAX);
-        let rest = wanted.get(rows).copied();
+        let rest = match (query.start, query.end) {
+            // What matters was chosen from the whole file: the rest begins at its beginning.
+            (None, None) => LineNo::new(1).filter(|_| wanted.len().min(rows) < total),
+            _ => wanted.get(rows).copied(),
+        };
         let lines: Vec<_> = wanted
             .iter()
             .take(rows)
@@ -179,7 +184,9 @@ impl FileAnswer {
             total,
             coverage_percent: Percent::of_whole(shown_share.get(), whole.get())
                 .map(Percent::rounded),
-            reduced: profile.reporting.reduced,
+            reduced: profile.reporting.reduced && query.start.is_none() && query.end.is_none(),
+            cpu_samples: profile.cpu_samples().filter(|_| profile.measured.cpu),
+            warnings: if profile.measured.cpu { doubts::of_times(profile) } else { Vec::new() },
             next: next.into_iter().collect(),
         }
     }
@@ -187,9 +194,10 @@ impl FileAnswer {
 
 fn summary(profile: &Profile, file: &FileProfile) -> FileMetricsSummary {
     let totals = file.totals();
-    let seconds = |share| profile.seconds(share).map(Seconds::rounded);
+    let cpu = profile.measured.cpu;
+    let seconds = |share| profile.seconds(share).filter(|_| cpu).map(Seconds::rounded);
     FileMetricsSummary {
-        percent_of_total: file.total_share().rounded(),
+        percent_of_total: cpu.then(|| file.total_share().rounded()),
         python_time_sec: seconds(totals.python),
         c_time_sec: seconds(totals.native),
         system_time_sec: seconds(totals.system),
@@ -203,14 +211,18 @@ impl Answer for FileAnswer {
     fn text(&self) -> String {
         let summary = &self.summary;
         let mut text = format!(
-            "{}  {}: {} % of the sampled time (Python {} s, native {} s, system {} s){}\n\
+            "{}  {}: {} % of the sampled time (Python {} s, native {} s, system {} s), {}{}\n\
              {} of {} lines shown ({} with samples), {} % of the file's time; … marks lines left out{}\n",
             self.profile_id,
             self.file,
-            amount(summary.percent_of_total),
+            amount_or_dash(summary.percent_of_total),
             amount_or_dash(summary.python_time_sec),
             amount_or_dash(summary.c_time_sec),
             amount_or_dash(summary.system_time_sec),
+            self.cpu_samples.map_or_else(
+                || "number of samples unknown".to_owned(),
+                |samples| count(samples, "sample")
+            ),
             summary
                 .allocated_mb
                 .map_or_else(String::new, |mib| format!(", {} MiB allocated", amount(mib))),
@@ -237,6 +249,9 @@ impl Answer for FileAnswer {
         }
         if (previous as usize) < self.total {
             text.push_str("  …\n");
+        }
+        for warning in &self.warnings {
+            text.push_str(&format!("Caution: {warning}\n"));
         }
         text.push_str(&next::text(&self.next));
         budget::cap(text)

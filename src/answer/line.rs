@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::listing;
 use super::text::{amount_or_dash, one_line_indented, source};
-use crate::analysis::{Hotspot, copy_rate};
+use crate::analysis::{CpuBasis, Hotspot, copy_rate};
 use crate::profile::{FileProfile, Line, LineCpu, LineNo, MebibytesPerSec, Profile, Seconds};
 
 /// A line and what was measured on it. Figures that nobody measured are absent.
@@ -25,7 +25,7 @@ pub struct LineMetrics {
     /// Function it belongs to; `<module>` outside functions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_name: Option<String>,
-    /// What its time is mostly: `Python`, `native`, `waiting` or `mixed`.
+    /// What its time is mostly: `Python`, `native`, `waiting` (`kernel` with `use_virtual_time`) or `mixed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mostly: Option<String>,
     /// Share of all sampled time in percent (Python, native and system).
@@ -34,6 +34,12 @@ pub struct LineMetrics {
     /// 95 % interval of that share (Wilson); absent when the number of samples is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval_percent: Option<[f64; 2]>,
+    /// Whether Scalene's own account agrees, where the time is from stacks: `yes`, `function` or `no`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<String>,
+    /// Scalene's own share of the line in percent, where it does not agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scalene_percent: Option<f64>,
     /// Seconds in all: share of sampled time × elapsed time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_time_sec: Option<f64>,
@@ -71,11 +77,14 @@ impl LineMetrics {
         let interval_percent = listing::interval(spot);
         let line = Line { cpu: spot.cpu, ..spot.line.clone() };
         let spread_over = None;
+        let (agreement, scalene_percent) = listing::opinion(profile, spot, CpuBasis::WithSystem);
         Self {
             end_line,
             spread_over,
             content,
             interval_percent,
+            agreement,
+            scalene_percent,
             ..Self::new(profile, spot.file, &line)
         }
     }
@@ -88,12 +97,15 @@ impl LineMetrics {
         let memory = line.memory.as_ref().filter(|memory| memory.is_sampled());
         Self {
             line_number: line.number.get(),
-            spread_over: line.spread.map(|(first, last)| [first.get(), last.get()]),
+            spread_over: { line.spread.filter(|_| profile.measured.cpu) }
+                .map(|(first, last)| [first.get(), last.get()]),
             end_line: None,
             interval_percent: None,
+            agreement: None,
+            scalene_percent: None,
             content: source(file.text(line.number)),
             function_name: Some(file.function_name(line).to_owned()),
-            mostly: cpu.and_then(kind).map(str::to_owned),
+            mostly: cpu.and_then(|cpu| kind(profile, cpu)).map(str::to_owned),
             percent_of_total: cpu.map(|cpu| cpu.total().rounded()),
             total_time_sec: cpu.and_then(|cpu| seconds(cpu.total())),
             python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
@@ -114,6 +126,8 @@ impl LineMetrics {
             spread_over: None,
             end_line: None,
             interval_percent: None,
+            agreement: None,
+            scalene_percent: None,
             content: one_line_indented(file.text(number)),
             function_name: None,
             mostly: None,
@@ -135,6 +149,7 @@ impl LineMetrics {
         let part = |value: Option<f64>, before: &str, after: &str| {
             value.map(|value| format!("{before}{}{after}", super::amount(value)))
         };
+        let other = listing::other_share(self.scalene_percent, self.agreement.as_deref());
         let parts: Vec<_> = [
             part(self.allocated_mb, "", " MiB allocated"),
             part(self.peak_memory_mb, "peak ", " MiB"),
@@ -144,7 +159,7 @@ impl LineMetrics {
         .into_iter()
         .flatten()
         .collect();
-        if parts.is_empty() { String::new() } else { format!("  [{}]", parts.join(", ")) }
+        if parts.is_empty() { other } else { format!("{other}  [{}]", parts.join(", ")) }
     }
 
     /// The time columns of a table row.
@@ -165,15 +180,18 @@ impl LineMetrics {
 
 /// What a line spends its time on; nothing for a line without time.
 ///
-/// Scalene 2.2 and later show a quarter to a half of pure Python loops as native, so only
-/// a clear majority counts.
-pub(super) fn kind(time: &LineCpu) -> Option<&'static str> {
+/// Of the whole three quarters must be on a CPU to be called Python or native. Scalene 2.2 and later
+/// show a quarter to a half of pure Python loops as native, so only a clear majority of that counts.
+pub(super) fn kind(profile: &Profile, time: &LineCpu) -> Option<&'static str> {
     let (cpu, total) = (time.on_cpu().get(), time.total().get());
     if total == 0.0 {
         return None;
     }
     Some(if time.system.get() > 0.5 * total {
-        "waiting"
+        // Of CPU time what is neither is spent in the kernel.
+        if profile.measured.virtual_time { "kernel" } else { "waiting" }
+    } else if cpu < 0.75 * total {
+        "mixed"
     } else if time.native.get() > 0.8 * cpu {
         "native"
     } else if time.native.get() <= 0.5 * cpu {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::budget;
 use super::next::{self, NextCall};
 use super::text::{amount, one_line, source, table};
-use crate::analysis::Hotspot;
+use crate::analysis::{self, Agreement, CpuBasis, Hotspot};
 use crate::profile::{FileProfile, LineNo, Percent, Profile};
 
 /// Rows listed when nothing else is asked for.
@@ -61,6 +61,25 @@ pub(super) fn share(percent: f64, interval: Option<[f64; 2]>, tied: bool) -> Str
     let range = interval
         .map_or_else(String::new, |[low, high]| format!(" ({}-{})", amount(low), amount(high)));
     format!("{} %{range}{}", amount(percent), if tied { " ~" } else { "" })
+}
+
+/// Whether Scalene agrees with the stacks about a place, and its own share where it does not.
+pub(super) fn opinion(
+    profile: &Profile,
+    spot: &Hotspot<'_>,
+    basis: CpuBasis,
+) -> (Option<String>, Option<f64>) {
+    let Some((share, mark)) = analysis::second_opinion(profile, spot.file, spot.line, basis) else {
+        return (None, None);
+    };
+    let differs = mark != Agreement::Agrees;
+    (Some(mark.name().to_owned()), differs.then_some(share.rounded()))
+}
+
+/// Scalene's own share in a row of text, where it does not agree.
+pub(super) fn other_share(scalene: Option<f64>, mark: Option<&str>) -> String {
+    let function = if mark == Some("function") { ", agrees on the function" } else { "" };
+    scalene.map_or_else(String::new, |share| format!("  [Scalene: {} %{function}]", amount(share)))
 }
 
 /// What the marks of [`share`] mean; nothing when there are none.

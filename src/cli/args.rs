@@ -107,6 +107,10 @@ pub(super) struct ProfileOptions {
     #[arg(long)]
     pub(super) stacks: bool,
 
+    /// Run the program once more, without Scalene, and report how often functions were called
+    #[arg(long, conflicts_with = "json")]
+    pub(super) count_calls: bool,
+
     /// Profile libraries too
     #[arg(long)]
     pub(super) profile_all: bool,

@@ -28,6 +28,7 @@ impl Live {
                 format!("running {:.1} s{memory}", tick.elapsed.as_secs_f64())
             }
             Event::Reading => "reading the profile".to_owned(),
+            Event::Counting => "counting calls in one more run".to_owned(),
         };
         if self.terminal {
             eprint!("\r\x1b[2K{text}");

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::args::ProfileOptions;
 use super::live::Live;
-use crate::answer::{Answer, BottlenecksAnswer, ProfileAnswer};
+use crate::answer::{Answer, BottlenecksAnswer, FunctionsAnswer, ProfileAnswer};
 use crate::profile::ProfileId;
 use crate::recording::{RecordError, Recorder, RunRequest, Settings, Target};
 
 pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> ExitCode {
-    let json = options.json;
+    let (json, counted) = (options.json, options.count_calls);
     // On the command line `--python` speaks of this very program.
     let python = settings.python.take();
     let request = match request(options, python.map(|(python, _)| python)) {
@@ -25,10 +25,11 @@ pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> Exit
     let id = ProfileId::draw(|_| false);
     let recorded = recorder.record(id, &request, &controls, &mut |event| live.show(&event)).await;
     live.clear();
-    let (answer, bottlenecks) = match recorded {
+    let (answer, bottlenecks, functions) = match recorded {
         Ok(profile) => (
             ProfileAnswer::new(&profile),
             BottlenecksAnswer::new(&profile, BottlenecksAnswer::DEFAULT_LIMIT),
+            counted.then(|| FunctionsAnswer::new(&profile, FunctionsAnswer::DEFAULT_LIMIT)),
         ),
         Err(error) => return super::fail(&error),
     };
@@ -46,6 +47,9 @@ pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> Exit
         if bottlenecks.total > 0 {
             let (next, warnings) = (Vec::new(), Vec::new());
             print!("\n{}", BottlenecksAnswer { warnings, next, ..bottlenecks }.text());
+        }
+        if let Some(functions) = functions {
+            print!("\n{}", FunctionsAnswer { next: Vec::new(), ..functions }.text());
         }
     }
     ExitCode::SUCCESS
@@ -69,6 +73,7 @@ fn request(options: ProfileOptions, python: Option<String>) -> Result<RunRequest
     measure.memory = !options.no_memory;
     measure.gpu = options.gpu;
     measure.stacks = options.stacks;
+    measure.count_calls = options.count_calls;
     measure.profile_all = options.profile_all;
     measure.profile_only = options.profile_only;
     measure.profile_exclude = options.profile_exclude;

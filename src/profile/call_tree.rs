@@ -10,6 +10,8 @@ const MOST_NODES: usize = 50_000;
 const MOST_DEPTH: usize = 400;
 /// Of these, the outermost.
 const OUTER_DEPTH: usize = 100;
+/// Pairs of a wait and what happened meanwhile that are kept.
+const MOST_MEANWHILE: usize = 2_000;
 
 /// A function at a line of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,12 +40,43 @@ pub struct CallNode {
     pub parent: Option<u32>,
     /// The function and its line.
     pub site: CallSite,
-    /// Seconds in which a thread was here, not in anything called from here, and on a CPU.
+    /// Seconds in which a thread was here, not in anything called from here, and on a CPU or next
+    /// in turn for the interpreter.
     pub running: f64,
     /// Seconds in which a thread was here and waited.
     pub waiting: f64,
-    /// Samples behind both.
+    /// Part of the program's wall time that is put down to running here. Over all nodes, with
+    /// [`CallNode::wall_waiting`], it adds up to the sampled wall time, however many threads there are.
+    pub wall_running: f64,
+    /// Part of the program's wall time in which nothing ran and this wait was what everything waited for.
+    pub wall_waiting: f64,
+    /// Part of `wall_running` by whose machine code ran, as far as that is known.
+    pub code: MachineCode,
+    /// Samples behind the thread-seconds.
     pub samples: u32,
+}
+
+/// Seconds by whose machine code a thread ran.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct MachineCode {
+    /// The function of the interpreter that executes bytecode.
+    pub in_loop: f64,
+    /// Other functions of the interpreter.
+    pub in_interpreter: f64,
+    /// Extensions and libraries that they use.
+    pub in_extensions: f64,
+}
+
+impl MachineCode {
+    /// Sums of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            in_loop: self.in_loop + other.in_loop,
+            in_interpreter: self.in_interpreter + other.in_interpreter,
+            in_extensions: self.in_extensions + other.in_extensions,
+        }
+    }
 }
 
 /// How a [`CallTree`] was sampled.
@@ -51,14 +84,46 @@ pub struct CallNode {
 pub struct Sampling {
     /// Reads that succeeded, each of all threads of one process.
     pub reads: u64,
-    /// Reads that failed.
+    /// Reads that failed, though the program stood still.
     pub failures: u64,
+    /// Reads for which a thread could not be stopped in time.
+    pub missed: u64,
     /// Seconds for which reads stopped the program; of several processes the sum.
     pub stopped: f64,
     /// Thread-seconds in which Scalene's own code ran inside the program.
     pub profiler: f64,
     /// Seconds of observation, the start of the interpreter included.
     pub wall: f64,
+    /// Wall seconds put down to places of the program.
+    pub attributed: f64,
+    /// Sum of the squares of the wall seconds of each read, for the effective number of samples.
+    pub squares: f64,
+    /// Thread-seconds in which the program's threads were on a CPU.
+    pub busy: f64,
+    /// Thread-seconds in which threads of the program waited for their turn at the interpreter (GIL).
+    pub interpreter_lock: f64,
+    /// Most threads of the program that were seen in one read of one process.
+    pub threads: u32,
+    /// Processes of the program that were seen.
+    pub processes: u32,
+}
+
+impl Sampling {
+    /// Samples of equal weight that carry as much: (sum of weights)² / sum of squares (Kish).
+    pub fn effective_samples(&self) -> f64 {
+        if self.squares > 0.0 { self.attributed * self.attributed / self.squares } else { 0.0 }
+    }
+}
+
+/// Threads that waited for another thread, and what that one did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Meanwhile {
+    /// Where they waited: index into [`CallTree::nodes`].
+    pub waiting: u32,
+    /// What took the wall time meanwhile: index into [`CallTree::nodes`].
+    pub cause: u32,
+    /// Thread-seconds of waiting.
+    pub seconds: f64,
 }
 
 /// All sampled calls of a program; seconds add up over its threads.
@@ -68,6 +133,8 @@ pub struct CallTree {
     pub functions: Vec<CalledFunction>,
     /// Callers before what they call.
     pub nodes: Vec<CallNode>,
+    /// Waits for other threads with what these did meanwhile.
+    pub meanwhile: Vec<Meanwhile>,
     /// Whether calls were left out because there were too many.
     pub truncated: bool,
 }
@@ -100,6 +167,7 @@ impl CallTree {
         names
             + self.functions.capacity() * size_of::<CalledFunction>()
             + self.nodes.capacity() * size_of::<CallNode>()
+            + self.meanwhile.capacity() * size_of::<Meanwhile>()
     }
 }
 
@@ -109,6 +177,7 @@ pub struct CallTreeBuilder {
     tree: CallTree,
     functions: HashMap<CalledFunction, u32>,
     children: HashMap<(Option<u32>, CallSite), u32>,
+    meanwhile: HashMap<(u32, u32), f64>,
 }
 
 impl CallTreeBuilder {
@@ -124,18 +193,60 @@ impl CallTreeBuilder {
         number
     }
 
-    /// Counts `seconds` for a stack of calls, outermost first.
-    pub fn add(&mut self, stack: &[CallSite], seconds: f64, waiting: bool) {
-        let (running, waiting) = if waiting { (0.0, seconds) } else { (seconds, 0.0) };
-        self.count(stack, running, waiting, 1);
+    /// Counts thread-seconds for a stack of calls, outermost first, and says which node it ends in.
+    pub fn add(&mut self, stack: &[CallSite], seconds: f64, waiting: bool) -> Option<u32> {
+        let index = self.leaf(stack)?;
+        let node = self.tree.nodes.get_mut(index as usize)?;
+        if waiting {
+            node.waiting += seconds;
+        } else {
+            node.running += seconds;
+        }
+        node.samples += 1;
+        Some(index)
     }
 
-    /// Counts for a stack what a node of another tree has.
-    pub fn add_node(&mut self, stack: &[CallSite], node: &CallNode) {
-        self.count(stack, node.running, node.waiting, node.samples);
+    /// Puts wall time down to a node that [`CallTreeBuilder::add`] named.
+    pub fn attribute(&mut self, node: u32, seconds: f64, waiting: bool) {
+        if let Some(node) = self.tree.nodes.get_mut(node as usize) {
+            if waiting {
+                node.wall_waiting += seconds;
+            } else {
+                node.wall_running += seconds;
+            }
+        }
     }
 
-    fn count(&mut self, stack: &[CallSite], running: f64, waiting: f64, samples: u32) {
+    /// Says whose machine code ran in time that was put down to a node.
+    pub fn divide(&mut self, node: u32, code: MachineCode) {
+        if let Some(node) = self.tree.nodes.get_mut(node as usize) {
+            node.code = node.code.plus(code);
+        }
+    }
+
+    /// Notes what took the wall time while a thread waited for another one.
+    pub fn note(&mut self, waiting: u32, cause: u32, seconds: f64) {
+        let known = self.meanwhile.contains_key(&(waiting, cause));
+        if known || self.meanwhile.len() < MOST_MEANWHILE {
+            *self.meanwhile.entry((waiting, cause)).or_default() += seconds;
+        }
+    }
+
+    /// Counts for a stack what a node of another tree has, and says which node it ends in.
+    pub fn add_node(&mut self, stack: &[CallSite], other: &CallNode) -> Option<u32> {
+        let index = self.leaf(stack)?;
+        let node = self.tree.nodes.get_mut(index as usize)?;
+        node.running += other.running;
+        node.waiting += other.waiting;
+        node.wall_running += other.wall_running;
+        node.wall_waiting += other.wall_waiting;
+        node.code = node.code.plus(other.code);
+        node.samples += other.samples;
+        Some(index)
+    }
+
+    /// The node that a stack ends in; of one that finds no room, the deepest caller that did.
+    fn leaf(&mut self, stack: &[CallSite]) -> Option<u32> {
         let inner = stack.len().saturating_sub(MOST_DEPTH - OUTER_DEPTH);
         let (outer, rest) = stack.split_at(OUTER_DEPTH.min(stack.len()));
         let rest = rest.get(inner.saturating_sub(OUTER_DEPTH)..).unwrap_or_default();
@@ -145,12 +256,7 @@ impl CallTreeBuilder {
             let Some(node) = self.child(at, *site) else { break };
             at = Some(node);
         }
-        let node = at.and_then(|at| self.tree.nodes.get_mut(at as usize));
-        if let Some(node) = node {
-            node.running += running;
-            node.waiting += waiting;
-            node.samples += samples;
-        }
+        at
     }
 
     fn child(&mut self, parent: Option<u32>, site: CallSite) -> Option<u32> {
@@ -162,13 +268,29 @@ impl CallTreeBuilder {
             self.tree.truncated = true;
             return None;
         }
-        self.tree.nodes.push(CallNode { parent, site, running: 0.0, waiting: 0.0, samples: 0 });
+        self.tree.nodes.push(CallNode {
+            parent,
+            site,
+            running: 0.0,
+            waiting: 0.0,
+            wall_running: 0.0,
+            wall_waiting: 0.0,
+            code: MachineCode::default(),
+            samples: 0,
+        });
         self.children.insert((parent, site), number);
         Some(number)
     }
 
     /// The tree.
     pub fn finish(mut self) -> CallTree {
+        let all = self.meanwhile.into_iter();
+        self.tree.meanwhile =
+            all.map(|((waiting, cause), seconds)| Meanwhile { waiting, cause, seconds }).collect();
+        self.tree.meanwhile.sort_by(|a, b| {
+            let pair = |one: &Meanwhile| (one.waiting, one.cause);
+            b.seconds.total_cmp(&a.seconds).then_with(|| pair(a).cmp(&pair(b)))
+        });
         self.tree.functions.shrink_to_fit();
         self.tree.nodes.shrink_to_fit();
         self.tree

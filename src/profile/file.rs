@@ -57,15 +57,15 @@ impl Source {
 /// CPU time of a line, as shares of the run's sampled time.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct LineCpu {
-    /// Time in the interpreter. Scalene: `n_cpu_percent_python`.
+    /// Time in the interpreter. Scalene: `n_cpu_percent_python`; stacks: see `docs/accuracy.md`.
     pub python: Percent,
-    /// Time in native code. Scalene: `n_cpu_percent_c`.
+    /// Time in native code: extensions, and builtins that work long. Scalene: `n_cpu_percent_c`.
     pub native: Percent,
-    /// Time not on a CPU for the program: waiting, sleeping, kernel, descheduled.
-    /// Scalene: `n_sys_percent`.
+    /// Time not on a CPU for the program. Scalene: waiting, sleeping, kernel, descheduled,
+    /// `n_sys_percent`; stacks: waiting and sleeping.
     pub system: Percent,
-    /// Samples that Scalene kept for this line (main thread only, at most 500 in 2.x).
-    /// Scalene: length of `cpu_samples_list`.
+    /// Samples that Scalene kept for this line (main thread only, at most 500 in 2.x; length of
+    /// `cpu_samples_list`), or the effective number of stacks.
     pub samples: u32,
     /// User CPU time over wall time over cores, 0 to about 1.
     /// Scalene: `n_core_utilization`.
@@ -160,8 +160,10 @@ pub struct LineGpu {
 pub struct Line {
     /// Where.
     pub number: LineNo,
-    /// CPU time; zeros are measured zeros.
+    /// CPU time; zeros are measured zeros. From stacks where [`FileProfile::exact`], else Scalene's.
     pub cpu: LineCpu,
+    /// Scalene's own figures, where [`Line::cpu`] has those of the stacks.
+    pub scalene: Option<Box<LineCpu>>,
     /// Memory; absent when memory was not profiled.
     pub memory: Option<LineMemory>,
     /// GPU; absent when no GPU was profiled.
@@ -174,6 +176,22 @@ pub struct Line {
     /// tell the lines of a loop without calls apart and gives each the same share. The stretch as
     /// a whole was measured, its lines were not.
     pub spread: Option<(LineNo, LineNo)>,
+}
+
+impl Line {
+    /// A line of which only the time is known.
+    pub fn timed(number: LineNo, cpu: LineCpu) -> Self {
+        Self {
+            number,
+            cpu,
+            scalene: None,
+            memory: None,
+            gpu: None,
+            awaiting: None,
+            region: None,
+            spread: None,
+        }
+    }
 }
 
 /// A profiled file.
@@ -190,8 +208,11 @@ pub struct FileProfile {
     pub cpu_share: Percent,
     /// What the profiler's own leak detector accuses.
     pub leaks: Vec<LeakReport>,
-    /// CPU samples behind the shares of its lines: different entries of all `cpu_samples_list`.
+    /// CPU samples behind the shares of its lines: different entries of all `cpu_samples_list`, or the
+    /// effective number of stacks.
     pub samples: u64,
+    /// Its times are from stacks read from outside, which are exact about lines.
+    pub exact: bool,
     /// Functions of the source, found when first asked for.
     outline: Derived<Outline>,
     /// Sums over the lines, found when first asked for.
@@ -211,6 +232,7 @@ impl FileProfile {
             cpu_share,
             leaks: Vec::new(),
             samples: 0,
+            exact: false,
             outline: Derived::default(),
             totals: Derived::default(),
             function_totals: Derived::default(),
@@ -254,6 +276,7 @@ impl FileProfile {
             + self.path.capacity()
             + self.source.bytes()
             + self.lines.capacity() * size_of::<Line>()
+            + self.lines.iter().filter(|line| line.scalene.is_some()).count() * size_of::<LineCpu>()
             + self.leaks.capacity() * size_of::<LeakReport>()
             + self.source.line_count() * Outline::BYTES_PER_LINE
     }

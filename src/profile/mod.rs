@@ -5,9 +5,11 @@
 //! no rendering. A [`Profile`] never changes after it was built.
 
 mod allocation_proof;
+mod call_counts;
 mod call_tree;
 mod derived;
 mod file;
+mod floor;
 mod ids;
 mod memo;
 mod model;
@@ -17,13 +19,17 @@ mod totals;
 mod units;
 
 pub use allocation_proof::{AllocationProof, AllocationTracker, ProvenPlace, RetainedPath};
-pub use call_tree::{CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, Sampling};
+pub use call_counts::{CallCount, CallCounts, CountedFunction, DistinctArguments};
+pub use call_tree::{
+    CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, MachineCode, Meanwhile, Sampling,
+};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
+pub use floor::{Collections, Floor, Imports};
 pub use ids::{LineNo, ProfileId};
 pub use memo::Memo;
 pub use model::{
     AllocationPath, CallPath, Calls, Footprint, Frame, LeakReport, Measured, Profile, Program,
-    ProgramKind, Reporting,
+    ProgramKind, Reporting, Witness,
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::allocation_proof::AllocationProof;
+use super::call_counts::CallCounts;
 use super::call_tree::{CallTree, Sampling};
 use super::file::{FileProfile, Line};
+use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
 use super::run::RunInfo;
 use super::totals::Totals;
@@ -31,6 +33,19 @@ pub struct Program {
     pub name: String,
     /// Its arguments.
     pub args: Vec<String>,
+}
+
+/// Who says which lines take the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Witness {
+    /// Scalene alone.
+    #[default]
+    Scalene,
+    /// Stacks of the program, read from outside while Scalene ran.
+    Stacks {
+        /// Samples behind Scalene's own figures, when their number is known.
+        scalene_samples: Option<u64>,
+    },
 }
 
 /// The kinds of measurement a profile holds.
@@ -115,23 +130,27 @@ impl Footprint {
             .then_some(self.peak)
     }
 
-    /// Time-weighted mean: each sample holds until the next one; `None` below two samples.
+    /// Time-weighted mean: each sample holds until the next one, and the last until the end; `None`
+    /// without samples.
     ///
-    /// Formula: Σ mᵢ·(tᵢ₊₁ − tᵢ) / (tₙ − t₁) over Scalene's `samples`.
-    pub fn average(&self) -> Option<Mebibytes> {
-        let (first, last) = (self.timeline.first()?, self.timeline.last()?);
-        let span = last.0.get() - first.0.get();
-        let area: f64 = self
-            .timeline
-            .windows(2)
-            .filter_map(|pair| match pair {
-                [(start, value), (end, _)] => Some(value.get() * (end.get() - start.get())),
-                _ => None,
-            })
+    /// Formula: Σ mᵢ·(tᵢ₊₁ − tᵢ) / (tₙ₊₁ − t₀) over Scalene's `samples`, with tₙ₊₁ the elapsed time. It takes
+    /// a sample when the footprint changes, so that it is the same in between. Before the first one it is
+    /// nothing (t₀ = 0), unless Scalene has thrown samples away, which it does from the 100th on: then
+    /// t₀ = t₁.
+    pub fn average(&self, elapsed: Option<Seconds>) -> Option<Mebibytes> {
+        let (first, last) = (self.timeline.first()?.0.get(), self.timeline.last()?.0.get());
+        let start = if self.timeline.len() < KEPT_SAMPLES { 0.0 } else { first };
+        let end = elapsed.map_or(last, |elapsed| elapsed.get().max(last));
+        let ends = self.timeline.iter().skip(1).map(|(start, _)| start.get());
+        let area: f64 = { self.timeline.iter().zip(ends.chain(std::iter::once(end))) }
+            .map(|((start, value), end)| value.get() * (end - start.get()).max(0.0))
             .sum();
-        (span > 0.0).then(|| Mebibytes::from_mib(area / span)).flatten()
+        (end > start).then(|| Mebibytes::from_mib(area / (end - start))).flatten()
     }
 }
+
+/// Samples of the footprint that Scalene keeps.
+const KEPT_SAMPLES: usize = 100;
 
 /// An accusation by the profiler's leak detector; often wrong, see `docs/scalene.md`.
 #[derive(Debug, Clone, PartialEq)]
@@ -199,6 +218,12 @@ pub struct Profile {
     pub calls: Option<Calls>,
     /// What lines hold, from a second run in which all allocations were recorded; absent until asked for.
     pub proof: Option<AllocationProof>,
+    /// Calls that were counted in a run of its own; absent unless asked for.
+    pub call_counts: Option<CallCounts>,
+    /// What stays whichever hot line is changed; absent where it was not measured.
+    pub floor: Option<Floor>,
+    /// Who says which lines take the time.
+    pub timed_by: Witness,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -272,15 +297,11 @@ impl Profile {
         let footprint = self.footprint.as_ref().map_or(0, Footprint::bytes);
         let words: usize = self.program.args.iter().map(String::capacity).sum();
         let calls = self.calls.as_ref().map_or(0, |calls| calls.tree.bytes());
+        let counts = self.call_counts.as_ref().map_or(0, CallCounts::bytes);
+        let floor = self.floor.as_ref().map_or(0, Floor::bytes);
         let proof = self.proof.as_ref().map_or(0, AllocationProof::bytes);
-        size_of::<Self>()
-            + files
-            + paths
-            + footprint
-            + words
-            + calls
-            + proof
-            + self.run.approximate_bytes()
+        let parts = files + paths + footprint + words + calls + counts + floor + proof;
+        size_of::<Self>() + parts + self.run.approximate_bytes()
     }
 }
 
@@ -306,8 +327,13 @@ mod tests {
             records: None,
             growth_rate_percent: None,
         };
-        let mean = footprint(vec![at(0.0, 10.0), at(9.0, 100.0), at(10.0, 100.0)]).average();
-        assert_eq!(mean, Mebibytes::from_mib(19.0));
-        assert_eq!(footprint(vec![at(1.0, 10.0)]).average(), None);
+        let mean = |timeline, end: f64| footprint(timeline).average(Seconds::from_secs(end));
+        let filled = vec![at(1.0, 10.0), at(9.0, 100.0)];
+        assert_eq!(mean(filled.clone(), 10.0), Mebibytes::from_mib(18.0));
+        assert_eq!(footprint(filled).average(None), Mebibytes::from_mib(80.0 / 9.0));
+        assert_eq!(mean(vec![at(1.0, 10.0)], 4.0), Mebibytes::from_mib(7.5));
+        assert_eq!(mean(Vec::new(), 4.0), None);
+        let many = (0..100_u8).map(|n| at(5.0 + f64::from(n) / 100.0, 40.0)).collect();
+        assert_eq!(mean(many, 10.0), Mebibytes::from_mib(40.0));
     }
 }

@@ -261,6 +261,11 @@ impl RecordError {
             Self::ScaleneFailed { .. } => {
                 "check the set-up with `scalene-mcp doctor`; memory=false often helps"
             }
+            Self::ProgramFailed(ran)
+                if ran.exception.as_deref().is_none_or(|e| e == "SystemExit") =>
+            {
+                "it ended by itself before a sample was taken: `args`, `cwd`, `env` and `stdin` set up the run"
+            }
             Self::ProgramFailed(_) => {
                 "fix the failure shown below; `args`, `cwd`, `env` and `stdin` set up the run"
             }
@@ -271,9 +276,12 @@ impl RecordError {
             Self::TooShort(_) => {
                 "profile more work: larger input, or repeat the work in a loop (a second or more gives about 100 samples)"
             }
+            Self::FilteredOut { only, .. } if only.is_empty() => {
+                "narrow profile_exclude, or leave it out"
+            }
             Self::FilteredOut { .. } => "widen profile_only, or leave it out",
             Self::NothingSampled { .. } => {
-                "its time is in libraries or outside the project (profile_all=true, or `cwd` at the project's root), or in one long native call, which takes no sample: repeat it in a loop"
+                "its time is in libraries or outside the project (profile_all=true, or `cwd` at the project's root), in waits (not seen with use_virtual_time=true), or in one long native call, which takes no sample: repeat it in a loop"
             }
             Self::InvalidProfile { .. } => {
                 "call again; if it stays so, check the set-up with `scalene-mcp doctor`"

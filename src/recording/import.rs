@@ -4,7 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::profile::{
-    Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting, RunInfo, Status,
+    Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting, RunInfo,
+    Status, Witness,
 };
 use crate::scalene::{ParseError, Parsed, parse};
 
@@ -169,6 +170,9 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         call_paths: parsed.call_paths,
         calls: None,
         proof: None,
+        call_counts: None,
+        floor: None,
+        timed_by: Witness::Scalene,
     })
 }
 

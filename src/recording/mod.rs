@@ -5,7 +5,9 @@
 //! of it), `error` (why there is no profile), `prove` (a second run in which
 //! all allocations are recorded); `import` (profiles that were recorded elsewhere).
 
+mod counting;
 mod error;
+mod floor;
 mod import;
 mod outcome;
 mod prove;

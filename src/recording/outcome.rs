@@ -1,20 +1,26 @@
 //! What became of a run: a profile, or the reason why there is none.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use super::error::{Ran, RecordError};
+use super::floor::floor;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
 use super::request::{RunRequest, Target};
 use super::setup::Ready;
 use super::workspace::{SNIPPET, Workspace};
+use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
     CallSite, CallTreeBuilder, Calls, Environment, FileProfile, Measured, Outcome, Output, Profile,
-    ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Status, signal_name,
+    ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Source, Status, Witness,
+    signal_name,
 };
 use crate::sampler::Seen;
-use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
+use crate::scalene::{
+    HIDDEN_FILE, LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse,
+};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
@@ -52,21 +58,29 @@ pub(super) fn conclude(
         Ok(_) => std::fs::read(&path).ok(),
         Err(_) => None,
     };
+    let calls = conclusion.calls(seen, workspace);
     match document.as_deref().map(parse) {
         Some(Ok(mut parsed)) => {
             let filtered = conclusion.keep_wanted(&mut parsed, workspace);
             if filtered && parsed.files.is_empty() {
                 return Err(conclusion.filtered_out(ran));
             }
-            Ok(conclusion.into_profile(parsed, seen, *ran, workspace))
+            Ok(conclusion.into_profile(parsed, calls, seen, *ran, workspace))
         }
-        Some(Err(ParseError::Empty)) => Err(conclusion.nothing(ran, true)),
-        None => Err(conclusion.nothing(ran, false)),
-        // A killed writer leaves half a document: the kill is the reason, not the half.
-        Some(Err(ParseError::Truncated { .. })) if conclusion.finished.forced => {
-            Err(conclusion.nothing(ran, false))
+        unread => {
+            let failure = match unread {
+                Some(Err(ParseError::Empty)) => conclusion.nothing(ran.clone(), true),
+                // A killed writer leaves half a document: the kill is the reason, not the half.
+                Some(Err(ParseError::Truncated { .. })) if conclusion.finished.forced => {
+                    conclusion.nothing(ran.clone(), false)
+                }
+                Some(Err(source)) => RecordError::InvalidProfile { source, ran: ran.clone() },
+                Some(Ok(_)) | None => conclusion.nothing(ran.clone(), false),
+            };
+            let Some(calls) = calls.filter(analysis::usable) else { return Err(failure) };
+            let parsed = conclusion.without_scalene(&failure, &calls);
+            Ok(conclusion.into_profile(parsed, Some(calls), seen, *ran, workspace))
         }
-        Some(Err(source)) => Err(RecordError::InvalidProfile { source, ran }),
     }
 }
 
@@ -153,6 +167,19 @@ impl Conclusion {
         RecordError::FilteredOut { only, exclude, ran }
     }
 
+    /// What is known where Scalene left no profile and the stacks are all there is.
+    fn without_scalene(&self, failure: &RecordError, calls: &Calls) -> Parsed {
+        let elapsed = self.state.program_seconds().unwrap_or(calls.sampling.attributed);
+        let memory = if self.options.memory { "; nothing is known about memory" } else { "" };
+        Parsed {
+            elapsed: Seconds::from_secs(elapsed),
+            warnings: vec![format!(
+                "Scalene left no profile ({failure}): times are from stacks alone{memory}"
+            )],
+            ..Parsed::default()
+        }
+    }
+
     /// Gives files their real paths and drops those that are not wanted: Scalene applies its
     /// patterns to time, not to memory. True when the caller's patterns dropped any.
     fn keep_wanted(&self, parsed: &mut Parsed, workspace: &Workspace) -> bool {
@@ -188,6 +215,7 @@ impl Conclusion {
     fn into_profile(
         self,
         mut parsed: Parsed,
+        calls: Option<Calls>,
         seen: &Seen,
         ran: Ran,
         workspace: &Workspace,
@@ -195,10 +223,12 @@ impl Conclusion {
         let mut warnings = self.warnings.clone();
         warnings.extend(
             seen.trouble.as_ref().map(|why| {
-                format!("stacks could not be sampled, so there are no call paths: {why}")
+                format!(
+                    "stacks could not be sampled beside Scalene, so that its own account of the time stands alone and \
+                     there are no call paths: {why}"
+                )
             }),
         );
-        let calls = self.calls(seen, workspace);
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
         warnings.extend(self.more_warnings(&parsed));
@@ -206,6 +236,22 @@ impl Conclusion {
             rename_snippet(&mut parsed, workspace);
         }
         let measure = &self.request.measure;
+        let timed_by = calls.as_ref().map_or(Witness::Scalene, |calls| {
+            let mut source = |path: &str| source(path, workspace);
+            analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
+        });
+        // Of a program too short to rank anything there is nothing to say.
+        #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+        let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
+        if let Some(calls) = calls.as_ref().filter(|_| timed_by == Witness::Scalene)
+            && samples >= RANKING_SAMPLES.value
+        {
+            warnings.push(format!(
+                "lines are timed by Scalene alone: of the stacks beside it only {} could be read, {} more made no sense \
+                 (the machine may be busy)",
+                calls.sampling.reads, calls.sampling.failures
+            ));
+        }
         if !measure.memory_leak_detector {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
         }
@@ -232,6 +278,9 @@ impl Conclusion {
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
             calls,
             proof: None,
+            call_counts: None,
+            floor: floor(&self.state, self.started_at),
+            timed_by,
             run: self.run_info(ran, warnings),
             id: self.id,
         }
@@ -256,17 +305,30 @@ impl Conclusion {
                 builder.function(if is_snippet { SNIPPET } else { real }, &function.name, !own)
             })
             .collect();
+        // Which node of this tree a node of the other became.
+        let mut became: HashMap<u32, u32> = HashMap::new();
+        let is_hidden = |site: &CallSite| {
+            let function = seen.tree.functions.get(site.function as usize);
+            function.is_some_and(|function| function.file == HIDDEN_FILE)
+        };
         for (index, node) in (0_u32..).zip(&seen.tree.nodes).filter(|(_, node)| node.samples > 0) {
             let mut stack: Vec<CallSite> = seen.tree.path(index).map(|node| node.site).collect();
             stack.reverse();
             let own = |site: &CallSite| is_own.get(site.function as usize).copied() == Some(true);
             let Some(first) = stack.iter().position(own) else { continue };
             let stack: Vec<CallSite> = { stack.iter().skip(first) }
+                .filter(|site| !is_hidden(site))
                 .filter_map(|site| {
                     Some(CallSite { function: *functions.get(site.function as usize)?, ..*site })
                 })
                 .collect();
-            builder.add_node(&stack, node);
+            became.extend(builder.add_node(&stack, node).map(|node| (index, node)));
+        }
+        for one in &seen.tree.meanwhile {
+            if let (Some(waiting), Some(cause)) = (became.get(&one.waiting), became.get(&one.cause))
+            {
+                builder.note(*waiting, *cause, one.seconds);
+            }
         }
         let tree = builder.finish();
         (!tree.nodes.is_empty()).then_some(Calls { tree, sampling: seen.sampling })
@@ -375,6 +437,17 @@ impl Conclusion {
         }
         warnings
     }
+}
+
+/// Largest file whose text is read for a profile.
+const LARGEST_SOURCE: u64 = 10 * 1024 * 1024;
+
+/// The text of a file that Scalene does not list.
+fn source(path: &str, workspace: &Workspace) -> Option<Source> {
+    let path = if path == SNIPPET { workspace.snippet() } else { path.into() };
+    let size = path.metadata().ok()?.len();
+    let bytes = (size <= LARGEST_SOURCE).then(|| std::fs::read(&path).ok()).flatten()?;
+    Some(Source::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The path with `..` and symlinks resolved, where the file exists.

@@ -68,7 +68,7 @@ impl Recorder {
         let workspace = Workspace::create()?;
         workspace.write("launch.py", tracker::launcher(LAUNCHER).as_bytes())?;
         workspace.write("read.py", tracker::READER.as_bytes())?;
-        let launch = record::launch_request(request, &place, Vec::new(), &workspace)?;
+        let launch = record::launch_request(request, &place, &workspace)?;
         let tracker = TrackRequest {
             packages,
             refused,

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
 
+use super::counting::CountingPass;
 use super::error::RecordError;
 use super::outcome::{self, Conclusion};
 use super::request::{Measure, RunRequest, Script, Target, find_script};
@@ -57,6 +58,8 @@ pub enum Event {
     Running(Tick),
     /// The program is over, its profile is being read.
     Reading,
+    /// The program runs once more, and its calls are counted.
+    Counting,
 }
 
 /// Runs programs under Scalene.
@@ -102,6 +105,7 @@ impl Recorder {
         let mut warnings = Vec::new();
         let options = options(request, &place, &ready, &workspace, &mut warnings);
         prepare(request, &place, &ready, &options, &workspace)?;
+        let counting = CountingPass::new(request, &place, &ready, &options.scope, &workspace)?;
         let spec = spec(request, &place, &ready, &options, &workspace);
         let limits = Limits { timeout: Some(request.timeout), grace: GRACE };
         let (started_at, load) =
@@ -131,9 +135,15 @@ impl Recorder {
         };
         let conclude = move || {
             let seen = sampler.map(Sampler::finish).unwrap_or_default();
-            outcome::conclude(conclusion, &seen, &workspace)
+            (outcome::conclude(conclusion, &seen, &workspace), workspace)
         };
-        tokio::task::spawn_blocking(conclude).await.unwrap_or(Err(RecordError::Cancelled))
+        let concluded = tokio::task::spawn_blocking(conclude).await;
+        let (profile, _workspace) = concluded.map_err(|_| RecordError::Cancelled)?;
+        let mut profile = profile?;
+        if let Some(counting) = counting {
+            counting.run(&mut profile, controls, on_event).await?;
+        }
+        Ok(profile)
     }
 
     /// Finds the interpreter for a program in `near` and equips it, as a run would.
@@ -293,6 +303,25 @@ fn scope(
     })
 }
 
+/// The program as Python is told it: a file or a module.
+pub(super) fn launch_target(
+    request: &RunRequest,
+    place: &Place,
+    workspace: &Workspace,
+) -> (LaunchMode, String) {
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    match &request.target {
+        Target::Module(name) => (LaunchMode::Module, name.trim().to_owned()),
+        Target::Snippet(_) => (LaunchMode::Script, text(&workspace.snippet())),
+        Target::Script(typed) => {
+            let absolute = place.script.as_ref().map(|script| script.absolute.as_path());
+            let same = absolute == Some(place.cwd.join(typed).as_path());
+            let target = if same { typed.clone() } else { absolute.map(text).unwrap_or_default() };
+            (LaunchMode::Script, target)
+        }
+    }
+}
+
 /// Writes the run's files.
 fn prepare(
     request: &RunRequest,
@@ -301,35 +330,29 @@ fn prepare(
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Result<(), RecordError> {
-    let arguments = ready.adapter.arguments(options);
-    workspace.write_request(&launch_request(request, place, arguments, workspace)?)
+    let launch = LaunchRequest {
+        scalene_args: ready.adapter.arguments(options),
+        own_libraries: own_libraries(place, ready),
+        ..launch_request(request, place, workspace)?
+    };
+    workspace.write_request(&launch)
 }
 
-/// What the launcher is told; writes a snippet's file.
+/// What the launcher is told but for Scalene; writes a snippet's file.
 pub(super) fn launch_request(
     request: &RunRequest,
     place: &Place,
-    scalene_args: Vec<String>,
     workspace: &Workspace,
 ) -> Result<LaunchRequest, RecordError> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let (mode, target) = match &request.target {
-        Target::Module(name) => (LaunchMode::Module, name.trim().to_owned()),
-        Target::Snippet(code) => {
-            workspace.write("snippet.py", code.as_bytes())?;
-            (LaunchMode::Script, text(&workspace.snippet()))
-        }
-        Target::Script(typed) => {
-            let absolute = place.script.as_ref().map(|script| script.absolute.as_path());
-            let same = absolute == Some(place.cwd.join(typed).as_path());
-            let target = if same { typed.clone() } else { absolute.map(text).unwrap_or_default() };
-            (LaunchMode::Script, target)
-        }
-    };
+    let (mode, target) = launch_target(request, place, workspace);
+    if let Target::Snippet(code) = &request.target {
+        workspace.write("snippet.py", code.as_bytes())?;
+    }
     let is_snippet = matches!(request.target, Target::Snippet(_));
     let tmpdir = request.env.iter().filter(|(name, _)| name == "TMPDIR").cloned();
     Ok(LaunchRequest {
-        scalene_args,
+        scalene_args: Vec::new(),
         mode,
         target,
         args: request.args.clone(),
@@ -337,7 +360,18 @@ pub(super) fn launch_request(
         path0: is_snippet.then(|| text(&place.cwd)),
         argv0: is_snippet.then(|| "-c".to_owned()),
         restore_env: tmpdir.collect(),
+        own_root: text(&place.root),
+        own_libraries: Vec::new(),
     })
+}
+
+/// Folders of libraries inside the project, as its `.venv`.
+fn own_libraries(place: &Place, ready: &Ready) -> Vec<String> {
+    let project = ready.project.iter().flat_map(|project| &project.site_packages);
+    let all = ready.interpreter.library_paths.iter().chain(project);
+    all.filter(|path| path.starts_with(&place.root) && !place.near().starts_with(path))
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
 }
 
 fn spec(

@@ -52,6 +52,8 @@ pub struct Measure {
     pub use_virtual_time: bool,
     /// Bytes between allocation samples.
     pub allocation_sampling_window: Option<u64>,
+    /// Run the program once more, without Scalene, and count calls.
+    pub count_calls: bool,
 }
 
 impl Default for Measure {
@@ -72,6 +74,7 @@ impl Default for Measure {
             memory_leak_detector: true,
             use_virtual_time: false,
             allocation_sampling_window: None,
+            count_calls: false,
         }
     }
 }
@@ -149,6 +152,7 @@ impl RunRequest {
             measured!(memory_leak_detector),
             measured!(use_virtual_time),
             measured!(allocation_sampling_window),
+            measured!(count_calls),
         ]
         .into_iter()
         .flatten()

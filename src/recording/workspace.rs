@@ -60,6 +60,14 @@ impl Workspace {
         self.dir.path().join("snippet.py")
     }
 
+    /// A folder for the counting pass: the counter, its list, and a `TMPDIR` of its own.
+    pub(super) fn counting(&self) -> Result<PathBuf, RecordError> {
+        let dir = self.dir.path().join("c");
+        let failed = |source| RecordError::Workspace { dir: dir.clone(), source };
+        std::fs::create_dir_all(dir.join("t")).map_err(failed)?;
+        Ok(dir)
+    }
+
     pub(super) fn write(&self, name: &str, content: &[u8]) -> Result<(), RecordError> {
         let failed = |source| RecordError::Workspace { dir: self.dir.path().to_owned(), source };
         std::fs::write(self.dir.path().join(name), content).map_err(failed)

@@ -16,6 +16,9 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use py_spy::StackTrace;
 
+use super::attribution::Doing;
+pub(super) use super::code::CodeMap;
+
 /// The program is stopped here, not by py-spy.
 pub(super) const HOLDS: bool = true;
 /// How long to wait for a thread to stop: one in the middle of disk I/O does not.
@@ -23,8 +26,8 @@ const STOP_WITHIN: Duration = Duration::from_millis(50);
 /// How long the main thread may take until it runs again.
 const RUNS_WITHIN: Duration = Duration::from_millis(10);
 
-/// Whether each thread is on a CPU, or could be.
-pub(super) type States = HashMap<u32, bool>;
+/// What each thread was doing just before a read.
+pub(super) type States = HashMap<u32, Doing>;
 
 /// Why nothing can be sampled here.
 pub(super) fn unable() -> Option<String> {
@@ -33,6 +36,17 @@ pub(super) fn unable() -> Option<String> {
     rustix::process::pidfd_open(own, rustix::process::PidfdFlags::empty())
         .err()
         .map(|why| format!("the kernel has no pidfd_open: {why}"))
+}
+
+/// Part of a core that a thread gets on this machine at this moment: all of one, unless more threads are
+/// ready to run than there are cores.
+pub(super) fn part_of_core() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let ready = text.split_whitespace().nth(3).and_then(|word| word.split_once('/'));
+    let ready = ready.and_then(|(ready, _)| ready.parse::<f64>().ok()).unwrap_or(1.0);
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
+    (cores / ready.max(1.0)).min(1.0)
 }
 
 /// Whether a process is still there and not a zombie.
@@ -52,12 +66,90 @@ fn threads(pid: u32) -> Option<Vec<u32>> {
     Some(entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
 }
 
-/// The state of each thread; `None` when the process is gone.
-pub(super) fn states(pid: u32) -> Option<States> {
-    let threads = threads(pid).filter(|threads| !threads.is_empty())?;
-    let of = |tid| Some((tid, state(&format!("/proc/{pid}/task/{tid}/stat"))? == b'R'));
-    let states: States = threads.into_iter().filter_map(of).collect();
-    (!states.is_empty() && exists(pid)).then_some(states)
+/// Looks at the threads of one process.
+pub(super) struct Threads {
+    pid: u32,
+    /// Memory of the interpreter's own variables, its lock among them.
+    interpreter: Vec<std::ops::Range<u64>>,
+}
+
+/// Numbers of the system call behind a lock, and of those that wait for a child.
+#[cfg(target_arch = "x86_64")]
+const FUTEX_AND_WAITS: (u64, &[u64]) = (202, &[61, 247]);
+#[cfg(target_arch = "aarch64")]
+const FUTEX_AND_WAITS: (u64, &[u64]) = (98, &[95, 260]);
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const FUTEX_AND_WAITS: (u64, &[u64]) = (u64::MAX, &[]);
+
+impl Threads {
+    pub(super) fn new(pid: u32) -> Self {
+        Self { pid, interpreter: interpreter(pid) }
+    }
+
+    /// What each thread does; `None` when the process is gone.
+    pub(super) fn states(&self) -> Option<States> {
+        let threads = threads(self.pid).filter(|threads| !threads.is_empty())?;
+        let states: States =
+            threads.into_iter().filter_map(|tid| Some((tid, self.doing(tid)?))).collect();
+        (!states.is_empty() && exists(self.pid)).then_some(states)
+    }
+
+    fn doing(&self, tid: u32) -> Option<Doing> {
+        let task = format!("/proc/{}/task/{tid}", self.pid);
+        if state(&format!("{task}/stat"))? == b'R' {
+            return Some(Doing::Runs);
+        }
+        // The number of the system call and its arguments; `running` when it has just left it.
+        let call = fs::read_to_string(format!("{task}/syscall")).unwrap_or_default();
+        let mut words = call.split_whitespace();
+        let number = words.next().and_then(|word| word.parse::<u64>().ok());
+        let address = words.next().and_then(|word| word.strip_prefix("0x"));
+        let address = address.and_then(|word| u64::from_str_radix(word, 16).ok());
+        let (futex, waits) = FUTEX_AND_WAITS;
+        Some(match (number, address) {
+            (None, _) if call.starts_with("running") => Doing::Runs,
+            (Some(number), Some(address)) if number == futex => {
+                let own = self.interpreter.iter().any(|range| range.contains(&address));
+                if own { Doing::WantsInterpreter } else { Doing::WaitsForThread }
+            }
+            (Some(number), _) if waits.contains(&number) => Doing::WaitsForChild,
+            _ => Doing::Waits,
+        })
+    }
+}
+
+/// Writable memory of the interpreter's program file or library, and what the kernel put right
+/// behind it for variables that start as zero.
+fn interpreter(pid: u32) -> Vec<std::ops::Range<u64>> {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+    let program = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let program = program.to_string_lossy();
+    let mut ranges: Vec<std::ops::Range<u64>> = Vec::new();
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let bounds = words.next().and_then(|bounds| bounds.split_once('-'));
+        let number = |text: &str| u64::from_str_radix(text, 16).ok();
+        let Some((Some(start), Some(end))) = bounds.map(|(a, b)| (number(a), number(b))) else {
+            continue;
+        };
+        let writable = words.next().is_some_and(|rights| rights.starts_with("rw"));
+        let file = words.nth(3).unwrap_or_default();
+        let of_python = !file.is_empty() && (file == program || file.contains("/libpython"));
+        let follows = file.is_empty() && ranges.last().is_some_and(|last| last.end == start);
+        if writable && (of_python || follows) {
+            ranges.push(start..end);
+        }
+    }
+    ranges
+}
+
+/// Whether a process runs another program than the one that started it, and is no worker that
+/// Python's `multiprocessing` started anew.
+pub(super) fn is_foreign(pid: u32, parent: u32) -> bool {
+    let command = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let (own, first) = (command(pid), command(parent));
+    let marks: [&[u8]; 2] = [b"multiprocessing.spawn", b"multiprocessing.forkserver"];
+    own != first && !marks.iter().any(|mark| own.windows(mark.len()).any(|part| part == *mark))
 }
 
 /// Children, their children and so on.
@@ -83,16 +175,19 @@ pub(super) fn descendants(pid: u32) -> Vec<u32> {
 #[derive(Default)]
 pub(super) struct ThreadIds(HashMap<u64, u32>);
 
+/// What a thread was doing. One that nobody knows counts as running.
+pub(super) fn doing(_: &StackTrace, tid: Option<u32>, states: &States) -> Doing {
+    tid.and_then(|tid| states.get(&tid)).copied().unwrap_or(Doing::Runs)
+}
+
 /// Bytes of that record that are searched.
 const RECORD: usize = 2048;
 
 impl ThreadIds {
-    /// Whether a thread of Python was on a CPU. One that nobody knows counts as running.
-    pub(super) fn running(&mut self, trace: &StackTrace, pid: u32, states: &States) -> bool {
+    /// The thread of the system that a thread of Python is.
+    pub(super) fn of(&mut self, trace: &StackTrace, pid: u32, states: &States) -> Option<u32> {
         let told = trace.os_thread_id.and_then(|id| u32::try_from(id).ok());
-        let tid =
-            told.filter(|tid| states.contains_key(tid)).or_else(|| self.find(trace, pid, states));
-        tid.and_then(|tid| states.get(&tid)).copied().unwrap_or(true)
+        told.filter(|tid| states.contains_key(tid)).or_else(|| self.find(trace, pid, states))
     }
 
     fn find(&mut self, trace: &StackTrace, pid: u32, states: &States) -> Option<u32> {
@@ -117,23 +212,49 @@ fn search(record: u64, pid: u32, states: &States) -> Option<u32> {
     found.iter().copied().find(|tid| *tid != pid).or_else(|| found.first().copied())
 }
 
+/// The address of the instruction that a stopped thread is at.
+#[cfg(target_arch = "x86_64")]
+fn instruction(tid: Pid) -> Option<u64> {
+    ptrace::getregs(tid).ok().map(|registers| registers.rip)
+}
+
+#[cfg(target_arch = "aarch64")]
+fn instruction(tid: Pid) -> Option<u64> {
+    ptrace::getregs(tid).ok().map(|registers| registers.pc)
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn instruction(_: Pid) -> Option<u64> {
+    None
+}
+
 /// The threads of a process that are stopped, or are being stopped.
 pub(super) struct Held {
     pid: u32,
     stopped: Vec<Pid>,
     /// Asked to stop and not yet there: let go as soon as they are.
     owed: Vec<Pid>,
+    /// When the first of them stopped. On a busy machine a thread first has to be given a CPU to stop:
+    /// that time it would have waited anyway.
+    since: Option<Instant>,
 }
 
 impl Held {
     pub(super) fn new(pid: u32) -> Self {
-        Self { pid, stopped: Vec::new(), owed: Vec::new() }
+        Self { pid, stopped: Vec::new(), owed: Vec::new(), since: None }
+    }
+
+    /// Where the threads that are stopped are in their machine code.
+    pub(super) fn instructions(&self) -> HashMap<u32, u64> {
+        let of = |tid: &Pid| Some((tid.as_raw().unsigned_abs(), instruction(*tid)?));
+        self.stopped.iter().filter_map(of).collect()
     }
 
     /// Stops the threads that run. One that sleeps changes nothing that is read, and would have to be
     /// given a CPU first to be stopped.
     pub(super) fn hold(&mut self, states: &States) -> Result<(), String> {
-        let running = states.iter().filter(|(_, running)| **running).map(|(tid, _)| *tid);
+        let running = states.iter().filter(|(_, doing)| **doing == Doing::Runs);
+        let running = running.map(|(tid, _)| *tid);
         let (main, others): (Vec<u32>, Vec<u32>) = running.partition(|tid| *tid == self.pid);
         self.stop(&others)?;
         self.stop(&main)
@@ -175,6 +296,7 @@ impl Held {
             match waitid(Id::Pid(tid), flags) {
                 Ok(WaitStatus::PtraceEvent(_, _, event)) if is_stop(event) => {
                     self.stopped.push(tid);
+                    self.since.get_or_insert_with(Instant::now);
                 }
                 // On its way to a signal: it gets it, and stops right after.
                 Ok(WaitStatus::PtraceEvent(_, signal, 0) | WaitStatus::Stopped(_, signal)) => {
@@ -193,8 +315,8 @@ impl Held {
         }
     }
 
-    /// Lets everything go on, also what stops late.
-    pub(super) fn release(&mut self) {
+    /// Lets everything go on, also what stops late; says for how long something stood still.
+    pub(super) fn release(&mut self) -> Duration {
         self.release_stopped();
         while !self.owed.is_empty() && exists(self.pid) {
             std::thread::sleep(Duration::from_millis(1));
@@ -202,6 +324,7 @@ impl Held {
             self.release_stopped();
         }
         self.owed.clear();
+        self.since.take().map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Lets those go on that have stopped: the main thread first, until it runs and has taken the signals that came

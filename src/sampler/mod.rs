@@ -8,6 +8,9 @@
 //! Owns: attaching, timing, and the number of processes and threads looked at. Knows nothing of
 //! Scalene but its name. Entry point: [`Sampler::start`].
 
+mod attribution;
+#[cfg(target_os = "linux")]
+mod code;
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(not(target_os = "linux"))]
@@ -26,6 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use self::attribution::Processes;
 use self::process::Watched;
 use crate::profile::{CallTree, CallTreeBuilder, Sampling};
 
@@ -67,6 +71,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Found {
     tree: CallTreeBuilder,
+    processes: Processes,
     sampling: Sampling,
     trouble: Option<String>,
 }
@@ -133,6 +138,7 @@ fn manage(pid: u32, shared: &Arc<Shared>) {
         shared.lock().trouble = Some(why);
         return;
     }
+    shared.lock().processes.set_main(pid);
     let mut known: HashSet<u32> = HashSet::new();
     let mut watchers: Vec<JoinHandle<()>> = Vec::new();
     loop {
@@ -141,8 +147,7 @@ fn manage(pid: u32, shared: &Arc<Shared>) {
             watchers.retain(|watcher| !watcher.is_finished());
             if watchers.len() < MOST_PROCESSES && known.insert(process) {
                 let own = Arc::clone(shared);
-                let main = process == pid;
-                watchers.push(thread::spawn(move || Watched::new(process, main, &own).watch()));
+                watchers.push(thread::spawn(move || Watched::new(process, pid, &own).watch()));
             }
         }
         if !shared.sleep(CHILDREN) || !system::exists(pid) {

@@ -4,15 +4,22 @@ use std::collections::HashMap;
 
 use py_spy::StackTrace;
 
+use super::attribution::Doing;
+
 /// The program is stopped by py-spy.
 pub(super) const HOLDS: bool = false;
 
-/// Whether each thread is on a CPU; py-spy tells.
-pub(super) type States = HashMap<u32, bool>;
+/// What each thread was doing; py-spy tells only after the read.
+pub(super) type States = HashMap<u32, Doing>;
 
 /// Why nothing can be sampled here.
 pub(super) fn unable() -> Option<String> {
     None
+}
+
+/// Part of a core that a thread gets: not known.
+pub(super) fn part_of_core() -> f64 {
+    1.0
 }
 
 /// Whether a process is still there; unknown until a read fails.
@@ -20,9 +27,23 @@ pub(super) fn exists(_: u32) -> bool {
     true
 }
 
-/// Nothing to say beforehand.
-pub(super) fn states(_: u32) -> Option<States> {
-    Some(States::new())
+/// Looks at the threads of one process.
+pub(super) struct Threads;
+
+impl Threads {
+    pub(super) fn new(_: u32) -> Self {
+        Self
+    }
+
+    /// Nothing to say beforehand.
+    pub(super) fn states(&self) -> Option<States> {
+        Some(States::new())
+    }
+}
+
+/// Children are not looked at here.
+pub(super) fn is_foreign(_: u32, _: u32) -> bool {
+    true
 }
 
 /// Children are looked at on Linux only.
@@ -35,9 +56,27 @@ pub(super) fn descendants(_: u32) -> Vec<u32> {
 pub(super) struct ThreadIds;
 
 impl ThreadIds {
-    /// Whether a thread of Python was on a CPU.
-    pub(super) fn running(&mut self, trace: &StackTrace, _: u32, _: &States) -> bool {
-        trace.active
+    /// The thread of the system that a thread of Python is: not known.
+    pub(super) fn of(&mut self, _: &StackTrace, _: u32, _: &States) -> Option<u32> {
+        None
+    }
+}
+
+/// What a thread was doing, as far as that is known.
+pub(super) fn doing(trace: &StackTrace, _: Option<u32>, _: &States) -> Doing {
+    if trace.active { Doing::Runs } else { Doing::Waits }
+}
+
+/// Machine code is not looked at here.
+pub(super) struct CodeMap;
+
+impl CodeMap {
+    pub(super) fn new(_: u32) -> Self {
+        Self
+    }
+
+    pub(super) fn at(&mut self, _: u64) -> Option<super::attribution::Code> {
+        None
     }
 }
 
@@ -49,9 +88,17 @@ impl Held {
         Self
     }
 
+    /// Where threads are in their machine code: not known.
+    pub(super) fn instructions(&self) -> HashMap<u32, u64> {
+        HashMap::new()
+    }
+
     pub(super) fn hold(&mut self, _: &States) -> Result<(), String> {
         Ok(())
     }
 
-    pub(super) fn release(&mut self) {}
+    /// py-spy does not say how long it stopped the program.
+    pub(super) fn release(&mut self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use py_spy::config::LockingStrategy;
-use py_spy::{Config, Pid, PythonSpy};
+use py_spy::{Config, Pid, PythonSpy, StackTrace};
 
 use super::stacks::Stacks;
 use super::system::{self, Held};
 use super::{INTERVAL, MOST_STOPPED, Shared};
+use crate::profile::Sampling;
 
 /// How long a process may take until its interpreter can be read.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -24,18 +25,57 @@ pub(super) struct Watched {
     pid: u32,
     /// The program itself, not a child of it.
     main: bool,
+    /// It runs another program: whoever started it waits for it, and that is where its time counts.
+    foreign: bool,
     shared: Arc<Shared>,
     random: u64,
 }
 
+/// Why a read brought nothing.
+enum Failure {
+    /// A thread could not be stopped.
+    Unstopped(String),
+    /// The program stood still, and its memory made no sense.
+    Unreadable(String),
+}
+
+impl Failure {
+    /// Counts it, and says it in words.
+    fn count(self, sampling: &mut Sampling) -> String {
+        match self {
+            Self::Unstopped(why) => {
+                sampling.missed += 1;
+                why
+            }
+            Self::Unreadable(why) => {
+                sampling.failures += 1;
+                why
+            }
+        }
+    }
+}
+
+/// Reads all stacks. Memory that makes no sense may make the reader panic: then it is a failed read.
+fn stack_traces(spy: &mut PythonSpy) -> Result<Vec<StackTrace>, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| spy.get_stack_traces()))
+        .map_err(|_| "the reader gave up on the program's memory".to_owned())?
+        .map_err(|why| format!("{why:#}"))
+}
+
 impl Watched {
-    pub(super) fn new(pid: u32, main: bool, shared: &Arc<Shared>) -> Self {
-        Self { pid, main, shared: Arc::clone(shared), random: u64::from(pid) | 1 }
+    /// `program` is the process that was started first.
+    pub(super) fn new(pid: u32, program: u32, shared: &Arc<Shared>) -> Self {
+        let main = pid == program;
+        let foreign = !main && system::is_foreign(pid, program);
+        Self { pid, main, foreign, shared: Arc::clone(shared), random: u64::from(pid) | 1 }
     }
 
     pub(super) fn watch(mut self) {
         match self.connect() {
-            Ok(spy) => self.sample(spy),
+            Ok(spy) => {
+                self.sample(spy);
+                self.shared.lock().processes.ended(self.pid);
+            }
             // A child need not be Python.
             Err(Some(why)) if self.main => self.shared.lock().trouble = Some(why),
             Err(_) => {}
@@ -74,25 +114,36 @@ impl Watched {
     fn sample(&mut self, mut spy: PythonSpy) {
         let mut stacks = Stacks::new(&self.shared.runner);
         let mut held = Held::new(self.pid);
+        let threads = system::Threads::new(self.pid);
+        let mut code = system::CodeMap::new(self.pid);
+        if !self.foreign {
+            self.shared.lock().sampling.processes += 1;
+        }
         let mut last = Instant::now();
         // Seconds for which the program may still be stopped: a slow read now and then is allowed.
         let mut credit = MOST_CREDIT;
         let mut failures = 0;
+        let mut idle = true;
         while failures < MOST_FAILURES {
             let due = Duration::from_secs_f64((-credit / MOST_STOPPED).clamp(0.0, 1.0));
             let pause = self.jittered(INTERVAL) + due;
             if !self.shared.sleep(pause) {
                 break;
             }
-            let Some(states) = system::states(self.pid) else { break };
+            let Some(states) = threads.states() else { break };
             let begin = Instant::now();
             let read = match held.hold(&states) {
-                Ok(()) => spy.get_stack_traces().map_err(|why| format!("{why:#}")),
-                Err(why) => Err(why),
+                Ok(()) => stack_traces(&mut spy).map_err(Failure::Unreadable),
+                Err(why) => Err(Failure::Unstopped(why)),
             };
-            held.release();
-            let stopped = begin.elapsed().as_secs_f64();
-            let seconds = begin.duration_since(last).as_secs_f64();
+            let instructions = held.instructions();
+            let held_for = held.release();
+            let stopped = if system::HOLDS { held_for } else { begin.elapsed() }.as_secs_f64();
+            // On an overloaded machine the program would not have run all of that time.
+            let lost = stopped * system::part_of_core();
+            // What begins between two reads has not been there for all of the time.
+            let since = begin.duration_since(last);
+            let seconds = if idle { since.min(2 * INTERVAL) } else { since }.as_secs_f64();
             last = begin;
             let mut found = self.shared.lock();
             found.sampling.stopped += stopped;
@@ -100,20 +151,26 @@ impl Watched {
                 Ok(traces) => {
                     failures = 0;
                     found.sampling.reads += 1;
-                    for trace in &traces {
-                        stacks.count(trace, self.pid, &states, seconds, &mut found);
+                    let mut code_of = |tid: u32| code.at(*instructions.get(&tid)?);
+                    let each = traces.iter().filter_map(|trace| {
+                        stacks.count(trace, self.pid, &states, seconds, &mut code_of, &mut found)
+                    });
+                    let each: Vec<_> = each.collect();
+                    idle = each.is_empty();
+                    if !self.foreign {
+                        found.attribute(self.pid, &each, seconds);
                     }
                 }
                 Err(why) => {
                     failures += 1;
-                    found.sampling.failures += 1;
+                    let why = why.count(&mut found.sampling);
                     if failures == MOST_FAILURES && self.main {
                         found.trouble = Some(why);
                     }
                 }
             }
             drop(found);
-            credit = (credit + MOST_STOPPED * seconds).min(MOST_CREDIT) - stopped;
+            credit = (credit + MOST_STOPPED * since.as_secs_f64()).min(MOST_CREDIT) - lost;
         }
         drop(held);
     }

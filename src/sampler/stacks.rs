@@ -3,6 +3,7 @@
 use py_spy::{Frame, StackTrace};
 
 use super::Found;
+use super::attribution::{Code, Doing, Thread};
 use super::system::{self, States};
 use crate::profile::CallSite;
 
@@ -29,39 +30,72 @@ impl Stacks {
         Self { tids: system::ThreadIds::default(), runner: runner.to_owned() }
     }
 
-    /// Counts what one thread did.
+    /// Counts what one thread did; nothing for a thread of Scalene's own.
     pub(super) fn count(
         &mut self,
         trace: &StackTrace,
         pid: u32,
         states: &States,
         seconds: f64,
+        code: &mut dyn FnMut(u32) -> Option<Code>,
         found: &mut Found,
-    ) {
-        if trace.frames.is_empty() {
-            return;
-        }
-        let frames = match own(&trace.frames, &self.runner) {
-            Own::Program(frames) => frames,
+    ) -> Option<Thread> {
+        let (frames, replaced) = match own(&trace.frames, &self.runner) {
+            Own::Program { frames, replaced } => (frames, replaced),
             Own::Profiler => {
                 found.sampling.profiler += seconds;
-                return;
+                return Some(Thread { node: None, doing: Doing::Runs, code: None });
             }
         };
-        let waiting = !self.tids.running(trace, pid, states);
+        if frames.is_empty() {
+            return None;
+        }
+        let tid = self.tids.of(trace, pid, states);
+        let doing = match system::doing(trace, tid, states) {
+            // Scalene lets a wait time out now and then to look after its timer.
+            Doing::Waits if replaced == Some(Replaced::Lock) => Doing::WaitsForThread,
+            Doing::Runs | Doing::WantsInterpreter if replaced == Some(Replaced::Lock) => {
+                Doing::Polls
+            }
+            Doing::Waits if replaced == Some(Replaced::Join) => Doing::WaitsForChild,
+            doing => doing,
+        };
+        let waiting = !matches!(doing, Doing::Runs | Doing::WantsInterpreter);
         let mut stack: Vec<CallSite> = Vec::with_capacity(frames.len());
         // py-spy lists the innermost first.
         for frame in frames.iter().rev() {
             let function = found.tree.function(&frame.filename, &frame.name, false);
             stack.push(CallSite { function, line: u32::try_from(frame.line).unwrap_or(0) });
         }
-        found.tree.add(&stack, seconds, waiting);
+        let code = tid.filter(|_| doing == Doing::Runs).and_then(code);
+        Some(Thread { node: found.tree.add(&stack, seconds, waiting), doing, code })
+    }
+}
+
+/// What a frame of Scalene's stands in for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Replaced {
+    /// Something that another thread ends.
+    Lock,
+    /// The end of a process.
+    Join,
+    Other,
+}
+
+impl Replaced {
+    fn by(frame: &Frame) -> Self {
+        let file = frame.filename.rsplit(['/', '\\']).next().unwrap_or_default();
+        match file {
+            "replacement_pjoin.py" => Self::Join,
+            _ if file.contains("lock") || file.contains("thread_join") => Self::Lock,
+            _ => Self::Other,
+        }
     }
 }
 
 enum Own<'a> {
-    /// Its frames, innermost first.
-    Program(&'a [Frame]),
+    /// Its frames, innermost first, and what Scalene put on top of them.
+    Program { frames: &'a [Frame], replaced: Option<Replaced> },
     /// Scalene's handlers, on top of the program's frames.
     Profiler,
 }
@@ -83,13 +117,37 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
             || frame.filename.ends_with("threading.py")
     };
     let outer = frames.iter().rev().take_while(runs_it).count();
-    let rest = frames.get(..frames.len() - outer).unwrap_or_default();
-    let Some(first) = rest.iter().rposition(is_scalene) else { return Own::Program(frames) };
-    if rest.get(first).is_some_and(stands_in) {
-        Own::Program(frames.get(first + 1..).unwrap_or_default())
-    } else {
-        Own::Profiler
+    if is_profilers(frames.iter().rev().take(outer), runner) {
+        return Own::Program { frames: &[], replaced: None };
     }
+    let rest = frames.get(..frames.len() - outer).unwrap_or_default();
+    let Some(first) = rest.iter().rposition(is_scalene) else {
+        // Of a thread of Scalene's own nothing is left but what starts threads.
+        let frames = if rest.is_empty() { rest } else { frames };
+        return Own::Program { frames, replaced: None };
+    };
+    match rest.get(first).filter(|frame| stands_in(frame)) {
+        Some(frame) => Own::Program {
+            frames: frames.get(first + 1..).unwrap_or_default(),
+            replaced: Some(Replaced::by(frame)),
+        },
+        None => Own::Profiler,
+    }
+}
+
+/// Whether a thread is one of Scalene's own, from its outermost frames, outermost first: those of the
+/// program come through the file that starts Scalene, or begin in Scalene's stand-in for a thread's start.
+fn is_profilers<'a>(outer: impl Iterator<Item = &'a Frame>, runner: &str) -> bool {
+    let mut own = false;
+    for frame in outer {
+        let name = frame.filename.rsplit(['/', '\\']).next().unwrap_or_default();
+        if frame.filename == runner || (name == "scalene_profiler.py" && !own) {
+            return false;
+        }
+        own |= SCALENE.iter().any(|part| frame.filename.contains(part))
+            && !name.starts_with(STAND_INS.0);
+    }
+    own
 }
 
 #[cfg(test)]
@@ -115,7 +173,7 @@ mod tests {
     /// Frames that are left; none for a sample of the profiler's.
     fn kept(files_and_names: &[(&str, &str)]) -> Option<usize> {
         match own(&frames(files_and_names), "/w/launch.py") {
-            Own::Program(frames) => Some(frames.len()),
+            Own::Program { frames, .. } => Some(frames.len()),
             Own::Profiler => None,
         }
     }
@@ -144,5 +202,12 @@ mod tests {
             ("/l/threading.py", "_bootstrap"),
         ];
         assert_eq!(kept(&thread), Some(4), "a thread of the program");
+        let queue = [
+            ("/l/random.py", "random"),
+            ("SITE/scalene_profiler.py", "malloc_signal_queue_processor"),
+            ("SITE/scalene_sigqueue.py", "run"),
+            ("/l/threading.py", "_bootstrap"),
+        ];
+        assert_eq!(kept(&queue), Some(0), "a thread of Scalene's");
     }
 }

@@ -10,7 +10,7 @@ use crate::profile::{
 };
 
 /// What a document holds, before it is tied to the run that made it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Parsed {
     /// Absolute path of the script, when the document says.
     pub program: Option<String>,

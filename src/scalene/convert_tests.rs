@@ -90,9 +90,10 @@ fn memory_is_unknown_when_it_was_off() {
 
 #[test]
 fn memory_is_in_mebibytes_and_names_the_line() {
-    let footprint = read("leak_list--2.4.0").footprint.unwrap();
+    let parsed = read("leak_list--2.4.0");
+    let footprint = parsed.footprint.unwrap();
     assert!((400.0..450.0).contains(&footprint.peak.get()), "{footprint:?}");
-    let average = footprint.average().unwrap().get();
+    let average = footprint.average(parsed.elapsed).unwrap().get();
     assert!((150.0..300.0).contains(&average), "grows steadily to 416, mean {average}");
     assert_eq!(footprint.peak_at.unwrap().1.get(), 13);
 }

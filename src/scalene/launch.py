@@ -19,13 +19,14 @@ if _HAS_PATH0:
     del sys.path[0]
 _MODULES0 = set(sys.modules)  # what plain Python would have loaded too
 
+import time  # noqa: E402
+_LAUNCHED = time.time()  # Python itself has started
 import builtins  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import signal  # noqa: E402
 import threading  # noqa: E402
-import time  # noqa: E402
 import warnings  # noqa: E402
 from types import ModuleType  # noqa: E402
 
@@ -56,6 +57,7 @@ class State:
 
     def __init__(self, request):
         self.path = request["state_file"]
+        self.floor = Floor(request)
         self.cpu0 = (0.0, 0.0)
         self.messages = []  # what Scalene wanted to print
         self.finishing = False  # the program is over, its profile is being written
@@ -65,7 +67,7 @@ class State:
             "warnings": [], "program_started_at": None, "program_ended_at": None,
             "exit_code": None, "exception": None, "max_rss_bytes": None,
             "user_cpu_sec": None, "system_cpu_sec": None,
-            "replaced_by_exec": False, "scalene_messages": "",
+            "replaced_by_exec": False, "scalene_messages": "", "floor": None,
         }
 
     def warn(self, text):
@@ -81,7 +83,8 @@ class State:
     def ended(self, exit_code, exception=None):
         """The program's own code is over; the profile is not yet written."""
         self.finishing = True
-        fields = {"program_ended_at": time.time(), "exit_code": exit_code, "exception": exception}
+        fields = {"program_ended_at": time.time(), "exit_code": exit_code, "exception": exception,
+                  "floor": self.floor.figures()}
         if resource:
             usage = resource.getrusage(resource.RUSAGE_SELF)
             unit = 1 if sys.platform == "darwin" else 1024
@@ -105,6 +108,103 @@ class State:
             os.replace(temp, self.path)
         except OSError:
             pass  # a full disk must not stop the program
+
+
+# ---------------------------------------------------------------- what no hot line removes
+
+class Floor:
+    """What the program costs whichever of its lines is made quicker: imports and collections."""
+
+    def __init__(self, request):
+        self.root = os.path.join(request["own_root"], "")
+        self.libraries = tuple(os.path.join(path, "") for path in request["own_libraries"])
+        self.imports = None  # seconds by module; those of one do not contain those of another
+        self.gc_sec, self.collections = 0.0, None
+        self.on_gc = None
+        self.restarted = REEXEC in os.environ
+
+    def begin(self):
+        """Just before the program's first line."""
+        self.time_imports()
+        self.time_collections()
+
+    def time_imports(self):
+        # Every import of a module that is not loaded yet takes the module's lock for as long as
+        # it lasts, and lets it go again.  Timed there, we are not on the stack meanwhile, and
+        # neither finders nor loaders nor tracebacks change.
+        bootstrap = sys.modules.get("_frozen_importlib")
+        manager = getattr(bootstrap, "_ModuleLockManager", None)
+        if not isinstance(manager, type):
+            return
+        self.imports = imports = {}
+        stacks, clock, thread, add = {}, time.perf_counter, threading.get_ident, self.add
+
+        class TimedLockManager(manager):
+            def __init__(self, name):
+                manager.__init__(self, name)
+                self.timed_name = name
+
+            def __enter__(self):
+                self.timed_stack = stacks.setdefault(thread(), [])
+                self.timed_parts = {}
+                self.timed_stack.append(self.timed_parts)
+                self.timed_since = clock()
+                return manager.__enter__(self)
+
+            def __exit__(self, *error):
+                took, stack = clock() - self.timed_since, self.timed_stack
+                while stack and stack.pop() is not self.timed_parts:
+                    pass
+                try:
+                    add(self.timed_name, took, self.timed_parts, stack[-1] if stack else imports)
+                except Exception:
+                    pass  # a figure less
+                return manager.__exit__(self, *error)
+
+        hide(TimedLockManager.__init__, TimedLockManager.__enter__, TimedLockManager.__exit__, Floor.add)
+        bootstrap._ModuleLockManager = TimedLockManager
+
+    def add(self, name, took, parts, whole):
+        """Seconds of one import.  A library has all that it imports; of the program's own modules
+        each has what it does itself, and what it imports stands beside it."""
+        module = sys.modules.get(name)
+        file = None
+        if issubclass(type(module), ModuleType):  # not asking what the module makes of it
+            file = object.__getattribute__(module, "__dict__").get("__file__")
+        own = type(file) is str and file.startswith(self.root) and not file.startswith(self.libraries)
+        if own:
+            parts[name, True] = parts.get((name, True), 0.0) + took - sum(parts.values())
+        else:
+            parts = {(name.partition(".")[0], False): took}
+        for key, seconds in parts.items():
+            whole[key] = whole.get(key, 0.0) + seconds
+
+    def time_collections(self):
+        self.collections, since, clock = [0, 0, 0], [None], time.perf_counter
+
+        def on_gc(phase, info):
+            if phase == "start":
+                since[0] = clock()
+            elif since[0] is not None:
+                self.gc_sec += clock() - since[0]
+                self.collections[info["generation"]] += 1
+                since[0] = None
+
+        hide(on_gc)
+        self.on_gc = on_gc
+        gc.callbacks.append(on_gc)
+
+    def figures(self):
+        """For the parent process."""
+        imports = sorted((self.imports or {}).items(), key=lambda item: -item[1])
+        seen = self.on_gc is not None and any(f is self.on_gc for f in gc.callbacks)
+        return {
+            "launched_at": None if self.restarted else _LAUNCHED,
+            "imports_sec": None if self.imports is None else sum(t for _, t in imports),
+            "imports": [[name, t] for (name, _), t in imports[:20]],
+            "gc_sec": self.gc_sec if seen else None,
+            "gc_collections": self.collections if seen else None,
+        }
 
 
 # ---------------------------------------------------------------- the environment
@@ -401,10 +501,12 @@ class Program:
             try:
                 if self.as_module:
                     import runpy
+                    self.st.floor.begin()
                     runpy._run_module_as_main(
                         self.target if self.request["mode"] == "module" else "__main__",
                         self.request["mode"] == "module")
                 else:
+                    self.st.floor.begin()
                     _exec(self.code, self.main_module.__dict__)
             except BaseException as e:
                 error = e

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 /// Source of the launcher, written beside each run's other files.
 pub const LAUNCHER: &str = include_str!("launch.py");
 
+/// File name of the launcher's functions that run while the program does: no code of anybody's.
+pub const HIDDEN_FILE: &str = "<scalene launcher>";
+
 /// How the program is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -42,6 +45,10 @@ pub struct LaunchRequest {
     pub argv0: Option<String>,
     /// Variables that get these values back just before the program starts.
     pub restore_env: BTreeMap<String, String>,
+    /// Modules below this folder are the program's own.
+    pub own_root: String,
+    /// Folders below it that hold libraries.
+    pub own_libraries: Vec<String>,
 }
 
 /// How far the launcher got.
@@ -87,6 +94,24 @@ pub struct LaunchState {
     pub system_cpu_sec: Option<f64>,
     /// What Scalene wanted to print.
     pub scalene_messages: String,
+    /// Costs beside the program's own lines, at its end.
+    pub floor: Option<LaunchFloor>,
+}
+
+/// What the launcher measured beside the program's own lines.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default)]
+pub struct LaunchFloor {
+    /// When Python was ready, seconds since 1970; absent after a restart.
+    pub launched_at: Option<f64>,
+    /// Seconds in imports.
+    pub imports_sec: Option<f64>,
+    /// The same by module, largest first; those of one do not contain those of another.
+    pub imports: Vec<(String, f64)>,
+    /// Seconds in the garbage collector.
+    pub gc_sec: Option<f64>,
+    /// Collections by generation.
+    pub gc_collections: Option<Vec<u64>>,
 }
 
 /// A failure that is not the program's.

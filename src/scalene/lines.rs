@@ -251,6 +251,7 @@ fn convert_line(number: LineNo, raw: &RawLine<'_>, at: At, doubts: &mut Doubts) 
     Some(Line {
         number,
         cpu: LineCpu { core_utilization, ..cpu },
+        scalene: None,
         memory: Some(memory),
         gpu: Some(gpu),
         awaiting: (raw.n_async_await_percent != Num::Absent).then_some(awaiting),

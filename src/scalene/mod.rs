@@ -23,7 +23,10 @@ mod version;
 
 pub use convert::Parsed;
 pub use environ::{ScaleneInstall, environment};
-pub use launcher::{LAUNCHER, LaunchError, LaunchMode, LaunchPhase, LaunchRequest, LaunchState};
+pub use launcher::{
+    HIDDEN_FILE, LAUNCHER, LaunchError, LaunchFloor, LaunchMode, LaunchPhase, LaunchRequest,
+    LaunchState,
+};
 pub use options::RecordOptions;
 pub use parse::{ParseError, parse};
 pub use scope::{Scope, ScopeRequest};

@@ -46,6 +46,8 @@ pub enum ParseError {
 /// # Errors
 /// [`ParseError`] when there is no profile in it at all.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
+    // Editors and shells on Windows put a byte-order mark in front.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if let Some(split) = Split::of_large(bytes)
         && let Some(raw) = split.read()
     {

@@ -140,7 +140,7 @@ mod tests {
         };
         let region = Some((of(3), of(6)));
         let (memory, gpu, awaiting, spread) = (None, None, None, None);
-        (Line { number: of(number), cpu, memory, gpu, awaiting, region, spread }, sketch)
+        (Line { memory, gpu, awaiting, region, spread, ..Line::timed(of(number), cpu) }, sketch)
     }
 
     fn spans(lines: Vec<(Line, Sketch)>) -> Vec<Option<(u32, u32)>> {

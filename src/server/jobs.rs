@@ -45,6 +45,7 @@ impl Phase {
             Event::Starting => Self::Running(None),
             Event::Running(tick) => Self::Running(Some(tick)),
             Event::Reading => Self::Reading,
+            Event::Counting => Self::Preparing("counting calls in one more run".to_owned()),
         }
     }
 

@@ -45,6 +45,12 @@ pub(super) fn read(store: &Store, uri: &str) -> Result<ReadResourceResult, Error
     let profile = store.get(id).map_err(|error| unknown(error.to_string()))?;
     let body = match view {
         "" => json!(ProfileAnswer::whole(&profile)),
+        "output" if profile.run.environment.is_none() => {
+            return Err(unknown(format!(
+                "profile {} was loaded from a file, which does not hold the program's output",
+                profile.id
+            )));
+        }
         "output" => json!({
             "stdout": OutputInfo::whole(&profile.run.stdout),
             "stderr": OutputInfo::whole(&profile.run.stderr),

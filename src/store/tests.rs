@@ -1,6 +1,6 @@
 use super::*;
 use crate::profile::{
-    Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds, Status,
+    Measured, Outcome, Output, Program, ProgramKind, Reporting, RunInfo, Seconds, Status, Witness,
 };
 
 fn profile(length: usize, output_bytes: usize) -> Profile {
@@ -41,6 +41,9 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         call_paths: Vec::new(),
         calls: None,
         proof: None,
+        call_counts: None,
+        floor: None,
+        timed_by: Witness::Scalene,
     }
 }
 

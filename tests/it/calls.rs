@@ -1,8 +1,10 @@
 //! Call paths: sampled from outside, next to Scalene, and asked for through the server.
 
-use scalene_mcp::analysis::{self, CpuBasis};
-use scalene_mcp::answer::{AnalysisAnswer, Answer, Focus};
-use scalene_mcp::profile::{CallSite, CallTreeBuilder, Calls, Sampling};
+use scalene_mcp::analysis::{self, Agreement, CpuBasis};
+use scalene_mcp::answer::{AnalysisAnswer, Answer, CpuHotspotsAnswer, Focus};
+use scalene_mcp::profile::{
+    CallSite, CallTreeBuilder, Calls, LineNo, Profile, Sampling, Source, Witness,
+};
 use serde_json::{Value, json};
 
 use crate::support::client::Session;
@@ -88,8 +90,10 @@ async fn threads_and_children_of_the_program_are_sampled_too() {
     let answer = session.call("get_call_paths", json!({"profile_id": id})).await;
     let (work, sleep) = (named(&answer.structured, "crunch"), named(&answer.structured, "napper"));
     // Two threads of work share the interpreter: each runs half of the time at most.
-    assert!(f(&work["total_sec"]) > f(&sleep["total_sec"]), "{}", answer.text);
-    assert!(f(&sleep["waiting_sec"]) > 0.8 * f(&sleep["total_sec"]), "{}", answer.text);
+    assert!(f(&work["total_sec"]) > 0.3 * f(&sleep["total_sec"]), "{}", answer.text);
+    // A sleeper whose time is up waits for a core, on a busy machine for long.
+    assert!(f(&sleep["waiting_sec"]) > 0.2 * f(&sleep["total_sec"]), "{}", answer.text);
+    assert!(f(&work["waiting_sec"]) < 0.2 * f(&work["total_sec"]), "{}", answer.text);
     assert!(answer.text.contains("several threads or processes"), "{}", answer.text);
     let id = profiled(&session, "multiproc_pool.py", "2.4.0").await;
     let answer = session.call("get_call_paths", json!({"profile_id": id})).await;
@@ -125,47 +129,149 @@ async fn questions_without_an_answer_say_what_to_do() {
     session.close().await;
 }
 
-/// Calls of one function: seconds and samples by line.
-fn sampled(file: &str, lines: &[(u32, f64, u32)]) -> Calls {
+/// Calls of one function: wall seconds by line, and the number of reads.
+fn sampled(file: &str, lines: &[(u32, f64)], reads: u32) -> Calls {
     let mut builder = CallTreeBuilder::default();
     let function = builder.function(file, "native", false);
     let library = builder.function("/lib/numpy.py", "matmul", true);
-    for (line, seconds, samples) in lines {
-        for _ in 0..*samples {
-            let stack =
-                [CallSite { function, line: *line }, CallSite { function: library, line: 1 }];
-            builder.add(&stack, seconds / f64::from(*samples), false);
-        }
+    for (line, seconds) in lines {
+        let stack = [CallSite { function, line: *line }, CallSite { function: library, line: 1 }];
+        let node = builder.add(&stack, *seconds, false).unwrap();
+        builder.attribute(node, *seconds, false);
     }
-    let sampling = Sampling { reads: 90, ..Sampling::default() };
+    let attributed: f64 = lines.iter().map(|(_, seconds)| seconds).sum();
+    let squares = attributed * attributed / f64::from(reads);
+    let sampling = Sampling { reads: reads.into(), attributed, squares, ..Sampling::default() };
     Calls { tree: builder.finish(), sampling }
 }
 
+fn reconciled(profile: &mut Profile, calls: Calls) -> Witness {
+    let mut source = |path: &str| Some(Source::new(format!("# {path}\n")));
+    let witness = analysis::reconcile(&mut profile.files, &calls, false, &mut source);
+    (profile.timed_by, profile.calls) = (witness, Some(calls));
+    witness
+}
+
 #[test]
-fn stacks_that_contradict_the_largest_place_are_told() {
+fn stacks_say_which_lines_take_the_time() {
     // Truth: line 10 has nearly all of the time; Scalene gives it nothing.
-    let mut profile = recorded::profile("operator_lines.cpu-only--2.4.0");
-    let file = profile.files[0].path.clone();
-    let elapsed = profile.elapsed.unwrap().get();
-    let top = analysis::cpu_hotspots(&profile, CpuBasis::WithSystem)[0];
-    let blamed = top.line.number.get();
+    let recorded = recorded::profile("operator_lines.cpu-only--2.4.0");
+    let file = recorded.files[0].path.clone();
+    let top = analysis::cpu_hotspots(&recorded, CpuBasis::WithSystem)[0];
+    let (blamed, scalene) = (top.line.number.get(), top.share);
     assert_ne!(blamed, 10, "what is recorded has the fault");
-    assert_eq!(analysis::disagreement(&profile), None);
+    assert_eq!(analysis::contradiction(&recorded), None);
 
-    profile.calls = Some(sampled(&file, &[(10, 0.9 * elapsed, 80), (blamed, 0.05 * elapsed, 5)]));
-    let found = analysis::disagreement(&profile).unwrap();
-    assert_eq!((found.lines.0.get(), found.instead, found.samples), (blamed, (&*file, 10), 85));
+    let mut profile = recorded.clone();
+    let calls = sampled(&file, &[(10, 1.8), (blamed, 0.1), (4, 0.1)], 200);
+    let witness = reconciled(&mut profile, calls);
+    assert!(
+        matches!(witness, Witness::Stacks { scalene_samples: Some(n) } if n > 30),
+        "{witness:?}"
+    );
+    let spots = analysis::cpu_hotspots(&profile, CpuBasis::WithSystem);
+    assert_eq!(spots[0].line.number.get(), 10);
+    assert!((spots[0].share.get() - 90.0).abs() < 1e-9, "{}", spots[0].share);
+    assert_eq!(profile.cpu_samples(), Some(200));
+    assert!((profile.totals().total().get() - 100.0).abs() < 1e-9);
+    let line = profile.files[0].line(LineNo::new(blamed).unwrap()).unwrap();
+    assert!((line.scalene.as_ref().unwrap().total().get() - scalene.get()).abs() < scalene.get());
+    let (other, mark) =
+        analysis::second_opinion(&profile, spots[0].file, spots[0].line, CpuBasis::WithSystem)
+            .unwrap();
+    assert_eq!((other.get(), mark), (0.0, Agreement::OnTheFunction));
+    let text = CpuHotspotsAnswer::new(&profile, 10, CpuBasis::OnCpu).text();
+    assert!(text.contains("b = a @ a  [Scalene: 0 %, agrees on the function]"), "{text}");
+
+    // Another file altogether, which Scalene does not list.
+    let mut profile = recorded.clone();
+    reconciled(&mut profile, sampled("/p/other.py", &[(1, 2.0)], 200));
+    let found = analysis::contradiction(&profile).unwrap();
+    assert_eq!((found.file.path.as_str(), found.stacks.get()), (&*file, 0.0));
+    assert_eq!(profile.files.iter().map(|file| file.path.as_str()).min(), Some("/p/other.py"));
     let text = AnalysisAnswer::new(&profile, Focus::Overall).text();
-    assert!(text.contains("85 stacks sampled beside Scalene give"), "{text}");
-    assert!(text.contains("operator_lines.py:10 94.7 %"), "{text}");
+    assert!(text.contains("Scalene alone gives"), "{text}");
 
-    let silent = [
-        ("they agree", vec![(blamed, 0.9 * elapsed, 80), (10, 0.1 * elapsed, 9)]),
-        ("too few", vec![(10, 0.9 * elapsed, 8), (blamed, 0.05 * elapsed, 5)]),
-        ("several threads", vec![(10, 2.0 * elapsed, 160), (blamed, 0.05 * elapsed, 5)]),
-    ];
-    for (why, lines) in silent {
-        profile.calls = Some(sampled(&file, &lines));
-        assert_eq!(analysis::disagreement(&profile), None, "{why}");
+    for (why, calls) in [
+        ("too few", sampled(&file, &[(10, 2.0)], 9)),
+        ("no time", sampled(&file, &[], 200)),
+        ("unreadable", {
+            let calls = sampled(&file, &[(10, 2.0)], 200);
+            Calls { sampling: Sampling { failures: 20, ..calls.sampling }, ..calls }
+        }),
+    ] {
+        let mut profile = recorded.clone();
+        assert_eq!(reconciled(&mut profile, calls), Witness::Scalene, "{why}");
+        assert_eq!(profile.files, recorded.files, "{why}");
     }
+}
+
+/// Eight threads; whoever holds the lock sleeps.
+const CROWDED: &str = "\
+import threading, time
+
+guard = threading.Lock()
+
+def fetch():
+    for _ in range(5):
+        with guard:
+            time.sleep(0.04)
+
+threads = [threading.Thread(target=fetch) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_lock_does_not_drown_who_holds_it() {
+    let session = Session::open(&program("")).await;
+    let arguments = json!({
+        "code": CROWDED, "memory": false, "python": pythons::with_scalene("2.4.0"),
+    });
+    let profile = session.call("profile_code", arguments).await.structured;
+    let id = &profile["profile_id"];
+    let answer = session.call("analyze_profile", json!({"profile_id": id})).await;
+    let top = &answer.structured["hotspots"][0];
+    assert_eq!(top["line"], 8, "{}", answer.text);
+    assert!(f(&top["metric"]) > 60.0, "{}", answer.text);
+    let wait = &answer.structured["threads"]["waits"][0];
+    assert_eq!(wait["location"], "<snippet>:7", "{}", answer.text);
+    assert!(f(&wait["mean_threads"]) > 1.5, "{}", answer.text);
+    assert_eq!(wait["meanwhile"][0]["location"], "<snippet>:8", "{}", answer.text);
+    assert_eq!(wait["meanwhile"][0]["doing"], "waits", "{}", answer.text);
+    session.close().await;
+}
+
+/// Works, then dies without a word to Scalene.
+const CRASHES: &str = "\
+import ctypes, time
+
+def work():
+    end, total = time.process_time() + 1.0, 0
+    while time.process_time() < end:
+        total += sum(range(100))
+
+work()
+ctypes.string_at(0)
+";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_that_crashes_keeps_what_the_stacks_saw() {
+    let session = Session::open(&program("")).await;
+    let arguments = json!({
+        "code": CRASHES, "memory": false, "python": pythons::with_scalene("2.4.0"),
+    });
+    let answer = session.call("profile_code", arguments).await;
+    let profile = &answer.structured;
+    assert_eq!(
+        (&profile["status"], &profile["outcome"]["signal"]),
+        (&json!("partial"), &json!("SIGSEGV"))
+    );
+    assert_eq!(profile["top_lines"][0]["function_name"], "work", "{}", answer.text);
+    assert!(f(&profile["top_lines"][0]["percent_of_total"]) > 50.0, "{}", answer.text);
+    assert!(answer.text.contains("from stacks alone"), "{}", answer.text);
+    assert_eq!(profile["memory_profile"], Value::Null, "nothing is known of it");
+    session.close().await;
 }

@@ -130,11 +130,14 @@ async fn thresholds_leave_lines_out_of_lists_and_not_out_of_sums() {
     let functions =
         session.call("get_function_summary", json!({"profile_id": "latest"})).await.structured;
     assert_eq!(functions["coverage_percent"], 100.0, "{functions}");
-    let file =
-        json!({"profile_id": "latest", "file_path": "app.py", "start_line": 1, "end_line": 20});
-    let file = session.call("get_file_details", file).await.structured;
-    assert_eq!(file["reduced"], true);
-    assert!(file["shown"].as_u64().unwrap() <= 2, "{file}");
+    let file = json!({"profile_id": "latest", "file_path": "app.py"});
+    let reduced = session.call("get_file_details", file.clone()).await.structured;
+    assert_eq!(reduced["reduced"], true);
+    assert!(reduced["shown"].as_u64().unwrap() <= 2, "{reduced}");
+    let mut range = file;
+    (range["start_line"], range["end_line"]) = (json!(1), json!(4));
+    let range = session.call("get_file_details", range).await.structured;
+    assert_eq!((&range["reduced"], &range["shown"]), (&json!(false), &json!(4)), "{range}");
     session.close().await;
 }
 

@@ -21,8 +21,12 @@ mod bad_input;
 mod calls;
 /// Two profiles side by side.
 mod compare;
+/// Calls, counted in one more run of the program.
+mod counted_calls;
 /// Documents that are generated from the program.
 mod docs;
+/// What stays whichever hot line is changed: start, imports, collections.
+mod floor;
 /// Which module may know which.
 mod layers;
 /// Leaks and peaks, proven by a second run.

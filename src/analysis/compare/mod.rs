@@ -14,7 +14,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use self::body::{Body, bodies, silent};
 use super::stats::effective;
-use super::thresholds::{CHANGED_MIB, CHANGED_PART, INTERVAL_Z};
+use super::thresholds::{CHANGED_MIB, CHANGED_PART, INTERVAL_Z, SAMPLE_WEIGHT};
 use crate::profile::{FileProfile, Line, LineNo, Percent, Profile, Seconds};
 
 /// Lines of functions longer than this are not compared.
@@ -243,12 +243,25 @@ struct Scale {
     memory: bool,
 }
 
+/// Samples of equal weight; where Scalene does not say how many it took, those that were due.
+fn samples(profile: &Profile) -> Option<f64> {
+    let known = profile.cpu_samples().map(|samples| effective(samples, profile.timed_by));
+    let due = || {
+        let interval = profile.measured.sampling_interval.map_or(DEFAULT_INTERVAL, Seconds::get);
+        Some(SAMPLE_WEIGHT.value * profile.elapsed?.get() / interval)
+    };
+    known.or_else(due)
+}
+
+/// Scalene's mean time between two samples, in seconds, unless told otherwise.
+const DEFAULT_INTERVAL: f64 = 0.01;
+
 impl Scale {
     fn of(profile: &Profile) -> Self {
         let whole = Percent::from_percent(100.0).and_then(|all| profile.seconds(all));
         Self {
             seconds: whole.map_or(0.0, Seconds::get),
-            effective_samples: profile.cpu_samples().map(effective).filter(|n| *n > 0.0),
+            effective_samples: samples(profile).filter(|n| *n > 0.0),
             memory: profile.footprint.is_some(),
         }
     }
@@ -257,11 +270,12 @@ impl Scale {
         self.seconds * share.get() / 100.0
     }
 
-    /// Squared standard error of a share's seconds, from the binomial variance. A share of zero is
-    /// given that of one sample.
+    /// Squared standard error of a share's seconds, from the binomial variance. A share of nothing is
+    /// given that of one sample, a share of everything that of all but one.
     fn variance(&self, share: Percent) -> Option<f64> {
         let n = self.effective_samples?;
-        let p = (share.get() / 100.0).clamp(1.0 / (n + 1.0), 1.0);
+        let edge = 1.0 / (n + 2.0);
+        let p = (share.get() / 100.0).clamp(edge, 1.0 - edge);
         Some(self.seconds * self.seconds * p * (1.0 - p) / n)
     }
 }

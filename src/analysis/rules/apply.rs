@@ -25,8 +25,11 @@ pub struct Finding<'a> {
     pub counted: Vec<(LineNo, LineNo)>,
     /// Qualified name of the function, `<module>` outside.
     pub function: &'a str,
-    /// Share of all sampled time that the change would remove or shrink.
+    /// Share of all sampled time that the change would remove or shrink; none of what is about memory
+    /// alone.
     pub share: Option<Percent>,
+    /// Share of the allocated volume, of what is about memory alone.
+    pub volume: Option<Percent>,
     /// What is there.
     pub issue: String,
     /// Figures with units and line numbers.
@@ -59,7 +62,8 @@ impl<'a> Finding<'a> {
         let once = |line: &Line| line.spread.is_none_or(|(first, _)| first == line.number);
         let own = self.counted_lines().filter(|(_, line)| once(line));
         let own = own.map(|(_, line)| u64::from(line.cpu.samples)).sum();
-        stats::wilson(share, stats::behind(share, own, profile.cpu_samples()?)?)
+        let behind = stats::behind(share, own, profile.cpu_samples()?)?;
+        stats::wilson(share, stats::effective(behind, profile.timed_by))
     }
 
     /// The ceiling as a sentence.
@@ -197,11 +201,11 @@ fn judge<'a>(
         ceiling: share.and_then(|share| match rule.kind {
             Kind::Parallelism => spread(profile, share),
             _ if site.stays => None,
+            Kind::Memory if !is_about_copies(rule) => None,
             // What a program imports it mostly needs.
             Kind::Startup => None,
             // Most of the counted time stays, or it is not about time.
             Kind::Cpu if rule.at_most != Severity::Critical => None,
-            Kind::Memory if !rule.limits.iter().any(|limit| limit.of == Quantity::Copied) => None,
             _ => ceiling(share),
         }),
         share,
@@ -211,10 +215,14 @@ fn judge<'a>(
     Some(from_verdict(profile, rule, verdict))
 }
 
+/// Copies cost time as well as memory.
+fn is_about_copies(rule: &Rule) -> bool {
+    rule.limits.iter().any(|limit| limit.of == Quantity::Copied)
+}
+
 /// Part of the peak footprint or of the volume that a memory finding is about, in percent.
 fn memory_weight(profile: &Profile, rule: &Rule, figures: &Figures, totals: &Totals) -> f64 {
-    let by_copies = rule.limits.iter().any(|limit| limit.of == Quantity::Copied);
-    if by_copies {
+    if is_about_copies(rule) {
         let rate = totals.copy_rate.get();
         // A copy costs time as well; the larger of the two says what it is worth, the copies
         // alone never more than medium.
@@ -246,14 +254,16 @@ fn from_verdict<'a>(
     verdict: Verdict<'a>,
 ) -> Candidate<'a> {
     let Verdict { file, site, share, weight, ceiling } = verdict;
+    let memory_alone = rule.kind == Kind::Memory && !is_about_copies(rule);
     let lines = file.and(LineNo::new(site.lines.0).zip(LineNo::new(site.lines.1)));
     let function = match (file, lines) {
         (Some(file), Some((first, _))) => function_at(file, first),
         _ => FunctionSpan::MODULE,
     };
     let mut evidence = file.map_or_else(Vec::new, |file| {
-        Figures::of(file, &site.counted).evidence(profile, &site.counted)
+        Figures::of(file, &site.counted).evidence(profile, &site.counted, !memory_alone)
     });
+    evidence.extend(file.zip(site.called).and_then(|(file, line)| counted(profile, file, line)));
     evidence.extend(site.notes);
     let counted =
         site.counted.iter().filter_map(|(first, last)| LineNo::new(*first).zip(LineNo::new(*last)));
@@ -264,13 +274,28 @@ fn from_verdict<'a>(
         lines,
         counted: counted.collect(),
         function,
-        share,
+        share: share.filter(|_| !memory_alone),
+        volume: Percent::from_percent(weight).filter(|_| memory_alone),
         issue: site.issue,
         evidence,
         advice: site.advice,
         ceiling,
     };
     Candidate { finding, counted: site.counted, weight }
+}
+
+/// Calls of a function, where they were counted.
+fn counted(profile: &Profile, file: &FileProfile, line: u32) -> Option<String> {
+    let count = profile.call_counts.as_ref()?.of(&file.path, LineNo::new(line)?)?;
+    let distinct = count.distinct.map_or_else(String::new, |distinct| match distinct.known {
+        1 => ", always with the same arguments".to_owned(),
+        known if distinct.more => format!(" with more than {known} different arguments"),
+        known => format!(" with {known} different arguments"),
+    });
+    Some(format!(
+        "the function on line {line} was called {} times{distinct} (counted)",
+        count.calls
+    ))
 }
 
 /// Name of the function that a line is in, measured or not.

@@ -33,6 +33,8 @@ pub(super) struct Figures {
     pub(super) system: f64,
     pub(super) allocated: f64,
     pub(super) copy_rate: f64,
+    /// Of one line at most.
+    pub(super) most_copied: f64,
     /// The line with most time, and its share.
     pub(super) hottest: (u32, f64),
 }
@@ -51,6 +53,7 @@ impl Figures {
                 if let Some(memory) = &line.memory {
                     sum.allocated += memory.allocated.get();
                     sum.copy_rate += memory.copy_rate.get();
+                    sum.most_copied = sum.most_copied.max(memory.copy_rate.get());
                 }
                 let total = line.cpu.total().get();
                 if total > sum.hottest.1 {
@@ -69,10 +72,10 @@ impl Figures {
         Percent::from_percent(self.total())
     }
 
-    /// MiB copied in the whole run, where it is above the noise.
+    /// MiB copied in the whole run, where one line is above the noise.
     pub(super) fn copied(&self, profile: &Profile) -> Option<f64> {
-        let volume = self.copy_rate * profile.elapsed?.get();
-        (volume >= COPY_NOISE_MIB.value).then_some(volume)
+        let elapsed = profile.elapsed?.get();
+        (self.most_copied * elapsed >= COPY_NOISE_MIB.value).then_some(self.copy_rate * elapsed)
     }
 
     pub(super) fn quantity(&self, of: Quantity, profile: &Profile, volume: f64) -> f64 {
@@ -89,10 +92,15 @@ impl Figures {
     }
 
     /// The numbers as evidence.
-    pub(super) fn evidence(&self, profile: &Profile, ranges: &[(u32, u32)]) -> Vec<String> {
+    pub(super) fn evidence(
+        &self,
+        profile: &Profile,
+        ranges: &[(u32, u32)],
+        about_time: bool,
+    ) -> Vec<String> {
         let mut evidence = Vec::new();
         let lines = lines_text(ranges);
-        if self.total() > 0.0 {
+        if about_time && self.total() > 0.0 {
             let seconds = self.share().and_then(|share| profile.seconds(share));
             let seconds =
                 seconds.map_or(String::new(), |s| format!(" (about {} s)", number(s.get())));

@@ -255,8 +255,9 @@ fn native(seen: &Seen<'_>) -> Vec<Site> {
 
 /// Whether a loop that calls nothing comes next.
 fn before_quiet_loop(seen: &Seen<'_>, statement: Id) -> bool {
-    seen.sibling(statement)
-        .is_some_and(|next| super::super::code::is_loop(seen.kind(next)) && seen.is_call_free(next))
+    let is_quiet =
+        |next: Id| super::super::code::is_loop(seen.kind(next)) && seen.is_call_free(next);
+    !seen.file.exact && seen.sibling(statement).is_some_and(is_quiet)
 }
 
 pub(super) const HOT_LOOP: Rule = Rule {
@@ -315,6 +316,9 @@ fn hot_loop(seen: &Seen<'_>) -> Vec<Site> {
 /// A function of this file that a hot place calls, and on whose own lines hardly anything was
 /// sampled: Scalene may have charged its body to the line of the call.
 fn quiet_callee(seen: &Seen<'_>, calls: &[Id], share: f64) -> Option<String> {
+    if seen.file.exact {
+        return None;
+    }
     calls.iter().find_map(|call| {
         let function = seen.definition(*call)?;
         let lines = seen.lines(function);
@@ -389,7 +393,9 @@ fn hot_line(seen: &Seen<'_>) -> Vec<Site> {
         let calls = calls_of(seen, statement);
         let site =
             site.maybe(if is_def { None } else { quiet_callee(seen, &calls, figures.total()) });
-        let doubt = if is_def {
+        let doubt = if seen.file.exact {
+            None
+        } else if is_def {
             Some(
                 "Scalene charges a `def` line with recursion, and with loops that Python cannot interrupt (3.11, loops \
                  that end in an `if`)",

@@ -118,7 +118,8 @@ fn pure_call(seen: &Seen<'_>) -> Vec<Site> {
             .note(format!(
                 "all time of the function on line {} is counted, that of other callers too",
                 seen.line(function)
-            )),
+            ))
+            .calls(seen.line(function)),
         );
     }
     sites

@@ -51,7 +51,7 @@ fn recursion(seen: &Seen<'_>) -> Vec<Site> {
         lines.dedup();
         let line = seen.line(function);
         let at: Vec<_> = lines.iter().map(ToString::to_string).collect();
-        sites.push(Site::new(
+        let site = Site::new(
             seen.lines(function),
             seen.by_function(function),
             format!(
@@ -63,7 +63,8 @@ fn recursion(seen: &Seen<'_>) -> Vec<Site> {
                 "put `@functools.cache` above line {line}, if its arguments are hashable, or turn {name}() \
                  into a loop from the smallest argument up"
             ),
-        ));
+        );
+        sites.push(site.calls(line));
     }
     sites
 }

@@ -1,6 +1,6 @@
 //! Places in the source: which lines a finding is about, and whose time counts for it.
 //!
-//! Scalene's time of a line is approximate. A call's time is on its line. The time of operators
+//! Stacks are exact about lines ([`FileProfile::exact`]). Scalene's time of a line is approximate. A call's time is on its line. The time of operators
 //! (`x in y`, `a + b`, `a[i]`) is on whatever line comes next, and Scalene 2.2 and later spreads a
 //! loop without calls evenly over its lines; so operators are counted by their loop.
 
@@ -51,6 +51,8 @@ pub(in crate::analysis) struct Site {
     pub(super) notes: Vec<String>,
     /// The place is only where the time shows.
     pub(super) stays: bool,
+    /// Line of `def` of the function that is called too often, where that is the problem.
+    pub(super) called: Option<u32>,
 }
 
 impl Site {
@@ -67,12 +69,18 @@ impl Site {
             advice: advice.into(),
             notes: Vec::new(),
             stays: false,
+            called: None,
         }
     }
 
     /// The time is not spent at the place itself, so that removing it has no ceiling to speak of.
     pub(super) fn without_ceiling(self) -> Self {
         Self { stays: true, ..self }
+    }
+
+    /// Its problem is how often a function is called: counts of its calls are evidence.
+    pub(super) fn calls(self, definition: u32) -> Self {
+        Self { called: Some(definition), ..self }
     }
 
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
@@ -229,6 +237,9 @@ impl Seen<'_> {
     /// Python 3.11 cannot be interrupted in a loop that ends in an `if`: the samples of such a loop
     /// land where the function begins. Recursion lands there too, so that it is left alone.
     fn head_of_only_loop(&self, looped: Id) -> Option<(u32, u32)> {
+        if self.file.exact {
+            return None;
+        }
         let function = self.function(looped).filter(|function| self.is_tight(*function))?;
         let name = self.child(function, "name").map(|name| self.text(name))?;
         let mut outermost = self.below(function).filter(|id| {
@@ -252,9 +263,12 @@ impl Seen<'_> {
         vec![self.lines(function)]
     }
 
-    /// Where the time of an operator is: on its statement, on the lines of its loop that call
-    /// nothing, and on the line after it.
+    /// Where the time of an operator is: on its statement; as Scalene sees it, also on the lines of its
+    /// loop that call nothing, and on the line after it.
     pub(super) fn by_operator(&self, id: Id) -> Ranges {
+        if self.file.exact {
+            return self.by_statement(id);
+        }
         let mut ranges = self.with_next(id);
         if let Some(looped) = self.looped(id).filter(|looped| self.is_tight(*looped)) {
             ranges.extend(self.free_lines(looped).iter().copied());
@@ -304,6 +318,9 @@ impl Seen<'_> {
 
     /// What to say where Scalene spread the time of a loop over its lines.
     pub(super) fn spread_note(&self, id: Id) -> Option<String> {
+        if self.file.exact {
+            return None;
+        }
         let looped = self.looped(id)?;
         let (first, last) = self.lines(looped);
         (first < last && self.is_call_free(looped)).then(|| {

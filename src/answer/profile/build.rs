@@ -16,7 +16,7 @@ use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
     CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile,
-    ProgramKind, Reporting, RunInfo, Seconds, Status, signal_name,
+    ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
@@ -65,10 +65,14 @@ impl ProfileAnswer {
         let mut all = profile.clone();
         all.reporting =
             Reporting { cpu_percent_threshold: 0.0, malloc_threshold: 0, reduced: false };
+        let lines = Self::with_lines(&all, &Figures::of(&all, usize::MAX), usize::MAX);
+        let threshold = profile.reporting.cpu_percent_threshold;
         Self {
             stdout: known(profile).map(|run| OutputInfo::whole(&run.stdout)),
             stderr: known(profile).map(|run| OutputInfo::whole(&run.stderr)),
-            ..Self::with_lines(&all, &Figures::of(&all, usize::MAX), usize::MAX)
+            summary: { lines.summary }
+                .map(|summary| SummaryMetrics { cpu_percent_threshold: threshold, ..summary }),
+            ..lines
         }
     }
 
@@ -194,14 +198,14 @@ fn top_lines(profile: &Profile, figures: &Figures<'_>) -> Vec<TopLine> {
             content: listing::content(spot.file, spot.lines()),
             percent_of_total: spot.share.rounded(),
             time_sec: profile.seconds(spot.share).map(Seconds::rounded),
-            kind: kind(&spot.cpu).unwrap_or_default().to_owned(),
+            kind: kind(profile, &spot.cpu).unwrap_or_default().to_owned(),
         })
         .collect()
 }
 
 fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
     let (totals, ranking) = (&figures.totals, &figures.cpu);
-    let (total, whole) = (ranking.total, ranking.whole);
+    let total = ranking.total;
     // Where no line has time, nothing is known of its kinds: absent, not 0 s.
     let seconds = |share| profile.seconds(share).filter(|_| total > 0).map(Seconds::rounded);
     let listed = || ranking.spots.iter().take(limit.min(ranking.above_threshold));
@@ -216,8 +220,10 @@ fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
         "profile_only: shares are of the time in the files that match, so there are no seconds"
     } else if profile.measured.virtual_time {
         "seconds = share of sampled CPU time × CPU time of the process; system is time in the kernel, not waiting"
-    } else {
+    } else if profile.timed_by == Witness::Scalene {
         "seconds = share of sampled time × wall time"
+    } else {
+        "lines timed by stacks read beside Scalene, Python/native by the machine code that ran; seconds = share × wall time"
     };
     CpuMetrics {
         basis: basis.to_owned(),
@@ -227,7 +233,7 @@ fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
         shown: lines.len(),
         lines: Ranked(lines),
         total,
-        coverage_percent: Percent::of_whole(covered.get(), whole.get()).map(Percent::rounded),
+        coverage_percent: (total > 0).then(|| covered.rounded()),
     }
 }
 

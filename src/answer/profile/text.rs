@@ -2,6 +2,7 @@
 
 use super::{ProfileAnswer, StatusInfo};
 use crate::answer::environment::EnvironmentInfo;
+use crate::answer::output::OutputInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
 use crate::answer::{Answer, budget, next};
 
@@ -28,6 +29,15 @@ impl Answer for ProfileAnswer {
         }
         text.extend(self.stdout.as_ref().map(|output| output.text("stdout")));
         text.extend(self.stderr.as_ref().map(|output| output.text("stderr")));
+        let cut = |output: &Option<OutputInfo>| {
+            output.as_ref().is_some_and(|output| output.omitted_bytes > 0)
+        };
+        if cut(&self.stdout) || cut(&self.stderr) {
+            text.push_str(&format!(
+                "(more of it: resource profile://{}/output)\n",
+                self.profile_id
+            ));
+        }
         text.extend(self.environment.as_ref().map(EnvironmentInfo::text));
         text.push_str(&next::text(&self.next));
         budget::cap(text)
@@ -117,7 +127,7 @@ impl ProfileAnswer {
         });
         let Some(peak) = memory.peak_mb else {
             return format!(
-                "Memory: no change was large enough to be sampled (Scalene's window is 1 MiB or more){resident}\n"
+                "Memory: no change was large enough to be sampled (below Scalene's sampling window){resident}\n"
             );
         };
         let mut text = format!(

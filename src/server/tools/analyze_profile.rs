@@ -1,7 +1,7 @@
 //! `analyze_profile`.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Call, ToolSpec, stored};
 use crate::answer::{AnalysisAnswer, Focus};
@@ -11,7 +11,7 @@ use crate::server::error::ToolError;
 pub(super) struct AnalyzeProfile;
 
 /// What to look at.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum FocusArea {
     Cpu,

@@ -33,8 +33,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for CpuHotspots {
     const NAME: &'static str = "get_cpu_hotspots";
     const TITLE: &'static str = "Lines by CPU time";
-    const DESCRIPTION: &'static str = "Ranks the lines of a profile by CPU time: seconds in Python, in native code \
-        and in system calls, with source. Use it for more lines than the profiling call showed, or to rank without \
+    const DESCRIPTION: &'static str = "Ranks the lines of a profile by CPU time: seconds in Python, native and \
+        waiting, with source. Use it for more lines than the profiling call showed, or to rank without \
         waiting time. include_system=true ranks waiting as well.";
 
     type Params = Params;

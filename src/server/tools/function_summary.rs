@@ -31,7 +31,7 @@ impl ToolSpec for FunctionSummary {
     const TITLE: &'static str = "Time and memory by function";
     const DESCRIPTION: &'static str = "Ranks functions and methods by the CPU time of their own lines (not of what \
         they call), with waiting time and memory. Use it to see which function to change before looking at lines. \
-        Calls are not counted by a sampling profiler.";
+        Calls are counted only in profiles made with count_calls=true.";
 
     type Params = Params;
     type Output = FunctionsAnswer;

@@ -1,7 +1,7 @@
 //! `get_memory_leaks`.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::confirm::{self, Wanted};
 use super::{Call, ToolSpec, stored};
@@ -13,7 +13,7 @@ use crate::server::error::ToolError;
 pub(super) struct MemoryLeaks;
 
 /// How sure a suspicion must be.
-#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Confidence {
     High,

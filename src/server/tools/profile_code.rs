@@ -20,19 +20,19 @@ pub(super) struct ProfileCode;
 pub(super) struct Params {
     /// Python source to run. It imports from `cwd`, like `python -c`.
     code: String,
-    /// Report CPU time: Python, native and system.
+    /// Report CPU time: Python, native, system.
     #[serde(default = "run::yes")]
     cpu: bool,
-    /// Profile memory; about doubles the run time.
+    /// Profile memory; doubles the run time.
     #[serde(default = "run::yes")]
     memory: bool,
     /// Profile the GPU (NVIDIA, Apple).
     #[serde(default)]
     gpu: bool,
-    /// Collect call paths and report the heaviest.
+    /// Report the heaviest call paths.
     #[serde(default)]
     stacks: bool,
-    /// Leave insignificant lines out of all answers.
+    /// Leave insignificant lines out of answers.
     #[serde(default)]
     reduced_profile: bool,
     /// Smallest percent of time of a listed line.
@@ -41,12 +41,12 @@ pub(super) struct Params {
     /// Fewest bytes allocated by a listed line.
     #[serde(default = "run::default_malloc_threshold")]
     malloc_threshold: u64,
-    /// Seconds until the code is stopped, its profile kept.
+    /// Seconds until it is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
-    /// Interpreter, environment folder or version; default: the project's own.
+    /// Interpreter, environment or version; default: project's.
     python: Option<String>,
-    /// Working directory, and where imports are looked for first.
+    /// Working directory.
     cwd: Option<String>,
     /// Environment variables.
     #[serde(default)]
@@ -61,7 +61,10 @@ pub(super) struct Params {
     /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
-    /// Tell time in await apart; default: before Python 3.12.
+    /// Count calls in one more run.
+    #[serde(default)]
+    count_calls: bool,
+    /// Tell await time apart; default: before Python 3.12.
     async_profile: Option<bool>,
 }
 
@@ -73,9 +76,9 @@ impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
     const DESCRIPTION: &'static str = "Runs Python source given as text under the Scalene profiler and says which \
-        lines take the time and the memory. Use it for experiments and for code that is no file yet; make it do a \
-        second of work or more, since shorter runs give few samples. Can import the project's modules from `cwd`. \
-        Returns what profile_script returns; the snippet is kept with the profile and shown as `<snippet>`.";
+        lines take the time and the memory. For experiments and code that is no file yet; give it a second of work \
+        or more, since shorter runs give few samples. Imports the project's modules from `cwd`. Returns what \
+        profile_script returns; the source is kept and shown as `<snippet>`.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;
@@ -100,6 +103,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         cpu_percent_threshold: params.cpu_percent_threshold,
         malloc_threshold: params.malloc_threshold,
         allocation_sampling_window: params.allocation_sampling_window,
+        count_calls: params.count_calls,
         ..Measure::default()
     };
     let surroundings = Surroundings {

@@ -18,29 +18,29 @@ pub(super) struct ProfileScript;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Python file to run, relative to `cwd` or absolute; or `-m package.module`.
+    /// Python file, relative to `cwd` or absolute; or `-m package.module`.
     script_path: String,
-    /// Arguments for the program, delivered as they are.
+    /// Arguments, delivered as they are.
     args: Option<Vec<String>>,
-    /// Report CPU time: Python, native and system.
+    /// Report CPU time: Python, native, system.
     #[serde(default = "run::yes")]
     cpu: bool,
-    /// Profile memory; about doubles the run time.
+    /// Profile memory; doubles the run time.
     #[serde(default = "run::yes")]
     memory: bool,
     /// Profile the GPU (NVIDIA, Apple).
     #[serde(default)]
     gpu: bool,
-    /// Collect call paths and report the heaviest.
+    /// Report the heaviest call paths.
     #[serde(default)]
     stacks: bool,
-    /// Leave insignificant lines out of all answers.
+    /// Leave insignificant lines out of answers.
     #[serde(default)]
     reduced_profile: bool,
     /// Only files whose path contains one of these, comma separated.
     #[serde(default)]
     profile_only: String,
-    /// Not the files whose path contains one of these.
+    /// Not files whose path contains one of these.
     #[serde(default)]
     profile_exclude: String,
     /// Seconds between CPU samples, 0.0001 to 10.
@@ -58,12 +58,12 @@ pub(super) struct Params {
     /// Measure CPU time only, not waiting.
     #[serde(default)]
     use_virtual_time: bool,
-    /// Seconds until the program is stopped, its profile kept.
+    /// Seconds until it is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
-    /// Interpreter, environment folder or version; default: the project's own.
+    /// Interpreter, environment or version; default: project's.
     python: Option<String>,
-    /// Working directory of the program.
+    /// Working directory.
     cwd: Option<String>,
     /// Environment variables.
     #[serde(default)]
@@ -78,7 +78,10 @@ pub(super) struct Params {
     /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
-    /// Tell time in await apart; default: before Python 3.12.
+    /// Count calls in one more run.
+    #[serde(default)]
+    count_calls: bool,
+    /// Tell await time apart; default: before Python 3.12.
     async_profile: Option<bool>,
 }
 
@@ -91,9 +94,9 @@ impl ToolSpec for ProfileScript {
     const TITLE: &'static str = "Profile a Python script";
     const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines take \
         the time and the memory. Use it when code is slow or hungry, before changing anything, and again after. \
-        Finds the project's own interpreter; nothing is installed into the project. Returns the hot lines with \
-        source, Python/native/waiting split, memory, exit code, output, and a profile_id for the other tools. \
-        A run longer than wait_sec returns status `running`; then call get_profile.";
+        Finds the project's interpreter and installs nothing into the project. Returns hot lines with source, \
+        Python/native/waiting split, memory, exit code, output, and a profile_id for the other tools. \
+        After wait_sec it returns status `running`; then call get_profile.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;
@@ -128,6 +131,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         memory_leak_detector: params.memory_leak_detector,
         use_virtual_time: params.use_virtual_time,
         allocation_sampling_window: params.allocation_sampling_window,
+        count_calls: params.count_calls,
     };
     let surroundings = Surroundings {
         python: params.python,

@@ -34,6 +34,32 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
+/// A Python before 3.12 and one from 3.12 on, as far as the machine has them: from 3.12 on Python
+/// tells of calls in another way.
+pub(crate) fn of_both_kinds() -> Vec<PathBuf> {
+    let minor = |python: &Path| -> Option<u32> {
+        let script = "import sys; print(sys.version_info[1])";
+        let output = command(python).args(["-c", script]).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    };
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv"));
+    let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from).or(home).unwrap_or_default();
+    let installed = root.join("versions").read_dir().into_iter().flatten().flatten();
+    let mut dirs: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin")).collect();
+    dirs.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let mut all = vec![system_python()];
+    for name in ["python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8"] {
+        all.extend(dirs.iter().map(|dir| dir.join(name)).filter(|python| python.is_file()));
+    }
+    let known: Vec<_> =
+        all.iter().filter_map(|python| Some((minor(python)?, python.clone()))).collect();
+    let kinds = [&(8..12), &(12..14)];
+    let first = |kind: &std::ops::Range<u32>| {
+        known.iter().find(|(minor, _)| kind.contains(minor)).map(|(_, python)| python.clone())
+    };
+    kinds.into_iter().filter_map(first).collect()
+}
+
 /// An environment with this version of Scalene, made on first use. Other processes wait.
 pub(crate) fn with_scalene(version: &str) -> PathBuf {
     environment(&system_python(), &format!("scalene-{version}"), Some(version))

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use scalene_mcp::profile::{
     Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting,
-    RunInfo, Seconds, Status,
+    RunInfo, Seconds, Status, Witness,
 };
 use scalene_mcp::scalene::{Parsed, parse};
 
@@ -94,5 +94,8 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         call_paths: parsed.call_paths,
         calls: None,
         proof: None,
+        call_counts: None,
+        floor: None,
+        timed_by: Witness::Scalene,
     }
 }

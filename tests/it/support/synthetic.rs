@@ -138,6 +138,7 @@ fn measured(file: usize, line: usize, all: usize) -> Line {
         awaiting: None,
         region: None,
         spread: None,
+        scalene: None,
     }
 }
 
