@@ -24,7 +24,11 @@ pub async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error +
     let shutdown = CancellationToken::new();
     let server = Server::new(settings, shutdown.clone());
     let jobs = std::sync::Arc::clone(&server.jobs);
-    tokio::spawn(on_signal(shutdown.clone()));
+    let (signals, told) = (signals()?, shutdown.clone());
+    tokio::spawn(async move {
+        received(signals).await;
+        told.cancel();
+    });
     let (input, output) = rmcp::transport::io::stdio();
     let input = EndOfInput { inner: input, ended: shutdown.clone() };
     let opened = tokio::select! {
@@ -46,26 +50,34 @@ pub async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error +
     Ok(())
 }
 
-async fn on_signal(shutdown: CancellationToken) {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut interrupt), Ok(mut hangup)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-            signal(SignalKind::hangup()),
-        ) else {
-            return;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-        }
+/// Signals that ask us to end. They are caught from here on, not only once somebody waits.
+#[cfg(unix)]
+fn signals() -> std::io::Result<[tokio::signal::unix::Signal; 3]> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok([
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::hangup())?,
+    ])
+}
+
+#[cfg(unix)]
+async fn received([mut terminate, mut interrupt, mut hangup]: [tokio::signal::unix::Signal; 3]) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
     }
-    #[cfg(not(unix))]
+}
+
+#[cfg(not(unix))]
+fn signals() -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+async fn received((): ()) {
     let _ = tokio::signal::ctrl_c().await;
-    shutdown.cancel();
 }
 
 /// Input that says when it is over. The protocol crate waits for running calls at the end
