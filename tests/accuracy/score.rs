@@ -104,11 +104,11 @@ impl Score {
                 }
                 self.counts[index][question].add(right);
                 if !right {
-                    self.misses.push(format!(
-                        "{}, {}: {said}",
-                        witness.name(),
-                        QUESTIONS[question]
-                    ));
+                    let (who, what) = (witness.name(), QUESTIONS[question]);
+                    self.misses.push(match what {
+                        "line in 3" => format!("{who}: not among 3 lines"),
+                        _ => format!("{who}, {what}: {said}"),
+                    });
                 }
             }
         }
