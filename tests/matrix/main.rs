@@ -19,12 +19,14 @@
     reason = "a test that cannot go on has failed; its table is for people"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
+#[path = "../it/support/installed.rs"]
+mod installed;
 #[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
@@ -57,7 +59,7 @@ fn main() -> ExitCode {
     );
     println!("|---|---|---|---|---|---|---|---|");
     let mut wrong = 0;
-    for python in pythons_to_try(&asked) {
+    for (_, python) in installed::pythons(&asked) {
         for row in runtime.block_on(rows(&python)) {
             wrong += usize::from(!row.right);
             println!("{}", row.text);
@@ -65,44 +67,6 @@ fn main() -> ExitCode {
     }
     println!("{wrong} rows are wrong");
     if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// What was asked for, or every `python3.N` on PATH and in pyenv's folder, oldest first.
-fn pythons_to_try(asked: &[String]) -> Vec<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let pyenv = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
-    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".pyenv"));
-    let versions = pyenv.or(home).map(|root| root.join("versions"));
-    let installed = versions.and_then(|dir| dir.read_dir().ok()).into_iter().flatten().flatten();
-    let mut dirs: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    dirs.extend(installed.map(|entry| entry.path().join("bin")));
-    let mut found: Vec<((u32, u32), PathBuf)> = Vec::new();
-    let wanted: Vec<PathBuf> = if asked.is_empty() {
-        let names = (6..20).map(|minor| format!("python3.{minor}"));
-        names.flat_map(|name| dirs.iter().map(move |dir| dir.join(&name))).collect()
-    } else {
-        let named =
-            |text: &String| dirs.iter().map(|dir| dir.join(format!("python{text}"))).collect();
-        let path = |text: &String| vec![PathBuf::from(text)];
-        let all =
-            asked.iter().map(|text| if text.contains('/') { path(text) } else { named(text) });
-        all.collect::<Vec<Vec<_>>>().concat()
-    };
-    for candidate in wanted.iter().filter(|path| path.is_file()) {
-        // A shim may stand for a version that is not selected, or not installed.
-        let ask = "import sys; print('%d %d' % sys.version_info[:2], sys.executable)";
-        let Ok(output) = pythons::command(candidate).args(["-c", ask]).output() else { continue };
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut parts = said.trim().splitn(3, ' ');
-        let mut number = || parts.next()?.parse::<u32>().ok();
-        let (Some(major), Some(minor)) = (number(), number()) else { continue };
-        let version = (major, minor);
-        if !found.iter().any(|(known, _)| *known == version) {
-            found.push((version, PathBuf::from(parts.next().unwrap())));
-        }
-    }
-    found.sort();
-    found.into_iter().map(|(_, python)| python).collect()
 }
 
 struct Row {
