@@ -26,10 +26,11 @@ impl Seconds {
     /// Native part of the running time, from the machine code that ran.
     ///
     /// The interpreter's loop and up to [`HELPERS`] times its time in other functions of the interpreter are
-    /// Python: what bytecode needs. The rest of these is builtins, and native like extensions.
+    /// Python: what bytecode needs. The rest of these is builtins, and native like extensions and the
+    /// system's libraries.
     fn native(&self) -> Option<f64> {
-        let MachineCode { in_loop, in_interpreter, in_extensions } = self.code;
-        let known = in_loop + in_interpreter + in_extensions;
+        let MachineCode { in_loop, in_interpreter, in_extensions, in_system } = self.code;
+        let known = in_loop + in_interpreter + in_extensions + in_system;
         let python = in_loop + in_interpreter.min(HELPERS.value * in_loop);
         (known >= KNOWN_CODE.value * self.running && known > 0.0).then(|| 1.0 - python / known)
     }
@@ -41,8 +42,15 @@ pub fn usable(calls: &Calls) -> bool {
     let sampling = &calls.sampling;
     let tried = (sampling.reads + sampling.failures) as f64;
     let failed = sampling.failures as f64 > WITNESS_FAILED.value * tried;
-    let own = calls.tree.nodes.iter().any(|node| node.wall_running + node.wall_waiting > 0.0);
-    own && !failed && sampling.effective_samples() >= RECONCILE_SAMPLES.value
+    !failed && samples(calls) >= RECONCILE_SAMPLES.value
+}
+
+/// Samples of equal weight that fell into the user's code.
+fn samples(calls: &Calls) -> f64 {
+    let own: f64 =
+        { calls.tree.nodes.iter() }.map(|node| node.wall_running + node.wall_waiting).sum();
+    let all = calls.sampling.attributed;
+    if all > 0.0 { calls.sampling.effective_samples() * (own / all).min(1.0) } else { 0.0 }
 }
 
 /// Gives lines the time that the stacks saw, where these are [`usable`]. `only_running` leaves waits
@@ -73,7 +81,7 @@ pub fn reconcile(
         }
     }
     let scalene_samples = samples_of(files);
-    let scale = Scale { total, per_sample: total / calls.sampling.effective_samples().max(1.0) };
+    let scale = Scale { total, per_sample: total / samples(calls).max(1.0) };
     let (memory, gpu) =
         (has(files, |line| line.memory.is_some()), has(files, |line| line.gpu.is_some()));
     let whole = native_part(files.iter().flat_map(|file| &file.lines));
@@ -246,7 +254,7 @@ mod tests {
     use super::*;
 
     fn native(running: f64, in_loop: f64, in_interpreter: f64, in_extensions: f64) -> Option<f64> {
-        let code = MachineCode { in_loop, in_interpreter, in_extensions };
+        let code = MachineCode { in_loop, in_interpreter, in_extensions, in_system: 0.0 };
         Seconds { running, waiting: 0.0, code }.native()
     }
 

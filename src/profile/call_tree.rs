@@ -65,6 +65,8 @@ pub struct MachineCode {
     pub in_interpreter: f64,
     /// Extensions and libraries that they use.
     pub in_extensions: f64,
+    /// The C library and others that all code uses; the kernel on their behalf.
+    pub in_system: f64,
 }
 
 impl MachineCode {
@@ -75,6 +77,7 @@ impl MachineCode {
             in_loop: self.in_loop + other.in_loop,
             in_interpreter: self.in_interpreter + other.in_interpreter,
             in_extensions: self.in_extensions + other.in_extensions,
+            in_system: self.in_system + other.in_system,
         }
     }
 }

@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use super::Found;
 use crate::profile::MachineCode;
 
-const NONE: MachineCode = MachineCode { in_loop: 0.0, in_interpreter: 0.0, in_extensions: 0.0 };
+const NONE: MachineCode =
+    MachineCode { in_loop: 0.0, in_interpreter: 0.0, in_extensions: 0.0, in_system: 0.0 };
 
 /// What a thread was doing when it was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,7 +147,10 @@ impl Found {
                 Some(Code::Extension) => {
                     self.tree.divide(node, MachineCode { in_extensions: each, ..NONE });
                 }
-                Some(Code::System) | None => {}
+                Some(Code::System) => {
+                    self.tree.divide(node, MachineCode { in_system: each, ..NONE })
+                }
+                None => {}
             }
             sum += each;
         }

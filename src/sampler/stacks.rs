@@ -17,6 +17,11 @@ const SCALENE: [&str; 4] = [
 /// Functions of it that stand in for functions of Python, by the beginning of their file's name or
 /// a part of their own: waiting in them is the program's waiting.
 const STAND_INS: (&str, &str) = ("replacement_", "signal_blocking_wrapper");
+/// The same in Python before 3.11, which does not know what a function is inside of.
+const BLOCKING: (&str, &str) = ("scalene_utility.py", "wrapped");
+/// What the file that starts Scalene calls itself where the program begins; and the function of Scalene's
+/// that runs a program, should it have been left out.
+const BEGINNING: (&str, &str) = ("<scalene launcher>", "profile_code");
 
 /// What is remembered of the threads of one process.
 pub(super) struct Stacks {
@@ -106,7 +111,9 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
     let is_scalene = |frame: &Frame| SCALENE.iter().any(|part| frame.filename.contains(part));
     let stands_in = |frame: &Frame| {
         let file = frame.filename.rsplit(['/', '\\']).next().unwrap_or_default();
-        file.starts_with(STAND_INS.0) || frame.name.contains(STAND_INS.1)
+        file.starts_with(STAND_INS.0)
+            || frame.name.contains(STAND_INS.1)
+            || (file == BLOCKING.0 && frame.name == BLOCKING.1)
     };
     // Scalene runs the program, and a part of each thread: the outermost frames are its own, too. Of its
     // own threads nothing is left then.
@@ -117,7 +124,8 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
             || frame.filename.ends_with("threading.py")
     };
     let outer = frames.iter().rev().take_while(runs_it).count();
-    if is_profilers(frames.iter().rev().take(outer), runner) {
+    let outermost = || frames.iter().rev().take(outer);
+    if is_profilers(outermost(), runner) || is_before(outermost(), runner) {
         return Own::Program { frames: &[], replaced: None };
     }
     let rest = frames.get(..frames.len() - outer).unwrap_or_default();
@@ -133,6 +141,16 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
         },
         None => Own::Profiler,
     }
+}
+
+/// Whether Scalene is still being started, or already writes its profile.
+fn is_before<'a>(mut outer: impl Iterator<Item = &'a Frame> + Clone, runner: &str) -> bool {
+    let begins = |frame: &Frame| {
+        frame.filename == BEGINNING.0
+            || frame.name == BEGINNING.1
+            || frame.name.ends_with(".profile_code")
+    };
+    outer.clone().any(|frame| frame.filename == runner) && !outer.any(begins)
 }
 
 /// Whether a thread is one of Scalene's own, from its outermost frames, outermost first: those of the
@@ -209,5 +227,9 @@ mod tests {
             ("/l/threading.py", "_bootstrap"),
         ];
         assert_eq!(kept(&queue), Some(0), "a thread of Scalene's");
+        let start =
+            [("SITE/numpy/core.py", "<module>"), ("SITE/scalene_profiler.py", "<module>"), run[2]];
+        assert_eq!(kept(&start), Some(0), "Scalene is imported");
+        assert_eq!(with(&[("SITE/scalene_utility.py", "wrapped"), ("/p/app.py", "f")]), Some(4));
     }
 }

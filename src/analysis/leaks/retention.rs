@@ -10,6 +10,9 @@ use tree_sitter::{Node, Point, Tree};
 use crate::analysis::code::parse_within_bounds;
 use crate::profile::LineNo;
 
+/// Methods of texts, bytes and arrays whose result holds nothing of the object itself.
+const MAKERS: [&str; 9] =
+    ["split", "rsplit", "splitlines", "encode", "decode", "hex", "lower", "upper", "tolist"];
 /// Methods that put an object into a container.
 const STORES: &[&str] =
     &["append", "appendleft", "add", "extend", "insert", "setdefault", "update", "push", "put"];
@@ -257,7 +260,10 @@ impl<'a> Code<'a> {
             let Some(statement) = ancestors(node).find(|node| is_statement(*node)) else {
                 continue;
             };
-            if is_plain_use(node, |node| self.text(node)) || self.is_folded(node, statement) {
+            if is_plain_use(node, |node| self.text(node))
+                || self.is_folded(node, statement)
+                || self.is_made_anew(node)
+            {
                 continue;
             }
             return match self.stored_into(statement, Some(function)) {
@@ -281,6 +287,17 @@ impl<'a> Code<'a> {
             .and_then(|method| method.child_by_field_name("attribute"))
             .is_some_and(|name| self.text(name) == "join");
         joins && statement.kind() != "function_definition"
+    }
+
+    /// `x.split()`: what is kept of it, if anything, is a new object.
+    fn is_made_anew(&self, node: Node<'_>) -> bool {
+        let method = node.parent().filter(|parent| parent.kind() == "attribute");
+        let called = method.filter(|method| {
+            method.child_by_field_name("object").is_some_and(|object| object.id() == node.id())
+                && method.parent().is_some_and(|call| call.kind() == "call")
+        });
+        let name = called.and_then(|method| method.child_by_field_name("attribute"));
+        name.is_some_and(|name| MAKERS.contains(&self.text(name)))
     }
 
     /// A function's result: dropped if every call in this file is a statement of its own.

@@ -51,6 +51,16 @@ fn containers_that_give_back_or_end_with_the_call() {
 }
 
 #[test]
+fn what_is_made_of_an_object_does_not_hold_it() {
+    let function =
+        "C = []\ndef make(x):\n    return ' '.join(x)  # here\ndef f(x):\n    line = make(x)\n    ";
+    let of_use = |use_of_line: &str| of(&format!("{function}{use_of_line}\n"));
+    assert_eq!(of_use("C.extend(line.split())"), Retention::Dropped);
+    assert!(matches!(of_use("C.append(line)"), Retention::Kept(_)));
+    assert!(matches!(of_use("C.append(line.strip())"), Retention::Kept(_)), "may be the object");
+}
+
+#[test]
 fn caches_and_registries_are_seen() {
     let cached = "@functools.lru_cache(maxsize=None)\ndef f(x):\n    data = bytes(x)  # here\n    return data\n";
     assert_eq!(kept(cached), ("@functools.lru_cache(maxsize=None) of f()".to_owned(), true, false));
