@@ -8,6 +8,7 @@
 mod growth;
 mod proof;
 mod retention;
+mod syntax;
 
 use std::collections::BTreeMap;
 
