@@ -148,7 +148,7 @@ impl Found {
                     self.tree.divide(node, MachineCode { in_extensions: each, ..NONE });
                 }
                 Some(Code::System) => {
-                    self.tree.divide(node, MachineCode { in_system: each, ..NONE })
+                    self.tree.divide(node, MachineCode { in_system: each, ..NONE });
                 }
                 None => {}
             }

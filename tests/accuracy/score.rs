@@ -1,7 +1,7 @@
 //! How often who was right.
 
 use scalene_mcp::analysis::leaks::{LeakConfidence, leaks};
-use scalene_mcp::analysis::stats;
+use scalene_mcp::analysis::{self, stats};
 use scalene_mcp::profile::{Percent, Profile};
 
 use crate::programs::{Claim, Program};
@@ -75,12 +75,29 @@ fn held(claims: &[Claim], file: &str, first: u32, last: u32) -> bool {
     claims.iter().any(|claim| claim.holds(file, first, last))
 }
 
+/// Lines at which threads wait for others, with the part of the run, in percent, for which one does.
+fn crowded(profile: &Profile) -> Vec<(Place, f64)> {
+    let threads = analysis::threads(profile);
+    let crowds = threads.into_iter().flat_map(|threads| threads.crowds);
+    let place = |crowd: analysis::Crowd<'_>| {
+        let (path, line) = crowd.at;
+        let file = path.rsplit('/').next().unwrap_or(path).to_owned();
+        (Place { file, first: line, last: line }, 100.0 * crowd.threads.min(1.0))
+    };
+    crowds.map(place).collect()
+}
+
 impl Score {
     pub(crate) fn add(&mut self, program: &Program, profile: &Profile, outlines: &Outlines) {
         for (index, witness) in Witness::ALL.into_iter().enumerate() {
             let times = times(profile, witness);
             let ranking = ranked(&times, |time| time.of(program.all_time));
-            let waits = ranked(&times, |time| time.waiting);
+            let mut waits = ranked(&times, |time| time.waiting);
+            if witness == Witness::Product {
+                // A wait for another thread has no time of its own: answers list it beside that thread.
+                waits.extend(crowded(profile));
+                waits.sort_by(|a, b| b.1.total_cmp(&a.1));
+            }
             let right = |claims: &[Claim], place: &Place| {
                 held(claims, &place.file, place.first, place.last)
             };
