@@ -94,8 +94,8 @@ thresholds! {
         "the 95 % interval of a share of one half is 27 to 73 % then";
     SPARSE_PART = 0.3 "of the samples due", "part of the samples that were due, below which a profile is called sparse",
         "long native calls take one sample however long they last; plain Python came to 0.7 or more";
-    RECONCILE_SAMPLES = 10.0 "samples", "samples of stacks from which they say which lines take the time",
-        "a line with half of the time is then missing from them in one run of a thousand";
+    RECONCILE_SAMPLES = 5.0 "samples", "samples of stacks from which they say which lines take the time",
+        "a line with half of the time is then missing from them in one run of thirty; Scalene alone names a wrong line in one of four";
     WITNESS_FAILED = 0.05 "of the reads", "part of the reads of stacks that made no sense, from which Scalene alone is believed",
         "what fails is call-heavy code: more of it would be missing than an interval allows for";
     HELPERS = 5.0 "times the loop's time", "time in functions of the interpreter, beside the loop that executes bytecode, that counts as Python",

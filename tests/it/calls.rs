@@ -193,7 +193,7 @@ fn stacks_say_which_lines_take_the_time() {
     assert!(text.contains("Scalene alone gives"), "{text}");
 
     for (why, calls) in [
-        ("too few", sampled(&file, &[(10, 2.0)], 9)),
+        ("too few", sampled(&file, &[(10, 2.0)], 4)),
         ("no time", sampled(&file, &[], 200)),
         ("unreadable", {
             let calls = sampled(&file, &[(10, 2.0)], 200);
