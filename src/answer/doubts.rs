@@ -2,7 +2,7 @@
 
 use super::listing;
 use super::text::amount;
-use crate::analysis::thresholds::{COMPUTING_PART, RANKING_SAMPLES, WAITING_SHARE};
+use crate::analysis::thresholds::{COMPUTING_PART, HIGH_SHARE, RANKING_SAMPLES, WAITING_SHARE};
 use crate::analysis::{self, Confidence, Contradiction, CpuRanking};
 use crate::profile::{Mebibytes, Percent, Profile, Witness};
 
@@ -16,6 +16,7 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
     };
     doubts.extend(analysis::contradiction(profile).map(|found| contradicted(profile, &found)));
     if profile.timed_by != Witness::Scalene {
+        doubts.extend(profilers(profile));
         return doubts;
     }
     doubts.extend(waiting(profile));
@@ -38,6 +39,18 @@ fn contradicted(profile: &Profile, found: &Contradiction<'_>) -> String {
         amount(found.scalene.rounded()),
         amount(found.stacks.rounded()),
     )
+}
+
+/// How much of the run was Scalene's own work, where that is a part to reckon with.
+fn profilers(profile: &Profile) -> Option<String> {
+    let sampling = &profile.calls.as_ref()?.sampling;
+    let part = Percent::of_whole(sampling.profiler, sampling.profiler + sampling.attributed)?;
+    (part.get() >= HIGH_SHARE.value).then(|| {
+        format!(
+            "Scalene's own work took about {part} % of the run: seconds, which are shares of the whole, are too long by \
+             as much; memory=false, or a larger cpu_sampling_rate, makes it less"
+        )
+    })
 }
 
 /// Sampling intervals below this, in seconds, distort waits.

@@ -14,8 +14,10 @@ use super::attribution::Code;
 /// The function of the interpreter that executes bytecode.
 const LOOP: &str = "_PyEval_EvalFrameDefault";
 /// Libraries that are called by all others, so that they say nothing of who called.
-const SYSTEM: [&str; 8] =
-    ["libc.so", "libc-", "libm.so", "libpthread", "ld-linux", "libdl", "librt", "libscalene"];
+const SYSTEM: [&str; 7] =
+    ["libc.so", "libc-", "libm.so", "libpthread", "ld-linux", "libdl", "librt"];
+/// Scalene's library: its time is nobody's.
+const PROFILER: &str = "libscalene";
 /// How often a map that lacks an address is read again: extensions are loaded as the program goes on.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -69,7 +71,8 @@ impl CodeMap {
         let program = program.to_string_lossy();
         let mappings: Vec<Mapping<'_>> = text.lines().filter_map(mapping).collect();
         let code = mappings.iter().filter(|one| one.rights.contains('x'));
-        self.ranges = code.map(|one| (one.range.clone(), whose(one.file, &program))).collect();
+        let known = code.filter(|one| !one.file.contains(PROFILER));
+        self.ranges = known.map(|one| (one.range.clone(), whose(one.file, &program))).collect();
         if self.looped.is_none() {
             let mut files: Vec<_> = { mappings.iter() }
                 .filter(|one| one.offset == 0 && whose(one.file, &program) == Code::Interpreter)

@@ -228,6 +228,22 @@ fn instruction(_: Pid) -> Option<u64> {
     None
 }
 
+/// How long to wait without giving the core away: a thread on another core stops within this time, and
+/// whoever gets the core keeps it for milliseconds, in which the program would stand still.
+const SPIN: Duration = Duration::from_micros(150);
+
+/// Shortest sleep; the kernel adds its slack of 50 microseconds.
+const NAP: Duration = Duration::from_micros(20);
+
+/// Waits a moment for a thread to stop.
+fn pause(started: Instant) {
+    if started.elapsed() < SPIN {
+        std::hint::spin_loop();
+    } else {
+        std::thread::sleep(NAP);
+    }
+}
+
 /// The threads of a process that are stopped, or are being stopped.
 pub(super) struct Held {
     pid: u32,
@@ -275,14 +291,14 @@ impl Held {
             // It may have ended, too; then it stops for its end.
             let _ = ptrace::interrupt(tid);
         }
-        let deadline = Instant::now() + STOP_WITHIN;
+        let started = Instant::now();
         while !self.owed.is_empty() {
             self.look();
             if !self.owed.is_empty() {
-                if Instant::now() > deadline {
+                if started.elapsed() > STOP_WITHIN {
                     return Err("a thread does not stop".to_owned());
                 }
-                std::thread::yield_now();
+                pause(started);
             }
         }
         Ok(())
@@ -338,10 +354,11 @@ impl Held {
             // It may have been killed while it was stopped.
             let _ = ptrace::detach(*tid, None::<Signal>);
         }
-        let deadline = Instant::now() + RUNS_WITHIN;
+        let started = Instant::now();
         let runs = || times_scheduled(self.pid) != before && !signals_wait(self.pid);
-        while !main.is_empty() && !others.is_empty() && !runs() && Instant::now() < deadline {
-            std::thread::yield_now();
+        while !main.is_empty() && !others.is_empty() && !runs() && started.elapsed() < RUNS_WITHIN {
+            // Asleep, so that our core is free for it.
+            std::thread::sleep(NAP);
         }
         for tid in others {
             let _ = ptrace::detach(tid, None::<Signal>);
