@@ -93,7 +93,7 @@ pub struct Sampling {
     pub missed: u64,
     /// Seconds for which reads stopped the program; of several processes the sum.
     pub stopped: f64,
-    /// Thread-seconds in which Scalene's own code ran inside the program.
+    /// Wall seconds in which Scalene's own code ran inside the program.
     pub profiler: f64,
     /// Seconds of observation, the start of the interpreter included.
     pub wall: f64,

@@ -107,6 +107,11 @@ impl Processes {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a number of threads")]
+fn whole(number: usize) -> f64 {
+    number as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a number of threads")]
 fn part_of(number: usize) -> f64 {
     1.0 / number.max(1) as f64
 }
@@ -154,6 +159,8 @@ impl Found {
             }
             sum += each;
         }
+        let profilers = takers.iter().filter(|taker| taker.node.is_none()).count();
+        self.sampling.profiler += each * whole(profilers);
         self.sampling.attributed += sum;
         self.sampling.squares += sum * sum;
         if own == Activity::WaitsForOthers {
@@ -263,6 +270,12 @@ mod tests {
         let profiler = Thread { node: None, doing: Doing::Runs, code: None };
         found.attribute(1, &[profiler, thread(one, Doing::Waits)], 1.0);
         assert!(found.sampling.attributed.abs() < 1e-9);
+        assert!((found.sampling.profiler - 1.0).abs() < 1e-9);
+        // It waits for its turn while the program goes on.
+        let waits = Thread { doing: Doing::WantsInterpreter, ..profiler };
+        found.attribute(1, &[waits, thread(one, Doing::Runs)], 1.0);
+        assert!((found.sampling.profiler - 1.0).abs() < 1e-9);
+        found.sampling.squares = 0.0;
         found.attribute(1, &[], 1.0);
         assert!(found.sampling.squares.abs() < 1e-9);
     }

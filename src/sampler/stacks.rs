@@ -48,8 +48,9 @@ impl Stacks {
         let (frames, replaced) = match own(&trace.frames, &self.runner) {
             Own::Program { frames, replaced } => (frames, replaced),
             Own::Profiler => {
-                found.sampling.profiler += seconds;
-                return Some(Thread { node: None, doing: Doing::Runs, code: None });
+                let tid = self.tids.of(trace, pid, states);
+                let doing = system::doing(trace, tid, states);
+                return Some(Thread { node: None, doing, code: None });
             }
         };
         if frames.is_empty() {
