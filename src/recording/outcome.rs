@@ -231,7 +231,6 @@ impl Conclusion {
         );
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
-        warnings.extend(self.more_warnings(&parsed));
         if let Target::Snippet(_) = self.request.target {
             rename_snippet(&mut parsed, workspace);
         }
@@ -240,6 +239,7 @@ impl Conclusion {
             let mut source = |path: &str| source(path, workspace);
             analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
+        warnings.extend(self.more_warnings(&parsed));
         // Of a program too short to rank anything there is nothing to say.
         #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
@@ -415,6 +415,14 @@ impl Conclusion {
                  was elsewhere"
                     .to_owned(),
             );
+        }
+        let unread = |file: &&FileProfile| file.exact && file.source.line_count() == 0;
+        if let Some(file) = parsed.files.iter().find(unread) {
+            warnings.push(format!(
+                "the source of `{}` was gone or not readable when the run ended: its lines have no text, and no \
+                 rules were tried on it",
+                file.path
+            ));
         }
         let is_async = || {
             let mut functions = parsed.files.iter().flat_map(FileProfile::functions);

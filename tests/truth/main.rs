@@ -200,7 +200,8 @@ const CASES: &[Case] = &[
     }),
     case("multiproc_pool", false, |run| {
         run.top_function("square_sum");
-        run.within("square_sum() of the CPU time", run.of_cpu("square_sum"), 60.0..=101.0);
+        // Starting the workers takes the rest, on a busy machine half of the time.
+        run.within("square_sum() of the CPU time", run.of_cpu("square_sum"), 40.0..=101.0);
     }),
     case("io_sleep", true, |run| {
         // Scalene counts one sleep by one sample or few: 0.5 to 1.4 s were seen.
@@ -242,9 +243,9 @@ const CASES: &[Case] = &[
         run.expect(files == Some(json!("spin")), format!("top function {files:?}"));
     }),
     case("deletes_itself", false, |run| {
-        run.expect(run.profile["cpu_profile"]["total"] == 0, "no file, no line");
+        // Scalene names no line then; the stacks do, and nobody has the text.
         let said = run.profile["warnings"].to_string();
-        run.expect(said.contains("names no file"), said);
+        run.expect(said.contains("its lines have no text"), said);
     }),
 ];
 
