@@ -64,6 +64,9 @@ impl Stacks {
                 Doing::Polls
             }
             Doing::Waits if replaced == Some(Replaced::Join) => Doing::WaitsForChild,
+            // A timer of Scalene's wakes the main thread, which waits for the interpreter to say that it still
+            // waits for another thread.
+            Doing::WantsInterpreter if waits_in_python(frames) => Doing::Polls,
             doing => doing,
         };
         let waiting = !matches!(doing, Doing::Runs | Doing::WantsInterpreter);
@@ -76,6 +79,11 @@ impl Stacks {
         let code = tid.filter(|_| doing == Doing::Runs).and_then(code);
         Some(Thread { node: found.tree.add(&stack, seconds, waiting), doing, code })
     }
+}
+
+/// Whether the innermost frame is the part of Python's library that lets threads wait for each other.
+fn waits_in_python(frames: &[Frame]) -> bool {
+    frames.first().is_some_and(|frame| frame.filename.ends_with("threading.py"))
 }
 
 /// What a frame of Scalene's stands in for.
