@@ -145,7 +145,8 @@ async fn installed_packages_are_libraries_even_under_an_overlay() {
     );
     assert_eq!(profile["environment"]["scalene_source"], "overlay");
     assert_eq!(profile["top_lines"][0]["location"], "app.py:3");
-    assert_eq!(profile["cpu_profile"]["lines"].as_object().unwrap().len(), 1, "{}", answer.text);
+    let lines = profile["cpu_profile"]["lines"].as_object().unwrap();
+    assert!(lines.keys().all(|line| line.starts_with("app.py:")), "{}", answer.text);
     session.close().await;
 }
 
