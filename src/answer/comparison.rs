@@ -9,7 +9,7 @@ use super::text::{amount, amount_or_dash, source, table};
 use super::{Answer, budget};
 use crate::analysis::compare::{Comparison, FunctionChange, LineChange, Verdict, compare};
 use crate::analysis::thresholds::INTERVAL_Z;
-use crate::profile::{LineNo, Profile, Status, round_for_display};
+use crate::profile::{LineNo, Profile, Status, Witness, round_for_display};
 
 /// Rows under each heading.
 const MOST_ROWS: usize = 10;
@@ -341,6 +341,11 @@ fn warnings(baseline: &Profile, candidate: &Profile) -> Vec<String> {
     };
     let words = |profile: &Profile| super::profile::program(profile);
     differs("the program or its arguments", &words(baseline), &words(candidate));
+    let timed_by = |profile: &Profile| match profile.timed_by {
+        Witness::Scalene => "Scalene",
+        Witness::Stacks { .. } => "stacks beside it",
+    };
+    differs("what the lines are timed by", timed_by(baseline), timed_by(candidate));
     if let Some((before, after)) =
         baseline.run.environment.as_ref().zip(candidate.run.environment.as_ref())
     {

@@ -1,7 +1,7 @@
 //! Call paths: sampled from outside, next to Scalene, and asked for through the server.
 
 use scalene_mcp::analysis::{self, Agreement, CpuBasis};
-use scalene_mcp::answer::{AnalysisAnswer, Answer, CpuHotspotsAnswer, Focus};
+use scalene_mcp::answer::{AnalysisAnswer, Answer, ComparisonAnswer, CpuHotspotsAnswer, Focus};
 use scalene_mcp::profile::{
     CallSite, CallTreeBuilder, Calls, LineNo, Profile, Sampling, Source, Witness,
 };
@@ -182,6 +182,8 @@ fn stacks_say_which_lines_take_the_time() {
     assert_eq!((other.get(), mark), (0.0, Agreement::OnTheFunction));
     let text = CpuHotspotsAnswer::new(&profile, 10, CpuBasis::OnCpu).text();
     assert!(text.contains("b = a @ a  [Scalene: 0 %, agrees on the function]"), "{text}");
+    let text = ComparisonAnswer::new(&recorded, &profile, 0.05).text();
+    assert!(text.contains("what the lines are timed by differs: Scalene -> stacks"), "{text}");
 
     // Another file altogether, which Scalene does not list.
     let mut profile = recorded.clone();
