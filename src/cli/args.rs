@@ -1,5 +1,6 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::exit;
 
@@ -7,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::recording::Settings;
+use crate::sandbox::{Mode, Policy};
 
 const ABOUT: &str = "\
 Profiles Python programs with Scalene, for AI agents over MCP and for people in a shell.
@@ -67,6 +69,53 @@ pub(super) enum Command {
     Setup(SetupOptions),
     /// Check that profiling works here (setting Scalene up if need be), and say what to do where not
     Doctor(DoctorOptions),
+    /// Start a program confined: for the server's own use
+    #[command(hide = true)]
+    Confine(Box<ConfineOptions>),
+}
+
+/// Options of `confine`: a [`Policy`], and the program.
+#[derive(Debug, Args)]
+pub(super) struct ConfineOptions {
+    /// Say only whether programs can be confined here
+    #[arg(long)]
+    pub(super) check: bool,
+
+    #[arg(long, value_name = "MODE", default_value = "strict")]
+    mode: Mode,
+
+    #[arg(long, value_name = "PATH")]
+    read: Vec<PathBuf>,
+
+    #[arg(long, value_name = "PATH")]
+    write: Vec<PathBuf>,
+
+    #[arg(long, value_name = "NAME=VALUE")]
+    loader_env: Vec<OsString>,
+
+    #[arg(long, value_name = "STEM")]
+    own_file: Vec<PathBuf>,
+
+    /// Use no newer Landlock than this version
+    #[arg(long, value_name = "VERSION")]
+    landlock_at_most: Option<i32>,
+
+    /// The program and its arguments
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(super) program: Vec<OsString>,
+}
+
+impl ConfineOptions {
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            mode: self.mode,
+            read: self.read.clone(),
+            write: self.write.clone(),
+            loader_env: self.loader_env.clone(),
+            own_files: self.own_file.clone(),
+            landlock_at_most: self.landlock_at_most,
+        }
+    }
 }
 
 /// Options of `profile`.
@@ -171,14 +220,25 @@ pub(super) struct Invocation {
     pub(super) log_level: String,
 }
 
+/// What is to be done.
+pub(super) enum Parsed {
+    /// Become a confined program.
+    Confine(Box<ConfineOptions>),
+    /// Anything else.
+    Run(Box<Invocation>),
+}
+
 /// Reads the command line. Wrong usage and `--help` end the process here, as clap does.
 #[expect(clippy::exit, reason = "usage errors end before anything was started")]
-pub(super) fn parse() -> Invocation {
+pub(super) fn parse() -> Parsed {
     let matches = Arguments::command().get_matches();
     let from_env = |name: &str| matches.value_source(name) == Some(ValueSource::EnvVariable);
     let python_name = if from_env("python") { "SCALENE_MCP_PYTHON" } else { "--python" };
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let common = arguments.common;
+    if let Some(Command::Confine(options)) = arguments.command {
+        return Parsed::Confine(options);
+    }
     let Some(cache_dir) = common.cache_dir.or_else(crate::recording::user_cache_dir) else {
         Arguments::command()
             .error(
@@ -194,7 +254,8 @@ pub(super) fn parse() -> Invocation {
         cache_dir,
         allow_install: !common.no_install,
     };
-    Invocation { arguments: arguments.command, settings, log_level: common.log_level }
+    let log_level = common.log_level;
+    Parsed::Run(Box::new(Invocation { arguments: arguments.command, settings, log_level }))
 }
 
 #[cfg(test)]
