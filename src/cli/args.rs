@@ -7,7 +7,7 @@ use std::process::exit;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::recording::Settings;
+use crate::recording::{Guard, Settings};
 use crate::sandbox::{Mode, Policy};
 
 const ABOUT: &str = "\
@@ -46,6 +46,35 @@ struct Common {
     /// Folder for private overlays [default: scalene-mcp in the user's cache folder]
     #[arg(long, global = true, env = "SCALENE_MCP_CACHE_DIR", value_name = "DIR")]
     cache_dir: Option<PathBuf>,
+
+    /// Sandbox of programs that ask for none: off, writes (they write to their temporary folder
+    /// only) or strict (also no network, and they read the project, Python and the system only)
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        default_value = "off",
+        env = "SCALENE_MCP_SANDBOX"
+    )]
+    sandbox: Mode,
+
+    /// The weakest sandbox that a client may ask for
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        default_value = "off",
+        env = "SCALENE_MCP_MIN_SANDBOX"
+    )]
+    min_sandbox: Mode,
+
+    /// Only scripts, working directories and profiles in this folder (repeatable)
+    #[arg(long = "root", global = true, value_name = "DIR")]
+    roots: Vec<PathBuf>,
+
+    /// Let programs see this variable although it looks like a credential (repeatable)
+    #[arg(long, global = true, value_name = "NAME")]
+    pass_env: Vec<String>,
 
     /// Level of the log on standard error: error, warn, info, debug, trace
     #[arg(
@@ -184,6 +213,10 @@ pub(super) struct ProfileOptions {
     #[arg(long, value_name = "DIR")]
     pub(super) cwd: Option<PathBuf>,
 
+    /// File or folder that a sandboxed program may write (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub(super) writable: Vec<PathBuf>,
+
     /// File that the program reads as standard input; `-` for our own [default: empty]
     #[arg(long, value_name = "FILE")]
     pub(super) stdin: Option<PathBuf>,
@@ -253,9 +286,29 @@ pub(super) fn parse() -> Parsed {
         python: common.python.map(|python| (python, python_name)),
         cache_dir,
         allow_install: !common.no_install,
+        guard: Guard {
+            default: common.sandbox,
+            least: common.min_sandbox,
+            helper: std::env::current_exe().ok(),
+            roots: roots(&common.roots),
+            pass_env: common.pass_env,
+        },
     };
     let log_level = common.log_level;
     Parsed::Run(Box::new(Invocation { arguments: arguments.command, settings, log_level }))
+}
+
+/// Roots with links resolved. One that is missing is wrong usage: it must not count as none.
+#[expect(clippy::exit, reason = "usage errors end before anything was started")]
+fn roots(typed: &[PathBuf]) -> Vec<PathBuf> {
+    let real = typed.iter().map(|root| {
+        let real = root.canonicalize().ok().filter(|real| real.is_dir());
+        real.unwrap_or_else(|| {
+            let problem = format!("--root: `{}` is not a folder", root.display());
+            Arguments::command().error(clap::error::ErrorKind::ValueValidation, problem).exit()
+        })
+    });
+    real.collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::process::SpawnError;
 use crate::profile::{Outcome, Output, signal_name};
 use crate::python::{OverlayError, PythonError};
+use crate::sandbox::Mode;
 use crate::scalene::{ParseError, UnsupportedVersion};
 
 /// A program that ran, though nothing was profiled: how it ended and what it wrote.
@@ -35,6 +36,32 @@ pub enum RecordError {
         parameter: &'static str,
         /// What is wrong with its value.
         problem: String,
+    },
+    /// A weaker sandbox than the server allows.
+    #[error("sandbox: `{asked}` is not allowed here, only {}", allowed(*.least))]
+    SandboxRefused {
+        /// What was asked for.
+        asked: Mode,
+        /// The weakest that is allowed.
+        least: Mode,
+    },
+    /// The sandbox cannot be enforced; nothing was run.
+    #[error("sandbox `{mode}` cannot be enforced: {why}; the program was not run")]
+    SandboxUnavailable {
+        /// What was asked for.
+        mode: Mode,
+        /// What is missing.
+        why: String,
+    },
+    /// A path outside the folders that the server was started for.
+    #[error("{what}: `{}` is outside the folders that this server may use ({})", path.display(), listed(roots))]
+    OutsideRoots {
+        /// What the path was for.
+        what: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// The folders.
+        roots: Vec<PathBuf>,
     },
     /// The script does not exist.
     #[error("script `{}` does not exist", path.display())]
@@ -172,6 +199,18 @@ pub enum RecordError {
     Stopped(Box<Ran>),
 }
 
+fn allowed(least: Mode) -> String {
+    let words = Mode::ALL.iter().filter(|mode| **mode >= least).map(|mode| format!("`{mode}`"));
+    words.collect::<Vec<_>>().join(" and ")
+}
+
+fn listed(roots: &[PathBuf]) -> String {
+    if roots.is_empty() {
+        return "none: no --root".to_owned();
+    }
+    roots.iter().map(|root| format!("`{}`", root.display())).collect::<Vec<_>>().join(", ")
+}
+
 fn how(ran: &Ran) -> String {
     match (&ran.exception, ran.outcome) {
         (Some(exception), Outcome::ExitCode(code)) => format!("{exception}, exit {code}"),
@@ -196,6 +235,9 @@ impl RecordError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidArgument { .. } | Self::BadWorkingDir(_) => "invalid_argument",
+            Self::SandboxRefused { .. } => "sandbox_refused",
+            Self::SandboxUnavailable { .. } => "sandbox_unavailable",
+            Self::OutsideRoots { .. } => "outside_roots",
             Self::ScriptNotFound { .. } => "script_not_found",
             Self::NotAScript { .. } => "not_a_script",
             Self::Unreadable { .. } => "script_unreadable",
@@ -225,6 +267,16 @@ impl RecordError {
         let text = match self {
             Self::InvalidArgument { .. } => "correct the argument and call again",
             Self::BadWorkingDir(_) => "pass an existing folder as `cwd`, or leave it out",
+            Self::SandboxRefused { .. } => "pass one of these as `sandbox`, or leave it out",
+            Self::SandboxUnavailable { .. } => {
+                "ask the user: it runs with sandbox=off where the server allows that; docs/sandbox.md says what a sandbox needs"
+            }
+            Self::OutsideRoots { roots, .. } if roots.is_empty() => {
+                "leave `writable` out; the server allows it only with --root DIR, inside that folder"
+            }
+            Self::OutsideRoots { .. } => {
+                "pass a path inside one of these folders; more are allowed by starting the server with --root DIR"
+            }
             Self::ScriptNotFound { similar, .. } if similar.is_empty() => {
                 "pass the absolute path of the script, or set `cwd`"
             }

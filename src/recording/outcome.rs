@@ -3,19 +3,19 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
 use super::request::{RunRequest, Target};
 use super::setup::Ready;
-use super::workspace::{SNIPPET, Workspace};
+use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
     CallSite, CallTreeBuilder, Calls, Environment, FileProfile, Measured, Outcome, Output, Profile,
-    ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Source, Status, Witness,
-    signal_name,
+    ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::Seen;
 use crate::scalene::{
@@ -37,6 +37,7 @@ pub(super) struct Conclusion {
     pub(super) state: LaunchState,
     pub(super) started_at: SystemTime,
     pub(super) load: Option<f64>,
+    pub(super) confinement: Confinement,
     pub(super) warnings: Vec<String>,
 }
 
@@ -48,16 +49,16 @@ pub(super) fn conclude(
     if conclusion.finished.ended_by == EndedBy::Cancel {
         return Err(RecordError::Cancelled);
     }
+    if let Some(refused) = conclusion.confinement.refused(&conclusion.finished) {
+        return Err(refused);
+    }
     let ran = Box::new(conclusion.ran(workspace));
     let path = workspace.profile();
-    let document = match path.metadata() {
-        Ok(found) if found.len() > MAX_DOCUMENT_BYTES => {
-            let source = ParseError::NotAProfile("it is larger than 256 MiB");
-            return Err(RecordError::InvalidProfile { source, ran });
-        }
-        Ok(_) => std::fs::read(&path).ok(),
-        Err(_) => None,
-    };
+    if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
+        let source = ParseError::NotAProfile("it is larger than 256 MiB");
+        return Err(RecordError::InvalidProfile { source, ran });
+    }
+    let document = workspace::read(&path, MAX_DOCUMENT_BYTES);
     let calls = conclusion.calls(seen, workspace);
     match document.as_deref().map(parse) {
         Some(Ok(mut parsed)) => {
@@ -229,6 +230,7 @@ impl Conclusion {
                 )
             }),
         );
+        warnings.extend(self.confinement.remark(self.state.exception.as_deref()));
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
         if let Target::Snippet(_) = self.request.target {
@@ -236,7 +238,7 @@ impl Conclusion {
         }
         let measure = &self.request.measure;
         let timed_by = calls.as_ref().map_or(Witness::Scalene, |calls| {
-            let mut source = |path: &str| source(path, workspace);
+            let mut source = |path: &str| self.confinement.source(path, workspace);
             analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
         warnings.extend(self.more_warnings(&parsed));
@@ -445,17 +447,6 @@ impl Conclusion {
         }
         warnings
     }
-}
-
-/// Largest file whose text is read for a profile.
-const LARGEST_SOURCE: u64 = 10 * 1024 * 1024;
-
-/// The text of a file that Scalene does not list.
-fn source(path: &str, workspace: &Workspace) -> Option<Source> {
-    let path = if path == SNIPPET { workspace.snippet() } else { path.into() };
-    let size = path.metadata().ok()?.len();
-    let bytes = (size <= LARGEST_SOURCE).then(|| std::fs::read(&path).ok()).flatten()?;
-    Some(Source::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The path with `..` and symlinks resolved, where the file exists.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::error::RecordError;
+use crate::sandbox::Mode;
 
 /// A program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +97,10 @@ pub struct RunRequest {
     pub stdin: Option<String>,
     /// Time limit for the program.
     pub timeout: Duration,
+    /// How far it is confined; absent takes the server's default.
+    pub sandbox: Option<Mode>,
+    /// Paths that a confined program may write besides its private directory.
+    pub writable: Vec<PathBuf>,
     /// What to measure.
     pub measure: Measure,
 }
@@ -112,6 +117,8 @@ impl RunRequest {
             env: Vec::new(),
             stdin: None,
             timeout: Duration::from_secs(seconds),
+            sandbox: None,
+            writable: Vec::new(),
             measure: Measure::default(),
         }
     }
@@ -137,6 +144,8 @@ impl RunRequest {
             changed("env", Value::Object(env), !self.env.is_empty()),
             changed("stdin", json!(self.stdin), self.stdin.is_some()),
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
+            changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
+            changed("writable", json!(self.writable), !self.writable.is_empty()),
             measured!(cpu),
             measured!(memory),
             measured!(gpu),
@@ -267,7 +276,7 @@ pub(super) fn find_script(typed: &str, cwd: &Path) -> Result<Script, RecordError
     Ok(Script { absolute, real })
 }
 
-fn expand_home(typed: &str) -> PathBuf {
+pub(super) fn expand_home(typed: &str) -> PathBuf {
     match (typed.strip_prefix("~/"), etcetera::home_dir()) {
         (Some(below), Ok(home)) => home.join(below),
         _ => PathBuf::from(typed),

@@ -222,7 +222,11 @@ fn sockets(rules: &mut Rules, mode: Mode) -> Result<(), BackendError> {
     }
     // A pair of connected streams leads nowhere else. Datagrams could still be sent to any name.
     for kind in [libc::SOCK_DGRAM, libc::SOCK_RAW] {
-        add(rules, libc::SYS_socketpair, [arg(1, Op::MaskedEq(0xF), u64::from(kind.unsigned_abs()))])?;
+        add(
+            rules,
+            libc::SYS_socketpair,
+            [arg(1, Op::MaskedEq(0xF), u64::from(kind.unsigned_abs()))],
+        )?;
     }
     add(rules, libc::SYS_socketpair, [arg(0, Op::Ne, family(libc::AF_UNIX))])
 }

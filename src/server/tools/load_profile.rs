@@ -32,9 +32,11 @@ impl ToolSpec for LoadProfile {
     type Output = ProfileAnswer;
 
     async fn call(server: &Server, params: Params, _: Call) -> Result<ProfileAnswer, ToolError> {
+        let path = server.jobs.guard().admit("path", Path::new(&params.path));
+        let path = path.map_err(|error| ToolError::from(&error))?;
         let id = server.store.draw_id(|id| server.jobs.get(id).is_some());
         // Up to 256 MiB to read: not on a thread that serves others.
-        let read = tokio::task::spawn_blocking(move || import_file(Path::new(&params.path), id));
+        let read = tokio::task::spawn_blocking(move || import_file(&path, id));
         let profile = read.await.map_err(|_| ToolError::internal(Self::NAME))??;
         let profile = server.store.insert(profile);
         Ok(ProfileAnswer::new(&profile))
