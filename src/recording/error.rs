@@ -17,6 +17,8 @@ pub struct Ran {
     pub seconds: Option<f64>,
     /// Type of the exception that ended it.
     pub exception: Option<String>,
+    /// What it was not allowed to do, when that may have ended it.
+    pub refused: Option<String>,
     /// What it wrote to stdout.
     pub stdout: Output,
     /// What it wrote to stderr.
@@ -312,6 +314,9 @@ impl RecordError {
             }
             Self::ScaleneFailed { .. } => {
                 "check the set-up with `scalene-mcp doctor`; memory=false often helps"
+            }
+            Self::ProgramFailed(ran) if ran.refused.is_some() => {
+                return ran.refused.clone().unwrap_or_default();
             }
             Self::ProgramFailed(ran)
                 if ran.exception.as_deref().is_none_or(|e| e == "SystemExit") =>

@@ -101,6 +101,7 @@ impl Conclusion {
             outcome: self.outcome(),
             seconds: self.state.program_seconds(),
             exception: self.state.exception.clone(),
+            refused: self.confinement.remark(self.state.exception.as_deref()),
             stdout: output(&self.finished.stdout, workspace),
             stderr: output(&self.finished.stderr, workspace),
         }
@@ -230,7 +231,7 @@ impl Conclusion {
                 )
             }),
         );
-        warnings.extend(self.confinement.remark(self.state.exception.as_deref()));
+        warnings.extend(ran.refused.clone());
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
         if let Target::Snippet(_) = self.request.target {
