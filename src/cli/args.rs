@@ -299,7 +299,6 @@ pub(super) fn parse() -> Parsed {
 }
 
 /// Roots with links resolved. One that is missing is wrong usage: it must not count as none.
-#[expect(clippy::exit, reason = "usage errors end before anything was started")]
 fn roots(typed: &[PathBuf]) -> Vec<PathBuf> {
     let real = typed.iter().map(|root| {
         let real = root.canonicalize().ok().filter(|real| real.is_dir());

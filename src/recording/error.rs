@@ -269,16 +269,9 @@ impl RecordError {
         let text = match self {
             Self::InvalidArgument { .. } => "correct the argument and call again",
             Self::BadWorkingDir(_) => "pass an existing folder as `cwd`, or leave it out",
-            Self::SandboxRefused { .. } => "pass one of these as `sandbox`, or leave it out",
-            Self::SandboxUnavailable { .. } => {
-                "ask the user: it runs with sandbox=off where the server allows that; docs/sandbox.md says what a sandbox needs"
-            }
-            Self::OutsideRoots { roots, .. } if roots.is_empty() => {
-                "leave `writable` out; the server allows it only with --root DIR, inside that folder"
-            }
-            Self::OutsideRoots { .. } => {
-                "pass a path inside one of these folders; more are allowed by starting the server with --root DIR"
-            }
+            Self::SandboxRefused { .. }
+            | Self::SandboxUnavailable { .. }
+            | Self::OutsideRoots { .. } => self.sandbox_hint(),
             Self::ScriptNotFound { similar, .. } if similar.is_empty() => {
                 "pass the absolute path of the script, or set `cwd`"
             }
@@ -348,6 +341,21 @@ impl RecordError {
             Self::Stopped(_) => "let it run longer",
         };
         text.to_owned()
+    }
+
+    fn sandbox_hint(&self) -> &'static str {
+        match self {
+            Self::SandboxUnavailable { .. } => {
+                "ask the user: it runs with sandbox=off where the server allows that; docs/sandbox.md says what a sandbox needs"
+            }
+            Self::OutsideRoots { roots, .. } if roots.is_empty() => {
+                "leave `writable` out; the server allows it only with --root DIR, inside that folder"
+            }
+            Self::OutsideRoots { .. } => {
+                "pass a path inside one of these folders; more are allowed by starting the server with --root DIR"
+            }
+            _ => "pass one of these as `sandbox`, or leave it out",
+        }
     }
 
     /// The run behind the failure, if the program ran at all.

@@ -32,6 +32,22 @@ impl Guard {
         Ok(asked)
     }
 
+    /// Refuses an interpreter that a caller names, where a sandbox is prescribed: it is started outside
+    /// the sandbox to say who it is, and may be a file that an earlier program wrote.
+    pub(super) fn python(&self, request: &RunRequest, near: &Path) -> Result<(), RecordError> {
+        let Some(named) = request.python.as_deref().map(str::trim) else { return Ok(()) };
+        let is_version = named.chars().all(|c| c.is_ascii_digit() || c == '.');
+        if self.least == Mode::Off || (is_version && !near.join(named).exists()) {
+            return Ok(());
+        }
+        Err(RecordError::InvalidArgument {
+            parameter: "python",
+            problem: format!(
+                "`{named}`: this server prescribes a sandbox, so that only a version can be named, as 3.12;                  `--python` of the server names an interpreter"
+            ),
+        })
+    }
+
     /// The paths that a run may write besides its own, links resolved. Where a sandbox is
     /// prescribed, a caller may not open a way out of it.
     pub(super) fn writable(&self, request: &RunRequest) -> Result<Vec<PathBuf>, RecordError> {

@@ -110,6 +110,7 @@ impl Recorder {
         guard.mode(request)?;
         let place = self.place(request)?;
         guard.writable(request)?;
+        guard.python(request, &place.cwd)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let ready = setup::equip(self, found, controls, on_event).await?;

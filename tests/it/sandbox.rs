@@ -286,12 +286,12 @@ async fn runs_that_repeat_a_program_are_confined_too() {
 #[tokio::test]
 async fn a_client_cannot_ask_for_less_than_the_server_demands() {
     let place = Place::new();
-    let session =
-        Session::open_with(server_command(&place.path(), &["--min-sandbox", "writes"])).await;
+    let python = pythons::with_scalene("2.4.0");
+    let args = ["--min-sandbox", "writes", "--python", python.to_str().unwrap()];
+    let session = Session::open_with(server_command(&place.path(), &args)).await;
     let code = busy(0.6);
     let call = |more: Value| {
-        let mut call =
-            json!({"code": code, "memory": false, "python": pythons::with_scalene("2.4.0")});
+        let mut call = json!({"code": code, "memory": false});
         call.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         call
     };
@@ -304,8 +304,11 @@ async fn a_client_cannot_ask_for_less_than_the_server_demands() {
     let failure = session.failure("profile_code", call(json!({"writable": ["/"]}))).await;
     assert!(failure.starts_with("outside_roots: "), "{failure}");
 
+    let failure = session.failure("profile_code", call(json!({"python": python}))).await;
+    assert!(failure.starts_with("invalid_argument: python: "), "{failure}");
+
     let tries = format!("open({:?}, 'w')\n", place.path().join("new"));
-    let write = json!({"code": format!("{code}\n{tries}"), "memory": false, "python": pythons::with_scalene("2.4.0")});
+    let write = json!({"code": format!("{code}\n{tries}"), "memory": false});
     let answer = session.call("profile_code", write).await;
     assert_eq!(answer.structured["outcome"]["exit_code"], 1, "{}", answer.text);
     assert!(
