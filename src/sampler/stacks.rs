@@ -47,10 +47,14 @@ impl Stacks {
     ) -> Option<Thread> {
         let (frames, replaced) = match own(&trace.frames, &self.runner) {
             Own::Program { frames, replaced } => (frames, replaced),
-            Own::Profiler => {
+            Own::Profiler { interrupted } => {
                 let tid = self.tids.of(trace, pid, states);
                 let doing = system::doing(trace, tid, states);
-                return Some(Thread { node: None, doing, code: None });
+                if doing != Doing::WantsInterpreter || !waits_in_python(interrupted) {
+                    return Some(Thread { node: None, doing, code: None });
+                }
+                // Scalene's timer woke a thread that waits for another one, which goes on meanwhile.
+                (interrupted, Some(Replaced::Lock))
             }
         };
         if frames.is_empty() {
@@ -110,8 +114,8 @@ impl Replaced {
 enum Own<'a> {
     /// Its frames, innermost first, and what Scalene put on top of them.
     Program { frames: &'a [Frame], replaced: Option<Replaced> },
-    /// Scalene's handlers, on top of the program's frames.
-    Profiler,
+    /// Scalene's handlers, on top of the program's frames, which are these.
+    Profiler { interrupted: &'a [Frame] },
 }
 
 /// The frames of the program itself, with what called it. Of Scalene's own frames on top of them
@@ -148,7 +152,7 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
             frames: frames.get(first + 1..).unwrap_or_default(),
             replaced: Some(Replaced::by(frame)),
         },
-        None => Own::Profiler,
+        None => Own::Profiler { interrupted: frames.get(first + 1..).unwrap_or_default() },
     }
 }
 
