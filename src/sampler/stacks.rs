@@ -28,11 +28,16 @@ pub(super) struct Stacks {
     tids: system::ThreadIds,
     /// File that starts Scalene.
     runner: String,
+    natives: system::Natives,
 }
 
 impl Stacks {
     pub(super) fn new(runner: &str) -> Self {
-        Self { tids: system::ThreadIds::default(), runner: runner.to_owned() }
+        Self {
+            tids: system::ThreadIds::default(),
+            runner: runner.to_owned(),
+            natives: system::Natives::default(),
+        }
     }
 
     /// Counts what one thread did; nothing for a thread of Scalene's own.
@@ -42,7 +47,7 @@ impl Stacks {
         pid: u32,
         states: &States,
         seconds: f64,
-        code: &mut dyn FnMut(u32) -> Option<Code>,
+        code: &mut dyn FnMut(u32) -> Option<(Code, u64)>,
         found: &mut Found,
     ) -> Option<Thread> {
         let (frames, replaced) = match own(&trace.frames, &self.runner) {
@@ -81,7 +86,18 @@ impl Stacks {
             stack.push(CallSite { function, line: u32::try_from(frame.line).unwrap_or(0) });
         }
         let code = tid.filter(|_| doing == Doing::Runs).and_then(code);
-        Some(Thread { node: found.tree.add(&stack, seconds, waiting), doing, code })
+        let node = found.tree.add(&stack, seconds, waiting);
+        if let (Some(node), Some((Code::Interpreter | Code::Extension | Code::System, address))) =
+            (node, code)
+        {
+            self.natives.note(node, address, seconds);
+        }
+        Some(Thread { node, doing, code: code.map(|(code, _)| code) })
+    }
+
+    /// Names the machine code that ran, when there is no more to come.
+    pub(super) fn finish(self, code: &system::CodeMap, found: &mut Found) {
+        self.natives.name(code, &mut found.tree);
     }
 }
 
@@ -205,7 +221,7 @@ mod tests {
     fn kept(files_and_names: &[(&str, &str)]) -> Option<usize> {
         match own(&frames(files_and_names), "/w/launch.py") {
             Own::Program { frames, .. } => Some(frames.len()),
-            Own::Profiler => None,
+            Own::Profiler { .. } => None,
         }
     }
 
