@@ -17,6 +17,7 @@ mod record;
 mod request;
 mod secrets;
 mod setup;
+mod stacks;
 mod workspace;
 
 pub use error::{Ran, RecordError};
