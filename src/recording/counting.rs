@@ -277,5 +277,7 @@ fn spec(
         env,
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+        folder: Some(workspace.root()),
+        pid_files: None,
     }
 }

@@ -65,7 +65,7 @@ impl Recorder {
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let (packages, refused) = self.memray(&found, controls, on_event).await?;
 
-        let workspace = Workspace::create()?;
+        let mut workspace = Workspace::create()?;
         workspace.write("launch.py", tracker::launcher(LAUNCHER).as_bytes())?;
         workspace.write("read.py", tracker::READER.as_bytes())?;
         let launch = record::launch_request(request, &place, &workspace)?;
@@ -88,6 +88,7 @@ impl Recorder {
         let limits = Limits { timeout: Some(limit), grace: GRACE };
         let mut on_tick = |tick: Tick| on_event(Event::Running(tick));
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
+        workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
         if matches!(finished.ended_by, EndedBy::Cancel | EndedBy::Stop) {
             return Err(RecordError::Cancelled);
@@ -155,6 +156,8 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         env: given.chain(record::private_env(request, workspace)).collect(),
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+        folder: Some(workspace.root()),
+        pid_files: None,
     }
 }
 

@@ -11,7 +11,7 @@ use super::error::RecordError;
 use super::outcome::{self, Conclusion};
 use super::request::{Measure, RunRequest, Script, Target, find_script};
 use super::setup::{self, Ready};
-use super::workspace::{self, Workspace};
+use super::workspace::{PID_FILES, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
 use crate::profile::{Profile, ProfileId};
 use crate::python;
@@ -101,7 +101,7 @@ impl Recorder {
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let ready = setup::equip(self, found, controls, on_event).await?;
 
-        let workspace = Workspace::create()?;
+        let mut workspace = Workspace::create()?;
         let mut warnings = Vec::new();
         let options = options(request, &place, &ready, &workspace, &mut warnings);
         prepare(request, &place, &ready, &options, &workspace)?;
@@ -118,7 +118,7 @@ impl Recorder {
             on_event(Event::Running(tick));
         };
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
-        workspace::remove_leftovers(finished.pid);
+        workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
 
         let conclusion = Conclusion {
@@ -392,6 +392,8 @@ fn spec(
         env,
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+        folder: Some(workspace.root()),
+        pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }
 
