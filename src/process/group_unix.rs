@@ -61,6 +61,14 @@ impl Group {
         }
     }
 
+    /// The process from which all of the run descend.
+    pub(super) fn root(&self) -> u32 {
+        match self {
+            Self::Kept(kept) => kept.keeper(),
+            Self::Bare(_) => self.id(),
+        }
+    }
+
     pub(super) async fn wait(&mut self) -> Exit {
         match self {
             Self::Kept(kept) => kept.wait().await,

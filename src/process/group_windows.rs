@@ -43,6 +43,11 @@ impl Group {
         self.id
     }
 
+    /// The process from which all of the run descend.
+    pub(super) fn root(&self) -> u32 {
+        self.id
+    }
+
     pub(super) async fn wait(&mut self) -> Exit {
         self.child.wait().await.map_or(Exit::Unknown, Exit::of)
     }

@@ -162,6 +162,10 @@ impl Kept {
         self.pid
     }
 
+    pub(super) fn keeper(&self) -> u32 {
+        self.keeper
+    }
+
     /// The program's end. When the keeper was killed before it, the program was killed after that.
     pub(super) async fn wait(&mut self) -> Exit {
         let told = self.told.wait_for(|told| told.exit.is_some() || told.lost).await;

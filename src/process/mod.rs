@@ -5,6 +5,7 @@
 //! of stdout and stderr, time limits, graceful and forced ends. Knows nothing of
 //! Python or Scalene. Entry point: [`run`].
 
+mod bounds;
 mod capture;
 #[cfg(unix)]
 mod ending;

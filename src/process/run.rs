@@ -11,6 +11,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::bounds::Bounds;
 use super::capture::{self, Captured, Shared};
 use super::error::SpawnError;
 use super::group::{Group, Streams};
@@ -43,13 +44,17 @@ pub struct Spec {
     pub pid_files: Option<PathBuf>,
 }
 
-/// How long a child may take.
-#[derive(Debug, Clone, Copy)]
+/// How long a child may take, and how much of the machine. Absent means no limit.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Time from spawn until the child is asked to end; absent means no limit.
+    /// Time from spawn until the child is asked to end.
     pub timeout: Option<Duration>,
     /// Time between asking and forcing.
     pub grace: Duration,
+    /// Resident bytes of the child and all its descendants together until it is asked to end.
+    pub memory: Option<u64>,
+    /// Bytes on disk in [`Spec::folder`] until it is asked to end.
+    pub disk: Option<u64>,
 }
 
 /// The two ways in which a caller ends a run.
@@ -100,6 +105,10 @@ pub enum EndedBy {
     Itself,
     /// The time limit.
     Timeout,
+    /// The limit of memory; resident bytes then.
+    Memory(u64),
+    /// The limit of disk; bytes then.
+    Disk(u64),
     /// [`Controls::stop`].
     Stop,
     /// [`Controls::cancel`].
@@ -154,7 +163,7 @@ pub async fn run(
         streams.stderr.map(|pipe| tokio::spawn(capture::drain(pipe, err.clone()))),
     ];
 
-    let (exit, ended_by, forced) = live(&mut group, limits, controls, started, on_tick).await;
+    let (exit, ended_by, forced) = live(&mut group, spec, limits, controls, started, on_tick).await;
     let wall = started.elapsed();
     group.clear().await;
     writer.abort();
@@ -202,6 +211,7 @@ async fn feed(stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>, bytes: Vec<u8>)
 /// Waits for the leader's end, and brings it about when a limit or a caller says so.
 async fn live(
     group: &mut Group,
+    spec: &Spec,
     limits: Limits,
     controls: &Controls,
     started: Instant,
@@ -216,11 +226,14 @@ async fn live(
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(expiry);
+    let bounds = Bounds::new(group.root(), spec, &limits);
+    let exceeded = bounds.exceeded();
+    tokio::pin!(expiry, exceeded);
     let reason = loop {
         tokio::select! {
             exit = group.wait() => return (exit, EndedBy::Itself, false),
             () = &mut expiry => break EndedBy::Timeout,
+            limit = &mut exceeded => break limit,
             () = controls.stop.cancelled() => break EndedBy::Stop,
             () = controls.cancel.cancelled() => break EndedBy::Cancel,
             _ = ticks.tick() => on_tick(Tick {
@@ -234,20 +247,33 @@ async fn live(
         group.kill();
         return (group.wait().await, reason, true);
     }
-    let (exit, forced) = wind_down(group, limits.grace, &controls.cancel).await;
+    let far = bounds.far();
+    let too_late = async {
+        match reason {
+            EndedBy::Memory(_) | EndedBy::Disk(_) => _ = far.exceeded().await,
+            _ => std::future::pending().await,
+        }
+    };
+    let (exit, forced) = wind_down(group, limits.grace, &controls.cancel, too_late).await;
     (exit, reason, forced)
 }
 
 /// Asks the leader to end, then its group, then forces. Only the leader is asked first:
 /// it may need its workers to write what it has, and a wrapper that dies of the signal
 /// leaves the real program to be asked in its turn.
-async fn wind_down(group: &mut Group, grace: Duration, cancel: &CancellationToken) -> (Exit, bool) {
+async fn wind_down(
+    group: &mut Group,
+    grace: Duration,
+    cancel: &CancellationToken,
+    too_late: impl Future<Output = ()>,
+) -> (Exit, bool) {
     group.terminate_leader();
     let deadline = tokio::time::Instant::now() + grace;
     let asked = tokio::select! {
         exit = group.wait() => Some(exit),
         () = tokio::time::sleep_until(deadline) => None,
         () = cancel.cancelled() => None,
+        () = too_late => None,
     };
     let Some(exit) = asked else {
         group.kill();

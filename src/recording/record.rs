@@ -9,7 +9,7 @@ use etcetera::BaseStrategy;
 use super::counting::CountingPass;
 use super::error::RecordError;
 use super::outcome::{self, Conclusion};
-use super::request::{Measure, RunRequest, Script, Target, find_script};
+use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, find_script};
 use super::setup::{self, Ready};
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
@@ -107,7 +107,12 @@ impl Recorder {
         prepare(request, &place, &ready, &options, &workspace)?;
         let counting = CountingPass::new(request, &place, &ready, &options.scope, &workspace)?;
         let spec = spec(request, &place, &ready, &options, &workspace);
-        let limits = Limits { timeout: Some(request.timeout), grace: GRACE };
+        let limits = Limits {
+            timeout: Some(request.timeout),
+            grace: GRACE,
+            memory: request.memory_limit(),
+            disk: Some(MOST_DISK),
+        };
         let (started_at, load) =
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
