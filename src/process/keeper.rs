@@ -51,6 +51,8 @@ struct Family {
     /// All ids that ever were the run's.
     ids: BTreeSet<u32>,
     leader_ended: bool,
+    /// The group was killed: its id may be another's by now.
+    is_over: bool,
     /// There are no children any more.
     childless: bool,
 }
@@ -209,11 +211,7 @@ impl Keeper {
             }
             match command {
                 [TERMINATE] if !self.family().leader_ended => send(self.leader, Signal::TERM),
-                [TERMINATE_GROUP] => {
-                    if let Some(group) = i32::try_from(self.leader).ok().and_then(Pid::from_raw) {
-                        let _ = kill_process_group(group, Signal::TERM);
-                    }
-                }
+                [TERMINATE_GROUP] => self.signal_group(Signal::TERM),
                 [KILL] => self.end(),
                 [RELEASE] => released = true,
                 _ => {}
@@ -221,8 +219,21 @@ impl Keeper {
         }
     }
 
+    /// Failure means that the group has no process left.
+    fn signal_group(&self, signal: Signal) {
+        if let Some(group) = i32::try_from(self.leader).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, signal);
+        }
+    }
+
     /// Ends all processes of the run and removes their files.
     fn end(&self) {
+        // One call ends the whole group at once, however many there are and however busy they
+        // keep the machine. What left the group has to be found first.
+        let is_over = std::mem::replace(&mut self.family().is_over, true);
+        if !is_over {
+            self.signal_group(Signal::KILL);
+        }
         end_all(|| self.alive(), PATIENCE);
         // What was killed is collected within moments, then its leader's end has been told.
         let family = self.family();

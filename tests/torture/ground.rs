@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use super::cases::Case;
 use super::support::client::server_command;
 use super::support::place::busy;
-use super::support::pythons;
 use super::support::traces::{allocator_files, names, processes_with};
 use super::support::wire::Wire;
 
@@ -23,11 +22,11 @@ const LIMIT: f64 = 6.0;
 const NEVER: f64 = 100.0;
 /// Longest time from the program's time limit to the answer: asking, forcing, reading.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-/// Longest time until nothing is left.
+/// Longest time until nothing is left, where each core has one thing to do. With more it is longer by as much.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
 pub(crate) const HEAD: &str =
-    "program          way        answer                                        profile  s     left";
+    "program          way        answer                                        profile  answered  left  gone after";
 
 /// What ends a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +61,8 @@ pub(crate) struct Row {
     profile: &'static str,
     seconds: f64,
     left: usize,
+    /// Seconds until nothing was left.
+    gone: f64,
     /// What is not as it must be.
     pub(crate) wrong: Vec<String>,
 }
@@ -69,8 +70,8 @@ pub(crate) struct Row {
 impl fmt::Display for Row {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (program, way, answer) = (&self.program, self.way.name(), &self.answer);
-        let (profile, seconds, left) = (self.profile, self.seconds, self.left);
-        write!(out, "{program:16} {way:10} {answer:45.45} {profile:8} {seconds:<5.1} {left}")?;
+        let (profile, seconds, left, gone) = (self.profile, self.seconds, self.left, self.gone);
+        write!(out, "{program:16} {way:10} {answer:45.45} {profile:8} {seconds:6.1} s  {left:4}  {gone:.1} s")?;
         if self.wrong.is_empty() {
             Ok(())
         } else {
@@ -151,6 +152,11 @@ impl Ground {
     fn left(&self) -> Vec<String> {
         let mut left: Vec<String> =
             processes_with(&self.marker).iter().map(|pid| format!("process {pid}")).collect();
+        let marked = left.len();
+        left.truncate(3);
+        if marked > 3 {
+            left.push(format!("{} more processes", marked - 3));
+        }
         left.extend(keepers(self.tmp.path()).iter().map(|pid| format!("keeper {pid}")));
         left.extend(names(self.tmp.path()));
         let seen: Vec<u32> = self.seen.lock().unwrap().iter().copied().collect();
@@ -158,16 +164,25 @@ impl Ground {
         left
     }
 
-    async fn left_in_the_end(&self) -> Vec<String> {
+    /// What is left when there was time to go, and how long it took until nothing was.
+    async fn left_in_the_end(&self) -> (Vec<String>, f64) {
         let started = Instant::now();
         loop {
             let left = self.left();
-            if left.is_empty() || started.elapsed() > GONE_WITHIN {
-                return left;
+            if left.is_empty() || started.elapsed() > GONE_WITHIN.mul_f64(load_per_core()) {
+                return (left, started.elapsed().as_secs_f64());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// Threads that want to run, for each core; at least one.
+fn load_per_core() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap();
+    let load: f64 = text.split(' ').next().unwrap().parse().unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    (load / f64::from(u32::try_from(cores).unwrap())).max(1.0)
 }
 
 /// Keepers of runs whose folder is below this one.
@@ -177,7 +192,8 @@ fn keepers(tmp: &Path) -> Vec<u32> {
     let pids = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
     let keeps = |pid: &u32| {
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&line).contains(&folder)
+        let line = String::from_utf8_lossy(&line).into_owned();
+        line.contains(&folder) && line.contains("keep-one-run")
     };
     pids.filter(keeps).collect()
 }
@@ -209,14 +225,14 @@ pub(crate) async fn run(case: &Case, way: Way, expected: &str) -> Row {
     if !expected.split('|').any(|text| said.starts_with(text)) {
         wrong.push(format!("expected {expected}, got {said}"));
     }
-    let left = ground.left_in_the_end().await;
+    let (left, gone) = ground.left_in_the_end().await;
     wrong.extend(left.iter().map(|what| format!("left: {what}")));
     if let Err(why) = again(&ground, wire, way).await {
         wrong.push(why);
     }
     let memory = if case.memory { " +memory" } else { "" };
     let program = format!("{}{memory}", case.name);
-    Row { program, way, answer: said, profile, seconds, left: left.len(), wrong }
+    Row { program, way, answer: said, profile, seconds, left: left.len(), gone, wrong }
 }
 
 async fn until_ready(ground: &Ground) -> bool {
@@ -279,6 +295,5 @@ async fn again(ground: &Ground, wire: Wire, way: Way) -> Result<(), String> {
     wire.request(9, "tools/call", json!({"name": "profile_code", "arguments": code})).await;
     let answer = wire.answer(9).await;
     let (said, _) = read(&answer);
-    let _ = pythons::cache_dir();
     if said == "complete: exit 0" { Ok(()) } else { Err(format!("the next run: {said}")) }
 }
