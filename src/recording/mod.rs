@@ -9,11 +9,13 @@ mod counting;
 mod error;
 mod floor;
 mod import;
+mod interim;
 mod outcome;
 mod prove;
 mod record;
 mod request;
 mod setup;
+mod stacks;
 mod workspace;
 
 pub use error::{Ran, RecordError};

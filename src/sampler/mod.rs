@@ -13,6 +13,8 @@ mod attribution;
 mod code;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod natives;
 #[cfg(not(target_os = "linux"))]
 mod other;
 mod process;
@@ -76,6 +78,18 @@ struct Found {
     trouble: Option<String>,
 }
 
+/// Why the threads of a program do not stand still.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "py-spy stops the program elsewhere")
+)]
+enum Unheld {
+    /// One did not stop in time.
+    Late,
+    /// The system refuses, for this reason.
+    Forbidden(String),
+}
+
 impl Sampler {
     /// Looks at a process that has just been started, and at its descendants. `runner` is the file that
     /// starts Scalene: it is no part of the program.
@@ -84,6 +98,11 @@ impl Sampler {
         let own = Arc::clone(&shared);
         let manager = thread::spawn(move || manage(pid, &own));
         Self { shared, manager: Some(manager), started: Instant::now() }
+    }
+
+    /// Looks at what was seen so far; the observation stands still meanwhile.
+    pub fn so_far<T>(&self, look: impl FnOnce(&CallTree) -> T) -> T {
+        look(self.shared.lock().tree.so_far())
     }
 
     /// Ends the observation and says what was seen.

@@ -40,6 +40,9 @@ mod lifecycle;
 mod limits;
 /// Profiles recorded elsewhere, and what of a profile is listed.
 mod loading;
+/// Names of machine code below lines of Python.
+#[cfg(target_os = "linux")]
+mod natives;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Profiling real programs through the server: figures against ground truth.
