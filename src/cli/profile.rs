@@ -70,6 +70,7 @@ fn request(options: ProfileOptions, python: Option<String>) -> Result<RunRequest
         RecordError::InvalidArgument { parameter: "--timeout", problem: error.to_string() }
     })?;
     request.writable = options.writable;
+    request.max_memory_mb = options.max_memory_mb;
     let measure = &mut request.measure;
     measure.memory = !options.no_memory;
     measure.gpu = options.gpu;

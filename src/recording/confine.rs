@@ -77,8 +77,8 @@ impl Confinement {
 
     /// The text of a file that Scalene does not list. The program says which: what it may not read
     /// is not read for it.
-    pub(super) fn source(&self, path: &str, workspace: &Workspace) -> Option<Source> {
-        let path = if path == SNIPPET { workspace.snippet() } else { path.into() };
+    pub(super) fn source(&self, path: &str, snippet: &Path) -> Option<Source> {
+        let path = if path == SNIPPET { snippet } else { Path::new(path) };
         let path = path.canonicalize().ok().filter(|path| self.may_read(path))?;
         let bytes = workspace::read(&path, LARGEST_SOURCE)?;
         Some(Source::new(String::from_utf8_lossy(&bytes).into_owned()))
@@ -158,7 +158,7 @@ async fn check(helper: &Path, controls: &Controls) -> Result<Result<(), String>,
         env_remove: LOADER.map(Into::into).to_vec(),
         ..Spec::default()
     };
-    let limits = Limits { timeout: Some(CHECK_WITHIN), grace: Duration::ZERO };
+    let limits = Limits { timeout: Some(CHECK_WITHIN), ..Limits::default() };
     let finished = match process::run(&spec, limits, controls, &mut |_| {}).await {
         Ok(finished) => finished,
         Err(error) => return Ok(Err(error.to_string())),

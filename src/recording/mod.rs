@@ -11,6 +11,7 @@ mod error;
 mod floor;
 mod guard;
 mod import;
+mod interim;
 mod outcome;
 mod prove;
 mod record;

@@ -15,7 +15,7 @@ use super::error::RecordError;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::outcome::real_path;
 use super::record::{self, Event, Place, Recorder};
-use super::request::{RunRequest, Target};
+use super::request::{MOST_DISK, RunRequest, Target};
 use super::secrets;
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::process::{self, Controls, EndedBy, Exit, Finished, Limits, Spec, Tick};
@@ -70,7 +70,7 @@ impl Recorder {
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let (packages, refused) = self.memray(&found, controls, on_event).await?;
 
-        let workspace = Workspace::create()?;
+        let mut workspace = Workspace::create()?;
         let confinement = Confinement::new(guard, request, &place, &[&found], &workspace, controls)
             .await?
             .with_read(packages.clone());
@@ -95,9 +95,15 @@ impl Recorder {
         let mut spec = spec(request, &place, &found, &workspace);
         spec.env_remove = secrets::withheld(request, &guard.pass_env);
         let spec = confinement.dress(spec, false);
-        let limits = Limits { timeout: Some(limit), grace: GRACE };
+        let limits = Limits {
+            timeout: Some(limit),
+            grace: GRACE,
+            memory: request.memory_limit(),
+            disk: Some(MOST_DISK),
+        };
         let mut on_tick = |tick: Tick| on_event(Event::Running(tick));
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
+        workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
         if matches!(finished.ended_by, EndedBy::Cancel | EndedBy::Stop) {
             return Err(RecordError::Cancelled);
@@ -172,6 +178,8 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         env: given.chain(record::private_env(request, workspace)).collect(),
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+        folder: Some(workspace.root()),
+        pid_files: None,
     }
 }
 
@@ -186,12 +194,12 @@ async fn read_capture(
     controls: &Controls,
 ) -> Result<(), RecordError> {
     let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
-    let limits = Limits { timeout: Some(left), grace: Duration::ZERO };
+    let limits = Limits { timeout: Some(left), ..Limits::default() };
     let finished = process::run(spec, limits, controls, &mut |_| {}).await?;
     match (finished.ended_by, finished.exit) {
         (EndedBy::Itself, Exit::Code(0)) => Ok(()),
         (EndedBy::Cancel | EndedBy::Stop, _) => Err(RecordError::Cancelled),
-        (EndedBy::Timeout, _) => Err(not_tracked(
+        (EndedBy::Timeout | EndedBy::Memory(_) | EndedBy::Disk(_), _) => Err(not_tracked(
             "the program allocates so often that what was recorded could not be read in time",
         )),
         (EndedBy::Itself, _) => {
@@ -241,6 +249,8 @@ fn settle(proof: &mut AllocationProof, finished: &Finished, state: &LaunchState)
             "the second run was stopped after {} s: nothing is known of what comes later",
             ran.unwrap_or_default()
         ));
+    } else if let EndedBy::Memory(_) | EndedBy::Disk(_) = finished.ended_by {
+        proof.notes.push("the second run was stopped at a limit of memory or disk".to_owned());
     } else if state.phase != LaunchPhase::Finished {
         let how = match finished.exit {
             Exit::Signal(number) => signal_name(number),
@@ -265,11 +275,14 @@ fn why_nothing(finished: &Finished, state: &LaunchState) -> RecordError {
     if let Some(error) = &state.error {
         return not_tracked(format!("the second run failed: {}", error.message));
     }
-    let how = if finished.ended_by == EndedBy::Timeout {
-        "it did not end when asked, at the limit of time".to_owned()
-    } else {
-        let said = finished.stderr.end().trim().lines().next_back().unwrap_or_default();
-        format!("it left nothing behind ({said})")
+    let how = match finished.ended_by {
+        EndedBy::Timeout => "it did not end when asked, at the limit of time".to_owned(),
+        EndedBy::Memory(_) => "it went over the limit of memory".to_owned(),
+        EndedBy::Disk(_) => "it went over the limit of disk".to_owned(),
+        _ => {
+            let said = finished.stderr.end().trim().lines().next_back().unwrap_or_default();
+            format!("it left nothing behind ({said})")
+        }
     };
     not_tracked(format!("the second run gave no evidence: {how}"))
 }

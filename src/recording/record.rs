@@ -10,13 +10,14 @@ use super::confine::Confinement;
 use super::counting::CountingPass;
 use super::error::RecordError;
 use super::guard::Guard;
+use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
-use super::request::{Measure, RunRequest, Script, Target, expand_home, find_script};
+use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script};
 use super::secrets;
 use super::setup::{self, Ready};
-use super::workspace::{self, Workspace};
+use super::workspace::{PID_FILES, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
-use crate::profile::{Profile, ProfileId};
+use crate::profile::{Interim, Profile, ProfileId};
 use crate::python;
 use crate::sampler::Sampler;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
@@ -61,6 +62,8 @@ pub enum Event {
     Starting,
     /// The program runs.
     Running(Tick),
+    /// What took the time so far, about once a second.
+    Seen(Interim),
     /// The program is over, its profile is being read.
     Reading,
     /// The program runs once more, and its calls are counted.
@@ -115,7 +118,7 @@ impl Recorder {
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let ready = setup::equip(self, found, controls, on_event).await?;
 
-        let workspace = Workspace::create()?;
+        let mut workspace = Workspace::create()?;
         let confinement =
             Confinement::new(guard, request, &place, &ready.both(), &workspace, controls).await?;
         let hidden = secrets::withheld(request, &guard.pass_env);
@@ -134,18 +137,26 @@ impl Recorder {
         let mut spec = spec(request, &place, &ready, &options, &workspace);
         spec.env_remove = hidden;
         let spec = confinement.dress(spec, options.memory);
-        let limits = Limits { timeout: Some(request.timeout), grace: GRACE };
+        let limits = Limits {
+            timeout: Some(request.timeout),
+            grace: GRACE,
+            memory: request.memory_limit(),
+            disk: Some(MOST_DISK),
+        };
         let (started_at, load) =
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
         on_event(Event::Starting);
         let (mut sampler, launcher) = (None, workspace.launcher());
+        let mut watcher = Watcher::new(&options, &ready, &place, &workspace, &confinement);
         let mut on_tick = |tick: Tick| {
-            sampler.get_or_insert_with(|| Sampler::start(tick.pid, &launcher.to_string_lossy()));
+            let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
+            let seen = watcher.look(sampler.get_or_insert_with(start));
             on_event(Event::Running(tick));
+            seen.into_iter().for_each(|seen| on_event(Event::Seen(seen)));
         };
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
-        workspace::remove_leftovers(finished.pid);
+        workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
 
         let conclusion = Conclusion {
@@ -434,6 +445,8 @@ fn spec(
         env,
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+        folder: Some(workspace.root()),
+        pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }
 

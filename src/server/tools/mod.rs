@@ -17,10 +17,12 @@ mod memory_leaks;
 mod profile_code;
 mod profile_script;
 mod run;
+mod stop_profile;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
@@ -30,6 +32,7 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::error::ToolError;
+use super::jobs::Phase;
 use super::progress::Progress;
 use super::{Server, arguments, schema};
 use crate::answer::Answer;
@@ -97,6 +100,7 @@ impl Registry {
             entry::<memory_leaks::MemoryLeaks>(),
             entry::<profile_code::ProfileCode>(),
             entry::<profile_script::ProfileScript>(),
+            entry::<stop_profile::StopProfile>(),
         ];
         entries.sort_by(|a, b| a.tool.name.cmp(&b.tool.name));
         Self { entries }
@@ -172,32 +176,40 @@ async fn run<T: ToolSpec>(
     Ok(result)
 }
 
-/// The stored profile that a name means; a run in progress is named as such.
-fn stored(server: &Server, profile_id: &str) -> Result<Arc<Profile>, ToolError> {
-    if let Some(job) = server.jobs.get(profile_id) {
-        return match job.phase() {
-            super::jobs::Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
-            phase => Err(ToolError::new(
-                "profile_running",
-                format!("profile `{}` is not finished: {}", job.id, phase.describe()),
-                format!("get_profile {{\"profile_id\":\"{}\"}} waits for it", job.id),
-            )),
-        };
-    }
+/// How long an analysis waits for its profile: clients give up at 60 s.
+const PROFILE_WITHIN: Duration = Duration::from_secs(45);
+
+/// The stored profile that a name means; a run in progress is waited for.
+async fn stored(
+    server: &Server,
+    profile_id: &str,
+    call: &mut Call,
+) -> Result<Arc<Profile>, ToolError> {
+    let named = server.jobs.get(profile_id);
     // The run just started is what a caller means by `latest`.
-    if profile_id.trim() == "latest"
-        && let Some(job) = server.jobs.unfinished().last()
-    {
-        return Err(ToolError::new(
+    let newest = || server.jobs.unfinished().pop().filter(|_| profile_id.trim() == "latest");
+    let Some(job) = named.or_else(newest) else { return Ok(server.store.get(profile_id)?) };
+    let waited =
+        server.jobs.wait(&job, PROFILE_WITHIN, &call.taken_back, false, &mut call.progress).await?;
+    match waited {
+        Phase::Done(Ok(profile)) => Ok(profile),
+        Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
+        Phase::Lost => Err(ToolError::internal("profiling")),
+        _ => Err(ToolError::new(
             "profile_running",
-            format!("the newest run `{}` is not finished: {}", job.id, job.phase().describe()),
             format!(
-                "get_profile {{\"profile_id\":\"{}\"}} waits for it; list_profiles names older ones",
-                job.id
+                "the run `{}` is not finished after {} s of waiting for it: {}",
+                job.id,
+                PROFILE_WITHIN.as_secs(),
+                server.jobs.describe(&job)
             ),
-        ));
+            format!(
+                "get_profile {{\"profile_id\":\"{id}\"}} shows its hot lines so far and waits on; stop_profile \
+                 {{\"profile_id\":\"{id}\"}} ends it and keeps them; list_profiles names older profiles",
+                id = job.id
+            ),
+        )),
     }
-    Ok(server.store.get(profile_id)?)
 }
 
 /// Checks the number of rows asked for.

@@ -18,7 +18,7 @@ pub(super) struct ProfileCode;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Python source to run. It imports from `cwd`, like `python -c`.
+    /// Python source; imports from `cwd`, like `python -c`.
     code: String,
     /// Report CPU time: Python, native, system.
     #[serde(default = "run::yes")]
@@ -44,6 +44,8 @@ pub(super) struct Params {
     /// Seconds until it is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
+    /// MiB of all its processes at which it is stopped.
+    max_memory_mb: Option<u64>,
     /// Interpreter, environment or version; default: project's.
     python: Option<String>,
     /// Working directory.
@@ -80,10 +82,9 @@ const fn default_timeout() -> f64 {
 impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
-    const DESCRIPTION: &'static str = "Runs Python source given as text under the Scalene profiler and says which \
-        lines take the time and the memory. For experiments and code that is no file yet; give it a second of work \
-        or more, since shorter runs give few samples. Imports the project's modules from `cwd`. Returns what \
-        profile_script returns; the source is kept and shown as `<snippet>`.";
+    const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and code \
+        that is no file yet. Give it a second of work or more, since shorter runs have few samples. The source is \
+        kept and shown as `<snippet>`.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;
@@ -119,6 +120,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         sandbox: params.sandbox,
         writable: params.writable,
         timeout: params.timeout,
+        max_memory_mb: params.max_memory_mb,
     };
     surroundings.apply(&mut request)?;
     Ok(request)

@@ -61,6 +61,8 @@ pub(super) struct Params {
     /// Seconds until it is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
+    /// MiB of all its processes at which it is stopped.
+    max_memory_mb: Option<u64>,
     /// Interpreter, environment or version; default: project's.
     python: Option<String>,
     /// Working directory.
@@ -97,11 +99,10 @@ const fn default_timeout() -> f64 {
 impl ToolSpec for ProfileScript {
     const NAME: &'static str = "profile_script";
     const TITLE: &'static str = "Profile a Python script";
-    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines take \
-        the time and the memory. Use it when code is slow or hungry, before changing anything, and again after. \
-        Finds the project's interpreter and installs nothing into the project. Returns hot lines with source, \
-        Python/native/waiting split, memory, exit code, output, and a profile_id for the other tools. \
-        After wait_sec it returns status `running`; then call get_profile.";
+    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines take the \
+        time and the memory. Use it when code is slow or hungry, before changing anything, and again after. \
+        Installs nothing into the project. Returns hot lines with source, exit code, output and a profile_id for \
+        the other tools. A run longer than wait_sec answers `running`: get_profile waits on, stop_profile ends it.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;
@@ -146,6 +147,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         sandbox: params.sandbox,
         writable: params.writable,
         timeout: params.timeout,
+        max_memory_mb: params.max_memory_mb,
     };
     surroundings.apply(&mut request)?;
     Ok(request)
