@@ -287,6 +287,13 @@ impl RecordError {
 
     /// What to do next.
     pub fn hint(&self) -> String {
+        match self {
+            Self::ProgramFailed(ran) => ran.refused.clone().unwrap_or_else(|| self.usual_hint()),
+            _ => self.usual_hint(),
+        }
+    }
+
+    fn usual_hint(&self) -> String {
         let text = match self {
             Self::InvalidArgument { .. } => "correct the argument and call again",
             Self::BadWorkingDir(_) => "pass an existing folder as `cwd`, or leave it out",
@@ -328,9 +335,6 @@ impl RecordError {
             }
             Self::ScaleneFailed { .. } => {
                 "check the set-up with `scalene-mcp doctor`; memory=false often helps"
-            }
-            Self::ProgramFailed(ran) if ran.refused.is_some() => {
-                return ran.refused.clone().unwrap_or_default();
             }
             Self::ProgramFailed(ran)
                 if ran.exception.as_deref().is_none_or(|e| e == "SystemExit") =>
