@@ -163,6 +163,7 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
         pid_files: None,
+        begun: None,
     }
 }
 

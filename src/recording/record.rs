@@ -404,6 +404,7 @@ fn spec(
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
+        begun: Some(workspace.begun()),
         pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }
