@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::error::ToolError;
+use super::fault;
 use super::progress::Progress;
 use crate::answer::amount;
 use crate::process::{Controls, Tick};
@@ -138,6 +139,7 @@ impl Jobs {
             let work = tokio::spawn({
                 let (jobs, id, report) = (Arc::clone(&jobs), id.clone(), report.clone());
                 async move {
+                    fault::at("run");
                     let recorded = jobs.run(id, &request, &controls, &report).await;
                     if let Ok(profile) = &recorded {
                         jobs.remember(profile.id.as_str(), request);

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Call, ToolSpec, run};
+use super::{Call, ToolSpec, aside, run};
 use crate::answer::ProfileAnswer;
 use crate::server::Server;
 use crate::server::error::ToolError;
@@ -28,6 +28,8 @@ impl ToolSpec for GetProfile {
         profile_script or profile_code answered with status `running`. Returns what those tools return; still \
         `running` if wait_sec is not enough.";
 
+    const WAITS: bool = true;
+
     type Params = Params;
     type Output = ProfileAnswer;
 
@@ -35,7 +37,10 @@ impl ToolSpec for GetProfile {
         run::seconds("wait_sec", params.wait_sec)?;
         match server.jobs.get(&params.profile_id) {
             Some(job) => run::wait(server, &job, params.wait_sec, call, false).await,
-            None => Ok(ProfileAnswer::new(&*server.store.get(&params.profile_id)?)),
+            None => {
+                let profile = server.store.get(&params.profile_id)?;
+                aside(Self::NAME, move || ProfileAnswer::new(&profile)).await
+            }
         }
     }
 }

@@ -27,11 +27,12 @@ use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotation
 use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::ToolError;
 use super::progress::Progress;
-use super::{Server, arguments, schema};
+use super::{Server, arguments, fault, schema};
 use crate::answer::Answer;
 use crate::profile::Profile;
 
@@ -56,6 +57,8 @@ trait ToolSpec: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// Runs programs: neither read-only nor confined to this machine.
     const RUNS_CODE: bool = false;
+    /// Waits for something, a run or a thread. The others only compute, on a thread of their own.
+    const WAITS: bool = Self::RUNS_CODE;
 
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
     type Output: Answer + 'static;
@@ -165,11 +168,32 @@ async fn run<T: ToolSpec>(
     call: Call,
 ) -> Result<CallToolResult, ToolError> {
     let params = arguments::read(T::NAME, &schema, arguments)?;
-    let answer = T::call(server, params, call).await?;
+    if T::WAITS {
+        return result::<T>(T::call(server, params, call).await);
+    }
+    let (server, runtime) = (server.clone(), Handle::current());
+    let work = move || {
+        fault::at(T::NAME);
+        result::<T>(runtime.block_on(T::call(&server, params, call)))
+    };
+    aside(T::NAME, work).await?
+}
+
+/// An answer in both its forms.
+fn result<T: ToolSpec>(answer: Result<T::Output, ToolError>) -> Result<CallToolResult, ToolError> {
+    let answer = answer?;
     let structured = serde_json::to_value(&answer).map_err(|_| ToolError::internal(T::NAME))?;
     let mut result = CallToolResult::structured(structured);
     result.content = vec![ContentBlock::text(answer.text())];
     Ok(result)
+}
+
+/// Computes on a thread that serves nobody else; a panic there is this call's failure.
+async fn aside<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ToolError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ToolError::internal(name))
 }
 
 /// The stored profile that a name means; a run in progress is named as such.
@@ -177,6 +201,7 @@ fn stored(server: &Server, profile_id: &str) -> Result<Arc<Profile>, ToolError> 
     if let Some(job) = server.jobs.get(profile_id) {
         return match job.phase() {
             super::jobs::Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
+            super::jobs::Phase::Lost => Err(ToolError::internal("profiling")),
             phase => Err(ToolError::new(
                 "profile_running",
                 format!("profile `{}` is not finished: {}", job.id, phase.describe()),
