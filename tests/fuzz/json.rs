@@ -8,7 +8,7 @@ use crate::random::Random;
 const STRINGS: [&str; 12] = [
     "",
     "7",
-    "NaN",
+    "seven",
     "\u{0}",
     "a\nb",
     "\u{1f600}",
