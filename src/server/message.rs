@@ -97,7 +97,9 @@ fn request(value: Value, method: &str, id: RequestId) -> Line {
             if matches!(found.request, ClientRequest::CustomRequest(_)))
     };
     match read {
-        Some(message @ JsonRpcMessage::Request(_)) if !custom(&message) => {
+        Some(message @ JsonRpcMessage::Request(_))
+            if !custom(&message) && !odd(params.as_ref()) =>
+        {
             Line::Message(message.into())
         }
         _ if !SERVED.contains(&method) => {
@@ -109,6 +111,13 @@ fn request(value: Value, method: &str, id: RequestId) -> Line {
             Line::Refused(ErrorData::invalid_params(why, None), Some(id))
         }
     }
+}
+
+/// What the protocol crate reads as no parameters at all.
+fn odd(params: Option<&Value>) -> bool {
+    let cursor =
+        |value: &Value| value.get("cursor").is_none_or(|at| at.is_string() || at.is_null());
+    params.is_some_and(|value| !value.is_null() && !(value.is_object() && cursor(value)))
 }
 
 /// What is wrong with parameters.

@@ -102,7 +102,8 @@ impl Server {
 
     /// Calls a tool; the answer is a result, or says which rule the arguments break.
     pub(crate) fn call(&mut self, params: &[u8]) -> bool {
-        let params: Value = serde_json::from_slice(params).unwrap();
+        // Deeper than JSON is read here, and there.
+        let Ok(params) = serde_json::from_slice::<Value>(params) else { return false };
         let name = params["name"].as_str().unwrap().to_owned();
         let answer = self.ask("tools/call", params);
         if let Some(error) = answer.get("error") {

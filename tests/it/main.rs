@@ -27,6 +27,9 @@ mod counted_calls;
 mod docs;
 /// What stays whichever hot line is changed: start, imports, collections.
 mod floor;
+/// Lines that no client should send.
+#[cfg(target_os = "linux")]
+mod hostile_lines;
 /// Which module may know which.
 mod layers;
 /// Leaks and peaks, proven by a second run.
