@@ -114,3 +114,17 @@ fn bytes_are_bounded_but_the_newest_stays() {
     let big = store.insert(profile(9, 5 << 20)).id.to_string();
     assert_eq!(store.list().iter().map(|p| p.id.to_string()).collect::<Vec<_>>(), [big]);
 }
+
+#[test]
+fn a_panic_while_it_is_locked_loses_nothing() {
+    let store = std::sync::Arc::new(Store::default());
+    let ids = fill(&store, 2);
+    let held = std::sync::Arc::clone(&store);
+    let panicked = std::thread::spawn(move || {
+        let _inner = held.lock();
+        panic!("with the lock");
+    });
+    assert!(panicked.join().is_err() && store.inner.is_poisoned());
+    assert_eq!(store.get("latest").unwrap().id.to_string(), ids[1]);
+    assert_eq!(fill(&store, 1).len() + store.list().len(), 4);
+}

@@ -190,6 +190,7 @@ async fn ten_thousand_hostile_lines_cost_no_call_its_answer() {
     let (settled, end) = (settled.unwrap(), held(wire.pid()));
     assert!(end.memory_kib < settled.memory_kib + 24 * 1024, "{settled:?}, then {end:?}");
     assert!(end.descriptors <= settled.descriptors, "{settled:?}, then {end:?}");
+    assert!(end.threads <= settled.threads + 8, "{settled:?}, then {end:?}");
     wire.close_input();
     assert_eq!(wire.message().await, None, "nothing follows the last answer");
     assert_eq!(wire.exit_code().await, Some(0));

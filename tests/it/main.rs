@@ -42,6 +42,9 @@ mod lifecycle;
 mod loading;
 /// Real private environments, built from the network's package index.
 mod overlay;
+/// Bugs in one call, made on purpose.
+#[cfg(debug_assertions)]
+mod panics;
 /// Profiling real programs through the server: figures against ground truth.
 mod profiling;
 /// Hostile documents and profiles of any size.
