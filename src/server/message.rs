@@ -9,6 +9,8 @@ use rmcp::service::RxJsonRpcMessage;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::large::IdFinder;
+
 /// Methods that this server answers; their parameters can only be wrong, not they themselves.
 const SERVED: [&str; 8] = [
     "initialize",
@@ -46,8 +48,7 @@ pub(super) fn read(line: &[u8]) -> Line {
     let value: Value = match serde_json::from_slice(line) {
         Ok(value) => value,
         Err(error) => {
-            let why = format!("not JSON: {error}; a message is one line of UTF-8");
-            return Line::Refused(ErrorData::parse_error(why, None), None);
+            return unreadable(line, &error);
         }
     };
     let Some(object) = value.as_object() else {
@@ -79,6 +80,28 @@ pub(super) fn read(line: &[u8]) -> Line {
         None if object.contains_key("result") || object.contains_key("error") => Line::Nothing,
         None => Line::invalid("`method` is missing", known),
     }
+}
+
+/// What serde_json says of text that is JSON, but holds what it does not read.
+const NOT_READ: [&str; 4] = [
+    "recursion limit exceeded",
+    "lone leading surrogate",
+    "unexpected end of hex escape",
+    "number out of range",
+];
+
+/// A line that cannot be read. Where it is JSON its sender expects an answer under its id.
+fn unreadable(line: &[u8], error: &serde_json::Error) -> Line {
+    let said = error.to_string();
+    let json = NOT_READ.iter().any(|why| said.starts_with(why));
+    let id = json.then(|| {
+        let mut finder = IdFinder::default();
+        finder.feed(line);
+        finder.found()
+    });
+    let why = if json { "not readable" } else { "not JSON" };
+    let why = format!("{why}: {said}; a message is one line of UTF-8");
+    Line::Refused(ErrorData::parse_error(why, None), id.flatten())
 }
 
 fn typed(value: Value) -> Option<RxJsonRpcMessage<RoleServer>> {
@@ -160,7 +183,15 @@ mod tests {
         for (line, code, id) in [
             ("{", -32700, None),
             ("\u{0}", -32700, None),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"ping\ud800"}"#, -32700, None),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"ping"}}"#, -32700, None),
+            (r#"{"jsonrpc":"2.0","method":"x\ud800","id":1}"#, -32700, Some("1")),
+            (r#"{"jsonrpc":"2.0","method":"x\ud800y","id":1}"#, -32700, Some("1")),
+            (
+                &format!(r#"{{"id":1,"params":{}{}}}"#, "[".repeat(130), "]".repeat(130)),
+                -32700,
+                Some("1"),
+            ),
+            (r#"{"params":1e999,"id":1}"#, -32700, Some("1")),
             (&"[".repeat(100_000), -32700, None),
             ("[]", -32600, None),
             ("7", -32600, None),

@@ -215,7 +215,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         };
         println!(
-            "{name}: {} cases, {} read, {} failed; slowest {:.2} s (case {}), most memory {} MiB (case {})",
+            "{name}, seed {}: {} cases, {} read, {} failed; slowest {:.2} s (case {}), most memory {} MiB (case {})",
+            options.seed,
             report.cases,
             report.read,
             report.failed.len(),

@@ -107,7 +107,10 @@ impl Server {
         let name = params["name"].as_str().unwrap().to_owned();
         let answer = self.ask("tools/call", params);
         if let Some(error) = answer.get("error") {
-            assert_eq!(error["code"], -32602, "{answer}");
+            let (code, said) = (&error["code"], error["message"].as_str().unwrap());
+            // Arguments that are nested too deep are read nowhere.
+            let deep = *code == -32700 && said.contains("recursion limit");
+            assert!(*code == -32602 || deep, "{answer}");
             return false;
         }
         let result = &answer["result"];
