@@ -100,7 +100,8 @@ fn the_least_recently_used_goes_first() {
     let ids = fill(&store, 3);
     store.get(&ids[0]).unwrap();
     fill(&store, 1);
-    assert!(store.get(&ids[1]).is_err());
+    let gone = store.get(&ids[1]).unwrap_err();
+    assert!(matches!(gone, LookupError::Dropped { .. }), "{gone}");
     assert!(store.get(&ids[0]).is_ok() && store.get(&ids[2]).is_ok());
 }
 
