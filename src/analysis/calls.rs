@@ -4,7 +4,7 @@
 //! the function that the user's code calls is a step, unless another one is asked for. Seconds
 //! are those of threads: of several threads they add up to more than the run took.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::profile::{CallSite, CallTree, FileProfile, LineNo, Profile, Seconds};
 
@@ -35,8 +35,10 @@ pub struct Call {
     pub depth: usize,
     /// File of the function.
     pub file: String,
-    /// Its qualified name.
+    /// Its qualified name; of machine code the symbol.
     pub function: String,
+    /// It is machine code, and its file a library or a program.
+    pub native: bool,
     /// Line of the call: in the step before (callees), or in this function (callers).
     pub call_line: Option<u32>,
     /// Seconds in it and in all that it calls on this path; of callers: in what was looked from.
@@ -216,17 +218,18 @@ fn steps(tree: &CallTree, node: u32, from: From<'_>, names: &mut Names<'_>) -> V
     sites.reverse();
     let mut steps: Vec<Step> = Vec::with_capacity(sites.len());
     for site in sites {
+        let line = Some(site.line).filter(|line| *line > 0);
         let function = names.of(site);
         let meant = names.is(from, function, site.line);
         let library = tree.function(site).is_some_and(|function| function.library);
         match steps.last_mut() {
             Some(last) if last.function == function => {
-                last.line = Some(site.line).filter(|_| last.line.is_some());
+                last.line = line.filter(|_| last.line.is_some());
                 last.meant |= meant;
             }
             // Deeper in the library.
             Some(last) if last.library && library && !meant => last.line = None,
-            _ => steps.push(Step { function, line: Some(site.line), library, meant }),
+            _ => steps.push(Step { function, line, library, meant }),
         }
     }
     steps
@@ -277,19 +280,28 @@ struct Names<'a> {
     all: Vec<(String, String)>,
     numbers: HashMap<(String, String), u32>,
     sites: HashMap<CallSite, u32>,
+    natives: HashSet<u32>,
 }
 
 impl<'a> Names<'a> {
     fn new(profile: &'a Profile, tree: &'a CallTree) -> Self {
         let files = profile.files.iter().map(|file| (file.path.as_str(), file)).collect();
-        Self { tree, files, all: Vec::new(), numbers: HashMap::new(), sites: HashMap::new() }
+        Self {
+            tree,
+            files,
+            all: Vec::new(),
+            numbers: HashMap::new(),
+            sites: HashMap::new(),
+            natives: HashSet::new(),
+        }
     }
 
     fn of(&mut self, site: CallSite) -> u32 {
         if let Some(known) = self.sites.get(&site) {
             return *known;
         }
-        let (file, name) = self.tree.function(site).map_or(("", ""), |f| (&*f.file, &*f.name));
+        let called = self.tree.function(site);
+        let (file, name) = called.map_or(("", ""), |f| (&*f.file, &*f.name));
         let name = self.name(file, name, site.line);
         let key = (file.to_owned(), name);
         let next = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
@@ -298,6 +310,9 @@ impl<'a> Names<'a> {
             next
         });
         self.sites.insert(site, number);
+        if called.is_some_and(|function| function.native) {
+            self.natives.insert(number);
+        }
         number
     }
 
@@ -334,6 +349,7 @@ impl<'a> Names<'a> {
             depth: place.depth,
             file,
             function,
+            native: self.natives.contains(&place.function),
             call_line: place.line,
             total: place.total,
             waiting: place.waiting,

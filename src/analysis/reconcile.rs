@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::thresholds::{AGREEING_POINTS, HELPERS, KNOWN_CODE, RECONCILE_SAMPLES, WITNESS_FAILED};
 use crate::profile::{
-    CallTree, Calls, FileProfile, Line, LineCpu, LineGpu, LineMemory, LineNo, MachineCode, Percent,
-    Source, Witness,
+    CallTree, Calls, FileProfile, Line, LineCpu, LineGpu, LineMemory, LineNo, MachineCode,
+    NativeFunction, Percent, Source, Witness,
 };
 
 /// Seconds of wall time of a line.
@@ -36,13 +36,14 @@ impl Seconds {
     }
 }
 
-/// Whether stacks can say which lines take the time: enough of them, and hardly any unreadable.
+/// Whether stacks can say which lines take the time: enough of them, hardly any unreadable, and none read
+/// while the program ran.
 #[expect(clippy::cast_precision_loss, reason = "a number of reads")]
 pub fn usable(calls: &Calls) -> bool {
     let sampling = &calls.sampling;
     let tried = (sampling.reads + sampling.failures) as f64;
     let failed = sampling.failures as f64 > WITNESS_FAILED.value * tried;
-    !failed && samples(calls) >= RECONCILE_SAMPLES.value
+    !failed && !sampling.unstopped && samples(calls) >= RECONCILE_SAMPLES.value
 }
 
 /// Samples of equal weight that fell into the user's code.
@@ -74,6 +75,7 @@ pub fn reconcile(
     if total <= 0.0 {
         return Witness::Scalene;
     }
+    let mut natives = natives_by_line(&calls.tree);
     let mut times: BTreeMap<&str, BTreeMap<LineNo, Seconds>> = BTreeMap::new();
     for ((file, line), seconds) in seen {
         if let Some(line) = LineNo::new(line) {
@@ -95,6 +97,12 @@ pub fn reconcile(
         files.push(timed(file, &own, scale, whole));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
+    for file in files.iter_mut() {
+        for line in file.lines.iter_mut().filter(|line| line.cpu.native >= line.cpu.python) {
+            let found = natives.remove(&(file.path.as_str(), line.number.get()));
+            line.native_functions = found.unwrap_or_default();
+        }
+    }
     for line in files.iter_mut().flat_map(|file| &mut file.lines) {
         if memory {
             line.memory.get_or_insert_with(LineMemory::default);
@@ -234,6 +242,39 @@ fn by_line(tree: &CallTree) -> HashMap<(&str, u32), Seconds> {
         }
     }
     seconds
+}
+
+/// Functions of machine code that are told of a line.
+const MOST_NATIVES: usize = 3;
+/// Smallest part of a line's time, in percent, that is worth a name.
+const NATIVE_PART: f64 = 10.0;
+
+/// What machine code ran below each line, most first.
+fn natives_by_line(tree: &CallTree) -> HashMap<(&str, u32), Vec<NativeFunction>> {
+    let mut all: HashMap<(&str, u32), f64> = HashMap::new();
+    let mut found: BTreeMap<((&str, u32), &str, &str), f64> = BTreeMap::new();
+    for (node, line) in tree.nodes.iter().zip(innermost(tree)) {
+        let (Some(line), seconds) = (line, node.wall_running + node.wall_waiting) else { continue };
+        *all.entry(line).or_default() += seconds;
+        if let Some(function) = tree.function(node.site).filter(|function| function.native) {
+            *found.entry((line, &function.file, &function.name)).or_default() += seconds;
+        }
+    }
+    let mut natives: HashMap<(&str, u32), Vec<NativeFunction>> = HashMap::new();
+    for ((line, file, name), seconds) in found {
+        let whole = all.get(&line).copied().unwrap_or_default();
+        let part = Percent::of_whole(seconds, whole).unwrap_or_default();
+        if part.get() >= NATIVE_PART {
+            let library = file.rsplit('/').next().unwrap_or(file).to_owned();
+            let function = NativeFunction { name: name.to_owned(), library, part };
+            natives.entry(line).or_default().push(function);
+        }
+    }
+    for functions in natives.values_mut() {
+        functions.sort_by(|a, b| b.part.get().total_cmp(&a.part.get()));
+        functions.truncate(MOST_NATIVES);
+    }
+    natives
 }
 
 /// The innermost line of the user's code on the way to each node.

@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::bottlenecks::{self, Bottleneck};
 use super::floor::FloorInfo;
+use super::leaking::Leaking;
 use super::next::{self, NextCall};
 use super::text::{amount, count, source};
 use super::threads::ThreadsInfo;
 use super::{Answer, budget, doubts, listing};
-use crate::analysis::leaks::{LeakConfidence, LeakFindings, leaks};
 use crate::analysis::{self, CpuBasis, Finding, Kind, MemoryMetric};
 use crate::profile::{Percent, Profile, Seconds};
 
@@ -64,6 +64,7 @@ struct Found {
     threads: Option<ThreadsInfo>,
     fine: Vec<String>,
     warnings: Vec<String>,
+    leaking: Option<Leaking>,
 }
 
 /// A place that stands out.
@@ -141,10 +142,8 @@ impl AnalysisAnswer {
         let findings = analysis::findings(profile);
         let findings: Vec<_> =
             findings.iter().filter(|finding| focus.covers(finding.rule.kind)).collect();
-        let leaks = match focus {
-            Focus::Memory | Focus::Overall => {
-                leaks(profile).filter(|_| profile.measured.leak_detector)
-            }
+        let leaking = match focus {
+            Focus::Memory | Focus::Overall => Leaking::of(profile),
             Focus::Cpu | Focus::Gpu => None,
         };
         // Found once, however often the text is too long.
@@ -154,11 +153,12 @@ impl AnalysisAnswer {
             supported,
             threads: ThreadsInfo::of(profile)
                 .filter(|_| matches!(focus, Focus::Cpu | Focus::Overall)),
-            fine: not_a_problem(profile, focus, leaks.as_ref()),
-            warnings: warnings(profile, focus, leaks.as_ref()),
+            fine: not_a_problem(profile, focus, leaking.as_ref()),
+            warnings: warnings(profile, focus, leaking.as_ref()),
+            leaking,
         };
         budget::first_that_fits(&SIZES, budget::DEFAULT_CAP, |size| {
-            Self::of_size(profile, focus, &findings, leaks.as_ref(), &found, size)
+            Self::of_size(profile, focus, &findings, &found, size)
         })
     }
 
@@ -166,27 +166,18 @@ impl AnalysisAnswer {
         profile: &Profile,
         focus: Focus,
         findings: &[&Finding<'_>],
-        leaks: Option<&LeakFindings<'_>>,
         found: &Found,
         (rows, most): (usize, usize),
     ) -> Self {
         let bottlenecks: Vec<_> =
             findings.iter().take(most).map(|finding| Bottleneck::new(profile, finding)).collect();
         let hotspots: Vec<_> = found.hotspots.iter().take(rows).cloned().collect();
-        let leaking = leaks.into_iter().flat_map(|found| &found.leaks);
-        let leaking: Vec<_> =
-            leaking.filter(|leak| leak.confidence > LeakConfidence::Low).collect();
+        let leaking = found.leaking.as_ref().map_or(&[][..], |found| &found.lines);
         let mut recommendations: Vec<String> = bottlenecks
             .iter()
             .map(|found| format!("{}: {}", found.location, found.recommendation))
             .collect();
-        recommendations.extend(leaking.iter().take(most).map(|leak| {
-            format!(
-                "{}: keeps up to {} MiB and may be a leak; get_memory_leaks shows why",
-                listing::location(profile, leak.file, (leak.line, leak.line)),
-                leak.retained
-            )
-        }));
+        recommendations.extend(leaking.iter().take(most).cloned());
         let mut severity = bottlenecks::overall(findings);
         if severity == "info" && !leaking.is_empty() {
             severity = "warning";
@@ -199,7 +190,7 @@ impl AnalysisAnswer {
         Self {
             profile_id: profile.id.to_string(),
             focus_area: focus.name().to_owned(),
-            summary: conclusion(profile, focus, &bottlenecks, &hotspots, leaking.len()),
+            summary: conclusion(profile, focus, &bottlenecks, &hotspots, found.leaking.as_ref()),
             severity: severity.to_owned(),
             omitted: Some(findings.len() - bottlenecks.len()).filter(|omitted| *omitted > 0),
             bottlenecks,
@@ -282,14 +273,10 @@ fn conclusion(
     focus: Focus,
     bottlenecks: &[Bottleneck],
     hotspots: &[AnalysisHotspot],
-    leaks: usize,
+    leaking: Option<&Leaking>,
 ) -> String {
     let elapsed = profile.elapsed.map_or_else(String::new, |elapsed| format!("{elapsed} s: "));
-    let leaking = match leaks {
-        0 => String::new(),
-        1 => "; memory grows to stay, one line may be why".to_owned(),
-        n => format!("; memory grows to stay, {n} lines may be why"),
-    };
+    let leaking = leaking.map_or_else(String::new, Leaking::conclusion);
     let said = match (bottlenecks.first(), hotspots.first()) {
         (Some(first), _) if first.kind == "memory" => {
             format!("{}: {}", first.location, first.issue)
@@ -320,7 +307,7 @@ fn conclusion(
 }
 
 /// What was measured and is small: said, so that nobody looks there.
-fn not_a_problem(profile: &Profile, focus: Focus, leaks: Option<&LeakFindings<'_>>) -> Vec<String> {
+fn not_a_problem(profile: &Profile, focus: Focus, leaking: Option<&Leaking>) -> Vec<String> {
     let mut fine = Vec::new();
     let totals = analysis::summary(profile);
     let all = totals.python + totals.native + totals.system;
@@ -336,29 +323,14 @@ fn not_a_problem(profile: &Profile, focus: Focus, leaks: Option<&LeakFindings<'_
             ));
         }
     }
-    if let Some(found) = leaks {
-        let growth = found.growth.map(|growth| (growth.steady, growth.retained()));
-        match growth {
-            Some((false, kept)) => {
-                fine.push(format!("leaks (no steady growth; {kept} MiB stayed)"));
-            }
-            None => fine.push("leaks (the footprint changed too little to be sampled)".to_owned()),
-            Some((true, _)) => {}
-        }
-    }
+    fine.extend(leaking.and_then(|found| found.fine.clone()));
     fine
 }
 
 /// How the run ended, growth that nobody is named for, and doubts about the figures.
-fn warnings(profile: &Profile, focus: Focus, leaks: Option<&LeakFindings<'_>>) -> Vec<String> {
+fn warnings(profile: &Profile, focus: Focus, leaking: Option<&Leaking>) -> Vec<String> {
     let mut warnings = profile.run.errors.clone();
-    let growth = leaks.and_then(|found| found.growth).filter(|growth| growth.steady);
-    if let Some(growth) = growth {
-        warnings.push(format!(
-            "memory grows steadily, {} MiB stayed: get_memory_leaks says more",
-            growth.retained()
-        ));
-    }
+    warnings.extend(leaking.and_then(|found| found.warning.clone()));
     warnings.extend(doubts_of(profile, focus));
     if matches!(focus, Focus::Cpu | Focus::Overall) {
         let ranking = analysis::cpu_ranking(profile, CpuBasis::WithSystem, 1);

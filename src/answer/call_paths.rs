@@ -18,8 +18,11 @@ pub struct CallRow {
     pub depth: usize,
     /// File of the function, relative to the project root; of a library from its package on.
     pub file: String,
-    /// Qualified name; `<module>` for module-level code.
+    /// Qualified name; `<module>` for module-level code; of machine code its symbol.
     pub function_name: String,
+    /// Machine code, named by where threads were when they were stopped (Linux); `file` is its library.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub native: bool,
     /// Line of the call: in the row it belongs to (callees), in this function (callers).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_line: Option<u32>,
@@ -92,8 +95,12 @@ impl CallPathsAnswer {
         let whole = found.whole;
         let row = |call: &Call| CallRow {
             depth: call.depth,
-            file: shown_path(profile, &call.file),
+            file: match call.file.rsplit('/').next() {
+                Some(library) if call.native => library.to_owned(),
+                _ => shown_path(profile, &call.file),
+            },
             function_name: call.function.clone(),
+            native: call.native,
             call_line: call.call_line,
             total_sec: round_for_display(call.total),
             percent_of_total: Percent::of_whole(call.total, whole).map_or(0.0, Percent::rounded),
@@ -152,6 +159,12 @@ fn warnings(profile: &Profile, sampling: &Sampling, samples: u64, truncated: boo
             super::doubts::are(samples),
             RANKING_SAMPLES.value
         ));
+    }
+    if sampling.unstopped {
+        warnings.push(
+            "read while the program ran, since it could not be stopped: short calls may be wrong"
+                .to_owned(),
+        );
     }
     let (failed, all) = (sampling.failures as f64, (sampling.failures + sampling.reads) as f64);
     if failed > MOST_FAILED * all {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::listing::{self, Listing};
+use super::native::{self, NativeRow};
 use super::next::NextCall;
 use super::text::{amount, amount_or_dash, count};
 use super::{Answer, budget, doubts};
@@ -46,6 +47,9 @@ pub struct CpuHotspot {
     /// Scalene's own share of the line in percent, where it does not agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scalene_percent: Option<f64>,
+    /// Machine code that its time went to, where it is mostly native.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub native_functions: Vec<NativeRow>,
     /// The samples do not tell it from the place ranked next.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub tied_with_next: bool,
@@ -95,6 +99,7 @@ impl CpuHotspot {
             interval_percent: listing::interval(spot),
             agreement,
             scalene_percent,
+            native_functions: native::of(spot.line, 3),
             tied_with_next: spot.told_apart() == Some(false),
         }
     }
@@ -174,9 +179,10 @@ impl Answer for CpuHotspotsAnswer {
             cells.extend(
                 [spot.python_time_sec, spot.c_time_sec, spot.system_time_sec].map(amount_or_dash),
             );
+            let native = native::text(&spot.native_functions);
             let place = listing::place(&spot.file, spot.line, spot.end_line);
             let other = listing::other_share(spot.scalene_percent, spot.agreement.as_deref());
-            cells.push(format!("{place} {}  {}{other}", spot.function_name, spot.content));
+            cells.push(format!("{place} {}  {}{native}{other}", spot.function_name, spot.content));
             cells
         };
         let below = match self.below_threshold {

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::listing;
+use super::native::{self, NativeRow};
 use super::text::{amount_or_dash, one_line_indented, source};
 use crate::analysis::{CpuBasis, Hotspot, copy_rate};
 use crate::profile::{FileProfile, Line, LineCpu, LineNo, MebibytesPerSec, Profile, Seconds};
@@ -52,6 +53,9 @@ pub struct LineMetrics {
     /// Seconds waiting, in the kernel or descheduled, on the same basis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_time_sec: Option<f64>,
+    /// Machine code that its time went to, where it is mostly native.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub native_functions: Vec<NativeRow>,
     /// Highest footprint growth while the line ran, MiB: per visit or over the whole run, see `peak_basis`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory_mb: Option<f64>,
@@ -111,6 +115,7 @@ impl LineMetrics {
             python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
             c_time_sec: cpu.and_then(|cpu| seconds(cpu.native)),
             system_time_sec: cpu.and_then(|cpu| seconds(cpu.system)),
+            native_functions: if cpu.is_some() { native::of(line, 1) } else { Vec::new() },
             peak_memory_mb: memory.map(|memory| memory.peak.rounded()),
             allocated_mb: memory.map(|memory| memory.allocated.rounded()),
             allocations: None,
@@ -136,6 +141,7 @@ impl LineMetrics {
             python_time_sec: None,
             c_time_sec: None,
             system_time_sec: None,
+            native_functions: Vec::new(),
             peak_memory_mb: None,
             allocated_mb: None,
             allocations: None,
@@ -149,7 +155,9 @@ impl LineMetrics {
         let part = |value: Option<f64>, before: &str, after: &str| {
             value.map(|value| format!("{before}{}{after}", super::amount(value)))
         };
+        let native = native::text(&self.native_functions);
         let other = listing::other_share(self.scalene_percent, self.agreement.as_deref());
+        let other = format!("{native}{other}");
         let parts: Vec<_> = [
             part(self.allocated_mb, "", " MiB allocated"),
             part(self.peak_memory_mb, "peak ", " MiB"),

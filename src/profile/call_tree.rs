@@ -31,6 +31,8 @@ pub struct CalledFunction {
     pub name: String,
     /// It belongs to a library, not to the user's code.
     pub library: bool,
+    /// It is machine code: `file` is a library or a program, `name` a symbol in it.
+    pub native: bool,
 }
 
 /// A place in a chain of calls.
@@ -53,6 +55,46 @@ pub struct CallNode {
     /// Part of `wall_running` by whose machine code ran, as far as that is known.
     pub code: MachineCode,
     /// Samples behind the thread-seconds.
+    pub samples: u32,
+}
+
+impl CallNode {
+    fn add(&mut self, other: &Self) {
+        self.running += other.running;
+        self.waiting += other.waiting;
+        self.wall_running += other.wall_running;
+        self.wall_waiting += other.wall_waiting;
+        self.code = self.code.plus(other.code);
+        self.samples += other.samples;
+    }
+
+    /// Takes a part of the running time out; wall time and machine code go with it in proportion.
+    fn take(&mut self, part: NativePart) -> Self {
+        let of_all = if self.running > 0.0 { (part.seconds / self.running).min(1.0) } else { 0.0 };
+        let rest = 1.0 - of_all;
+        let moved = Self {
+            running: self.running * of_all,
+            waiting: 0.0,
+            wall_running: self.wall_running * of_all,
+            wall_waiting: 0.0,
+            code: self.code.times(of_all),
+            samples: part.samples.min(self.samples),
+            ..*self
+        };
+        self.running *= rest;
+        self.wall_running *= rest;
+        self.code = self.code.times(rest);
+        self.samples -= moved.samples;
+        moved
+    }
+}
+
+/// Part of what ran at a node.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct NativePart {
+    /// Thread-seconds.
+    pub seconds: f64,
+    /// Samples.
     pub samples: u32,
 }
 
@@ -80,6 +122,15 @@ impl MachineCode {
             in_system: self.in_system + other.in_system,
         }
     }
+
+    fn times(self, factor: f64) -> Self {
+        Self {
+            in_loop: self.in_loop * factor,
+            in_interpreter: self.in_interpreter * factor,
+            in_extensions: self.in_extensions * factor,
+            in_system: self.in_system * factor,
+        }
+    }
 }
 
 /// How a [`CallTree`] was sampled.
@@ -91,6 +142,9 @@ pub struct Sampling {
     pub failures: u64,
     /// Reads for which a thread could not be stopped in time.
     pub missed: u64,
+    /// The program could not be stopped for reads (a debugger holds it, or the system forbids it): those of
+    /// running threads may mix two moments.
+    pub unstopped: bool,
     /// Seconds for which reads stopped the program; of several processes the sum.
     pub stopped: f64,
     /// Wall seconds in which Scalene's own code ran inside the program.
@@ -186,7 +240,17 @@ pub struct CallTreeBuilder {
 impl CallTreeBuilder {
     /// The number of a function.
     pub fn function(&mut self, file: &str, name: &str, library: bool) -> u32 {
-        let function = CalledFunction { file: file.to_owned(), name: name.to_owned(), library };
+        let (file, name) = (file.to_owned(), name.to_owned());
+        self.number(CalledFunction { file, name, library, native: false })
+    }
+
+    /// The number of a function of machine code.
+    pub fn native_function(&mut self, file: &str, name: &str) -> u32 {
+        let (file, name) = (file.to_owned(), name.to_owned());
+        self.number(CalledFunction { file, name, library: true, native: true })
+    }
+
+    fn number(&mut self, function: CalledFunction) -> u32 {
         if let Some(known) = self.functions.get(&function) {
             return *known;
         }
@@ -227,6 +291,22 @@ impl CallTreeBuilder {
         }
     }
 
+    /// What is known of a node so far.
+    pub fn node(&self, node: u32) -> Option<CallNode> {
+        self.tree.nodes.get(node as usize).copied()
+    }
+
+    /// Makes a part of what a node ran a call from there to a function of machine code.
+    pub fn split_off(&mut self, node: u32, file: &str, name: &str, part: NativePart) {
+        let function = self.native_function(file, name);
+        let Some(child) = self.child(Some(node), CallSite { function, line: 0 }) else { return };
+        let Some(from) = self.tree.nodes.get_mut(node as usize) else { return };
+        let moved = from.take(part);
+        if let Some(child) = self.tree.nodes.get_mut(child as usize) {
+            child.add(&moved);
+        }
+    }
+
     /// Notes what took the wall time while a thread waited for another one.
     pub fn note(&mut self, waiting: u32, cause: u32, seconds: f64) {
         let known = self.meanwhile.contains_key(&(waiting, cause));
@@ -239,12 +319,7 @@ impl CallTreeBuilder {
     pub fn add_node(&mut self, stack: &[CallSite], other: &CallNode) -> Option<u32> {
         let index = self.leaf(stack)?;
         let node = self.tree.nodes.get_mut(index as usize)?;
-        node.running += other.running;
-        node.waiting += other.waiting;
-        node.wall_running += other.wall_running;
-        node.wall_waiting += other.wall_waiting;
-        node.code = node.code.plus(other.code);
-        node.samples += other.samples;
+        node.add(other);
         Some(index)
     }
 

@@ -155,6 +155,17 @@ pub struct LineGpu {
     pub peak_memory: Mebibytes,
 }
 
+/// A function of machine code that ran while a line did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NativeFunction {
+    /// Its symbol, or `<native code>` where the file has none for it.
+    pub name: String,
+    /// File of the library or program, without its folders.
+    pub library: String,
+    /// Its part of the line's time, 0 to 100 %; from stacks.
+    pub part: Percent,
+}
+
 /// A line on which something was measured.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Line {
@@ -164,6 +175,8 @@ pub struct Line {
     pub cpu: LineCpu,
     /// Scalene's own figures, where [`Line::cpu`] has those of the stacks.
     pub scalene: Option<Box<LineCpu>>,
+    /// What its native time went to, most first, where stacks could tell.
+    pub native_functions: Vec<NativeFunction>,
     /// Memory; absent when memory was not profiled.
     pub memory: Option<LineMemory>,
     /// GPU; absent when no GPU was profiled.
@@ -185,6 +198,7 @@ impl Line {
             number,
             cpu,
             scalene: None,
+            native_functions: Vec::new(),
             memory: None,
             gpu: None,
             awaiting: None,

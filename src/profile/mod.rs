@@ -21,9 +21,10 @@ mod units;
 pub use allocation_proof::{AllocationProof, AllocationTracker, ProvenPlace, RetainedPath};
 pub use call_counts::{CallCount, CallCounts, CountedFunction, DistinctArguments};
 pub use call_tree::{
-    CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, MachineCode, Meanwhile, Sampling,
+    CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, MachineCode, Meanwhile,
+    NativePart, Sampling,
 };
-pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, Source};
+pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, NativeFunction, Source};
 pub use floor::{Collections, Floor, Imports};
 pub use ids::{LineNo, ProfileId};
 pub use memo::Memo;

@@ -14,6 +14,7 @@ mod prove;
 mod record;
 mod request;
 mod setup;
+mod stacks;
 mod workspace;
 
 pub use error::{Ran, RecordError};

@@ -1,6 +1,5 @@
 //! What became of a run: a profile, or the reason why there is none.
 
-use std::collections::HashMap;
 use std::time::SystemTime;
 
 use super::error::{Ran, RecordError};
@@ -9,18 +8,16 @@ use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
 use super::request::{RunRequest, Target};
 use super::setup::Ready;
+use super::stacks;
 use super::workspace::{SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
-    CallSite, CallTreeBuilder, Calls, Environment, FileProfile, Measured, Outcome, Output, Profile,
-    ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Source, Status, Witness,
-    signal_name,
+    Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program,
+    ProgramKind, Reporting, RunInfo, Seconds, Source, Status, Witness, signal_name,
 };
 use crate::sampler::Seen;
-use crate::scalene::{
-    HIDDEN_FILE, LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse,
-};
+use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
@@ -58,7 +55,7 @@ pub(super) fn conclude(
         Ok(_) => std::fs::read(&path).ok(),
         Err(_) => None,
     };
-    let calls = conclusion.calls(seen, workspace);
+    let calls = stacks::calls(&conclusion, seen, workspace);
     match document.as_deref().map(parse) {
         Some(Ok(mut parsed)) => {
             let filtered = conclusion.keep_wanted(&mut parsed, workspace);
@@ -224,8 +221,8 @@ impl Conclusion {
         warnings.extend(
             seen.trouble.as_ref().map(|why| {
                 format!(
-                    "stacks could not be sampled beside Scalene, so that its own account of the time stands alone and \
-                     there are no call paths: {why}"
+                    "stacks could not be sampled beside Scalene to the end, so that its own account of the time stands \
+                     alone: {why}"
                 )
             }),
         );
@@ -235,7 +232,8 @@ impl Conclusion {
             rename_snippet(&mut parsed, workspace);
         }
         let measure = &self.request.measure;
-        let timed_by = calls.as_ref().map_or(Witness::Scalene, |calls| {
+        let whole = calls.as_ref().filter(|_| seen.trouble.is_none());
+        let timed_by = whole.map_or(Witness::Scalene, |calls| {
             let mut source = |path: &str| source(path, workspace);
             analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
@@ -243,14 +241,10 @@ impl Conclusion {
         // Of a program too short to rank anything there is nothing to say.
         #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
-        if let Some(calls) = calls.as_ref().filter(|_| timed_by == Witness::Scalene)
+        if let Some(calls) = whole.filter(|_| timed_by == Witness::Scalene)
             && samples >= RANKING_SAMPLES.value
         {
-            warnings.push(format!(
-                "lines are timed by Scalene alone: of the stacks beside it only {} could be read, {} more made no sense \
-                 (the machine may be busy)",
-                calls.sampling.reads, calls.sampling.failures
-            ));
+            warnings.push(stacks::alone(&calls.sampling));
         }
         if !measure.memory_leak_detector {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
@@ -284,54 +278,6 @@ impl Conclusion {
             run: self.run_info(ran, warnings),
             id: self.id,
         }
-    }
-
-    /// The program's own calls: stacks from the first frame of the user's code on.
-    fn calls(&self, seen: &Seen, workspace: &Workspace) -> Option<Calls> {
-        let (snippet, libraries) = (workspace.snippet(), &self.ready.interpreter.library_paths);
-        let snippet = snippet.to_string_lossy();
-        let files: Vec<String> =
-            seen.tree.functions.iter().map(|function| real_path(&function.file)).collect();
-        let is_own: Vec<bool> = { files.iter().zip(&seen.tree.functions) }
-            .map(|(real, function)| {
-                let scope = &self.options.scope;
-                scope.covers(&function.file, libraries) || scope.covers(real, libraries)
-            })
-            .collect();
-        let mut builder = CallTreeBuilder::default();
-        let functions: Vec<u32> = { files.iter().zip(&seen.tree.functions).zip(&is_own) }
-            .map(|((real, function), own)| {
-                let is_snippet = function.file == snippet || *real == real_path(&snippet);
-                builder.function(if is_snippet { SNIPPET } else { real }, &function.name, !own)
-            })
-            .collect();
-        // Which node of this tree a node of the other became.
-        let mut became: HashMap<u32, u32> = HashMap::new();
-        let is_hidden = |site: &CallSite| {
-            let function = seen.tree.functions.get(site.function as usize);
-            function.is_some_and(|function| function.file == HIDDEN_FILE)
-        };
-        for (index, node) in (0_u32..).zip(&seen.tree.nodes).filter(|(_, node)| node.samples > 0) {
-            let mut stack: Vec<CallSite> = seen.tree.path(index).map(|node| node.site).collect();
-            stack.reverse();
-            let own = |site: &CallSite| is_own.get(site.function as usize).copied() == Some(true);
-            let Some(first) = stack.iter().position(own) else { continue };
-            let stack: Vec<CallSite> = { stack.iter().skip(first) }
-                .filter(|site| !is_hidden(site))
-                .filter_map(|site| {
-                    Some(CallSite { function: *functions.get(site.function as usize)?, ..*site })
-                })
-                .collect();
-            became.extend(builder.add_node(&stack, node).map(|node| (index, node)));
-        }
-        for one in &seen.tree.meanwhile {
-            if let (Some(waiting), Some(cause)) = (became.get(&one.waiting), became.get(&one.cause))
-            {
-                builder.note(*waiting, *cause, one.seconds);
-            }
-        }
-        let tree = builder.finish();
-        (!tree.nodes.is_empty()).then_some(Calls { tree, sampling: seen.sampling })
     }
 
     fn program(&self) -> Program {

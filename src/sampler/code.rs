@@ -1,13 +1,14 @@
 //! Whose machine code a thread ran when it was stopped: the interpreter's loop, other functions of the
 //! interpreter, an extension, or the system's libraries.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use object::read::elf::ElfFile64;
-use object::{Endianness, Object, ObjectSymbol, ReadCache};
+use object::{Endianness, Object, ObjectKind, ObjectSymbol, ReadCache};
 
 use super::attribution::Code;
 
@@ -16,17 +17,33 @@ const LOOP: &str = "_PyEval_EvalFrameDefault";
 /// Libraries that are called by all others, so that they say nothing of who called.
 const SYSTEM: [&str; 7] =
     ["libc.so", "libc-", "libm.so", "libpthread", "ld-linux", "libdl", "librt"];
-/// Scalene's library: its time is nobody's.
-const PROFILER: &str = "libscalene";
+/// Scalene's libraries: their time is nobody's.
+const PROFILER: [&str; 2] = ["libscalene", "/scalene/"];
 /// How often a map that lacks an address is read again: extensions are loaded as the program goes on.
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// The machine code of one process.
 pub(super) struct CodeMap {
     pid: u32,
-    ranges: Vec<(Range<u64>, Code)>,
+    ranges: Vec<Mapped>,
     looped: Option<Range<u64>>,
     read: Instant,
+}
+
+/// Machine code of a file.
+#[derive(Debug)]
+struct Mapped {
+    range: Range<u64>,
+    code: Code,
+    image: Image,
+}
+
+/// A file of machine code, and where its first byte is mapped.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Image {
+    /// As the process sees it; the kernel's own begin with `[`.
+    pub(super) file: PathBuf,
+    base: u64,
 }
 
 /// A line of `/proc/PID/maps`.
@@ -51,28 +68,44 @@ impl CodeMap {
             return Some(Code::Loop);
         }
         if let Some(known) = self.find(address) {
-            return Some(known);
+            return Some(known.code);
         }
         if self.read.elapsed() >= AGAIN {
             self.refresh();
         }
-        self.find(address)
+        Some(self.find(address)?.code)
     }
 
-    fn find(&self, address: u64) -> Option<Code> {
-        let found = self.ranges.iter().find(|(range, _)| range.contains(&address));
-        found.map(|(_, code)| *code)
+    /// The file whose code is at an address, and what kind that is.
+    pub(super) fn image(&self, address: u64) -> Option<(&Image, Code)> {
+        self.find(address).map(|found| (&found.image, found.code))
+    }
+
+    fn find(&self, address: u64) -> Option<&Mapped> {
+        self.ranges.iter().find(|one| one.range.contains(&address))
     }
 
     fn refresh(&mut self) {
         self.read = Instant::now();
         let text = std::fs::read_to_string(format!("/proc/{}/maps", self.pid)).unwrap_or_default();
+        // What is known of a process that has ended stays.
+        if text.is_empty() {
+            return;
+        }
         let program = std::fs::read_link(format!("/proc/{}/exe", self.pid)).unwrap_or_default();
         let program = program.to_string_lossy();
         let mappings: Vec<Mapping<'_>> = text.lines().filter_map(mapping).collect();
         let code = mappings.iter().filter(|one| one.rights.contains('x'));
-        let known = code.filter(|one| !one.file.contains(PROFILER));
-        self.ranges = known.map(|one| (one.range.clone(), whose(one.file, &program))).collect();
+        let profiler = |file: &str| PROFILER.iter().any(|part| file.contains(part));
+        let known = code.filter(|one| !profiler(one.file));
+        let base = |file: &str| mappings.iter().find(|one| one.file == file).map(Mapping::base);
+        self.ranges = known
+            .map(|one| Mapped {
+                range: one.range.clone(),
+                code: whose(one.file, &program),
+                image: Image { file: one.file.into(), base: base(one.file).unwrap_or_default() },
+            })
+            .collect();
         if self.looped.is_none() {
             let mut files: Vec<_> = { mappings.iter() }
                 .filter(|one| one.offset == 0 && whose(one.file, &program) == Code::Interpreter)
@@ -85,6 +118,13 @@ impl CodeMap {
                 .iter()
                 .find_map(|one| looped(Path::new(&format!("{root}{}", one.file)), one.range.start));
         }
+    }
+}
+
+impl Mapping<'_> {
+    /// Where the first byte of the file is, or would be.
+    fn base(&self) -> u64 {
+        self.range.start.saturating_sub(self.offset)
     }
 }
 
@@ -115,9 +155,31 @@ fn looped(file: &Path, base: u64) -> Option<Range<u64>> {
     let symbols = elf.dynamic_symbols().chain(elf.symbols());
     let found = { symbols }.find(|symbol| symbol.size() > 0 && symbol.name() == Ok(LOOP))?;
     // A file that is not position independent names the addresses themselves.
-    let relative = elf.kind() == object::ObjectKind::Dynamic;
+    let relative = elf.kind() == ObjectKind::Dynamic;
     let start = found.address() + if relative { base } else { 0 };
     Some(start..start + found.size())
+}
+
+/// Names of the functions at addresses, which are in order; only the table of symbols is read, and of the
+/// names those that are asked for.
+pub(super) fn names(image: &Image, addresses: &[u64]) -> HashMap<u64, String> {
+    let mut names = HashMap::new();
+    let Ok(file) = File::open(&image.file) else { return names };
+    let cache = ReadCache::new(file);
+    let Ok(elf) = ElfFile64::<Endianness, _>::parse(&cache) else { return names };
+    let base = if elf.kind() == ObjectKind::Dynamic { image.base } else { 0 };
+    for symbol in elf.symbols().chain(elf.dynamic_symbols()).filter(|symbol| symbol.size() > 0) {
+        let start = symbol.address().saturating_add(base);
+        let end = start.saturating_add(symbol.size());
+        let first = addresses.partition_point(|address| *address < start);
+        let inside = { addresses.iter().skip(first) }.take_while(|address| **address < end);
+        for address in inside {
+            if let Ok(name) = symbol.name() {
+                names.entry(*address).or_insert_with(|| name.to_owned());
+            }
+        }
+    }
+    names
 }
 
 #[cfg(test)]

@@ -16,8 +16,10 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use py_spy::StackTrace;
 
+use super::Unheld;
 use super::attribution::Doing;
 pub(super) use super::code::CodeMap;
+pub(super) use super::natives::Natives;
 
 /// The program is stopped here, not by py-spy.
 pub(super) const HOLDS: bool = true;
@@ -268,7 +270,7 @@ impl Held {
 
     /// Stops the threads that run. One that sleeps changes nothing that is read, and would have to be
     /// given a CPU first to be stopped.
-    pub(super) fn hold(&mut self, states: &States) -> Result<(), String> {
+    pub(super) fn hold(&mut self, states: &States) -> Result<(), Unheld> {
         let running = states.iter().filter(|(_, doing)| **doing == Doing::Runs);
         let running = running.map(|(tid, _)| *tid);
         let (main, others): (Vec<u32>, Vec<u32>) = running.partition(|tid| *tid == self.pid);
@@ -276,7 +278,7 @@ impl Held {
         self.stop(&main)
     }
 
-    fn stop(&mut self, tids: &[u32]) -> Result<(), String> {
+    fn stop(&mut self, tids: &[u32]) -> Result<(), Unheld> {
         for tid in tids.iter().filter_map(|tid| i32::try_from(*tid).ok()).map(Pid::from_raw) {
             match ptrace::seize(tid, Options::PTRACE_O_TRACEEXIT) {
                 Ok(()) => {}
@@ -284,7 +286,8 @@ impl Held {
                 Err(Errno::ESRCH) => continue,
                 Err(Errno::EPERM) if !is_alive(self.pid, tid) => continue,
                 Err(why) => {
-                    return Err(format!("the system does not let us stop the program: {why}"));
+                    let why = format!("the system does not let us stop the program: {why}");
+                    return Err(Unheld::Forbidden(why));
                 }
             }
             self.owed.push(tid);
@@ -296,7 +299,7 @@ impl Held {
             self.look();
             if !self.owed.is_empty() {
                 if started.elapsed() > STOP_WITHIN {
-                    return Err("a thread does not stop".to_owned());
+                    return Err(Unheld::Late);
                 }
                 pause(started);
             }

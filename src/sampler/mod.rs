@@ -13,6 +13,8 @@ mod attribution;
 mod code;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod natives;
 #[cfg(not(target_os = "linux"))]
 mod other;
 mod process;
@@ -74,6 +76,18 @@ struct Found {
     processes: Processes,
     sampling: Sampling,
     trouble: Option<String>,
+}
+
+/// Why the threads of a program do not stand still.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "py-spy stops the program elsewhere")
+)]
+enum Unheld {
+    /// One did not stop in time.
+    Late,
+    /// The system refuses, for this reason.
+    Forbidden(String),
 }
 
 impl Sampler {

@@ -80,6 +80,16 @@ impl CodeMap {
     }
 }
 
+/// Nor is it named.
+#[derive(Default)]
+pub(super) struct Natives;
+
+impl Natives {
+    pub(super) fn note(&mut self, _: u32, _: u64, _: f64) {}
+
+    pub(super) fn name(self, _: &CodeMap, _: &mut crate::profile::CallTreeBuilder) {}
+}
+
 /// py-spy holds and releases.
 pub(super) struct Held;
 
@@ -93,7 +103,7 @@ impl Held {
         HashMap::new()
     }
 
-    pub(super) fn hold(&mut self, _: &States) -> Result<(), String> {
+    pub(super) fn hold(&mut self, _: &States) -> Result<(), super::Unheld> {
         Ok(())
     }
 

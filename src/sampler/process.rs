@@ -8,7 +8,7 @@ use py_spy::{Config, Pid, PythonSpy, StackTrace};
 
 use super::stacks::Stacks;
 use super::system::{self, Held};
-use super::{INTERVAL, MOST_STOPPED, Shared};
+use super::{INTERVAL, MOST_STOPPED, Shared, Unheld};
 use crate::profile::Sampling;
 
 /// How long a process may take until its interpreter can be read.
@@ -17,6 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const MOST_CREDIT: f64 = 0.03;
 /// Time between two tries.
 const RETRY: Duration = Duration::from_millis(20);
+/// Refusals to stop the program, one after the other, until it is read as it runs.
+const MOST_FORBIDDEN: u32 = 10;
 /// Reads that fail one after the other until the process is given up.
 const MOST_FAILURES: u32 = 50;
 
@@ -33,17 +35,32 @@ pub(super) struct Watched {
 
 /// Why a read brought nothing.
 enum Failure {
-    /// A thread could not be stopped.
-    Unstopped(String),
+    /// A thread did not stop in time.
+    Late,
+    /// The system does not let us stop the program.
+    Forbidden(String),
     /// The program stood still, and its memory made no sense.
     Unreadable(String),
+}
+
+impl From<Unheld> for Failure {
+    fn from(why: Unheld) -> Self {
+        match why {
+            Unheld::Late => Self::Late,
+            Unheld::Forbidden(why) => Self::Forbidden(why),
+        }
+    }
 }
 
 impl Failure {
     /// Counts it, and says it in words.
     fn count(self, sampling: &mut Sampling) -> String {
         match self {
-            Self::Unstopped(why) => {
+            Self::Late => {
+                sampling.missed += 1;
+                "a thread does not stop".to_owned()
+            }
+            Self::Forbidden(why) => {
                 sampling.missed += 1;
                 why
             }
@@ -124,6 +141,7 @@ impl Watched {
         let mut credit = MOST_CREDIT;
         let mut failures = 0;
         let mut idle = true;
+        let mut stopping = true;
         while failures < MOST_FAILURES {
             let due = Duration::from_secs_f64((-credit / MOST_STOPPED).clamp(0.0, 1.0));
             let pause = self.jittered(INTERVAL) + due;
@@ -132,9 +150,10 @@ impl Watched {
             }
             let Some(states) = threads.states() else { break };
             let begin = Instant::now();
-            let read = match held.hold(&states) {
+            let hold = if stopping { held.hold(&states) } else { Ok(()) };
+            let read = match hold {
                 Ok(()) => stack_traces(&mut spy).map_err(Failure::Unreadable),
-                Err(why) => Err(Failure::Unstopped(why)),
+                Err(why) => Err(why.into()),
             };
             let instructions = held.instructions();
             let held_for = held.release();
@@ -151,7 +170,10 @@ impl Watched {
                 Ok(traces) => {
                     failures = 0;
                     found.sampling.reads += 1;
-                    let mut code_of = |tid: u32| code.at(*instructions.get(&tid)?);
+                    let mut code_of = |tid: u32| {
+                        let address = *instructions.get(&tid)?;
+                        Some((code.at(address)?, address))
+                    };
                     let each = traces.iter().filter_map(|trace| {
                         stacks.count(trace, self.pid, &states, seconds, &mut code_of, &mut found)
                     });
@@ -163,7 +185,13 @@ impl Watched {
                 }
                 Err(why) => {
                     failures += 1;
+                    let forbidden = matches!(why, Failure::Forbidden(_));
                     let why = why.count(&mut found.sampling);
+                    if forbidden && failures >= MOST_FORBIDDEN {
+                        tracing::info!(%why, pid = self.pid, "stacks are read while the program runs");
+                        (stopping, failures) = (false, 0);
+                        found.sampling.unstopped |= self.main;
+                    }
                     if failures == MOST_FAILURES && self.main {
                         found.trouble = Some(why);
                     }
@@ -173,6 +201,7 @@ impl Watched {
             credit = (credit + MOST_STOPPED * since.as_secs_f64()).min(MOST_CREDIT) - lost;
         }
         drop(held);
+        stacks.finish(&code, &mut self.shared.lock());
     }
 
     /// Between a half and one and a half of the interval: a program with a rhythm of its own must not

@@ -28,11 +28,16 @@ pub(super) struct Stacks {
     tids: system::ThreadIds,
     /// File that starts Scalene.
     runner: String,
+    natives: system::Natives,
 }
 
 impl Stacks {
     pub(super) fn new(runner: &str) -> Self {
-        Self { tids: system::ThreadIds::default(), runner: runner.to_owned() }
+        Self {
+            tids: system::ThreadIds::default(),
+            runner: runner.to_owned(),
+            natives: system::Natives::default(),
+        }
     }
 
     /// Counts what one thread did; nothing for a thread of Scalene's own.
@@ -42,15 +47,19 @@ impl Stacks {
         pid: u32,
         states: &States,
         seconds: f64,
-        code: &mut dyn FnMut(u32) -> Option<Code>,
+        code: &mut dyn FnMut(u32) -> Option<(Code, u64)>,
         found: &mut Found,
     ) -> Option<Thread> {
         let (frames, replaced) = match own(&trace.frames, &self.runner) {
             Own::Program { frames, replaced } => (frames, replaced),
-            Own::Profiler => {
+            Own::Profiler { interrupted } => {
                 let tid = self.tids.of(trace, pid, states);
                 let doing = system::doing(trace, tid, states);
-                return Some(Thread { node: None, doing, code: None });
+                if doing != Doing::WantsInterpreter || !waits_in_python(interrupted) {
+                    return Some(Thread { node: None, doing, code: None });
+                }
+                // Scalene's timer woke a thread that waits for another one, which goes on meanwhile.
+                (interrupted, Some(Replaced::Lock))
             }
         };
         if frames.is_empty() {
@@ -77,7 +86,18 @@ impl Stacks {
             stack.push(CallSite { function, line: u32::try_from(frame.line).unwrap_or(0) });
         }
         let code = tid.filter(|_| doing == Doing::Runs).and_then(code);
-        Some(Thread { node: found.tree.add(&stack, seconds, waiting), doing, code })
+        let node = found.tree.add(&stack, seconds, waiting);
+        if let (Some(node), Some((Code::Interpreter | Code::Extension | Code::System, address))) =
+            (node, code)
+        {
+            self.natives.note(node, address, seconds);
+        }
+        Some(Thread { node, doing, code: code.map(|(code, _)| code) })
+    }
+
+    /// Names the machine code that ran, when there is no more to come.
+    pub(super) fn finish(self, code: &system::CodeMap, found: &mut Found) {
+        self.natives.name(code, &mut found.tree);
     }
 }
 
@@ -110,8 +130,8 @@ impl Replaced {
 enum Own<'a> {
     /// Its frames, innermost first, and what Scalene put on top of them.
     Program { frames: &'a [Frame], replaced: Option<Replaced> },
-    /// Scalene's handlers, on top of the program's frames.
-    Profiler,
+    /// Scalene's handlers, on top of the program's frames, which are these.
+    Profiler { interrupted: &'a [Frame] },
 }
 
 /// The frames of the program itself, with what called it. Of Scalene's own frames on top of them
@@ -148,7 +168,7 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
             frames: frames.get(first + 1..).unwrap_or_default(),
             replaced: Some(Replaced::by(frame)),
         },
-        None => Own::Profiler,
+        None => Own::Profiler { interrupted: frames.get(first + 1..).unwrap_or_default() },
     }
 }
 
@@ -201,7 +221,7 @@ mod tests {
     fn kept(files_and_names: &[(&str, &str)]) -> Option<usize> {
         match own(&frames(files_and_names), "/w/launch.py") {
             Own::Program { frames, .. } => Some(frames.len()),
-            Own::Profiler => None,
+            Own::Profiler { .. } => None,
         }
     }
 

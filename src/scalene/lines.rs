@@ -252,6 +252,7 @@ fn convert_line(number: LineNo, raw: &RawLine<'_>, at: At, doubts: &mut Doubts) 
         number,
         cpu: LineCpu { core_utilization, ..cpu },
         scalene: None,
+        native_functions: Vec::new(),
         memory: Some(memory),
         gpu: Some(gpu),
         awaiting: (raw.n_async_await_percent != Num::Absent).then_some(awaiting),

@@ -1,6 +1,6 @@
 //! How often who was right.
 
-use scalene_mcp::analysis::leaks::{LeakConfidence, leaks};
+use scalene_mcp::analysis::leaks::{LeakConfidence, leaks, proven};
 use scalene_mcp::analysis::{self, stats};
 use scalene_mcp::profile::{Percent, Profile};
 
@@ -9,6 +9,10 @@ use crate::witnesses::{Outlines, Place, Witness, ranked, times};
 
 /// What is asked of a witness.
 pub(crate) const QUESTIONS: [&str; 4] = ["function", "line", "line in 3", "wait"];
+
+/// Who names leaks: the product as it is called by default, which runs a program again where its profile
+/// cannot decide; the product from the profile alone; Scalene's own detector.
+pub(crate) const LEAKS_BY: [&str; 3] = ["default", "profile alone", "Scalene"];
 
 /// Right answers of runs; a run that is not asked counts nowhere.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,8 +69,8 @@ impl Leaks {
 pub(crate) struct Score {
     /// By witness and question.
     pub(crate) counts: [[Count; QUESTIONS.len()]; Witness::ALL.len()],
-    /// Of the product, and of Scalene's own detector.
-    pub(crate) leaks: [Leaks; 2],
+    /// By [`LEAKS_BY`].
+    pub(crate) leaks: [Leaks; LEAKS_BY.len()],
     /// Wrong answers, in words.
     pub(crate) misses: Vec<String>,
 }
@@ -153,12 +157,21 @@ impl Score {
         let Some(findings) = leaks(profile) else { return };
         let plain = |path: &str| path.rsplit('/').next().unwrap_or(path).to_owned();
         let sure = findings.leaks.iter().filter(|leak| leak.confidence >= LeakConfidence::Medium);
-        let product: Vec<_> = sure.map(|leak| (plain(&leak.file.path), leak.line.get())).collect();
+        let alone: Vec<_> = sure.map(|leak| (plain(&leak.file.path), leak.line.get())).collect();
+        let default = proven(profile).map_or_else(
+            || alone.clone(),
+            |found| {
+                let sure =
+                    found.leaks.iter().filter(|leak| leak.confidence >= LeakConfidence::Medium);
+                sure.map(|leak| (plain(leak.path), leak.line.get())).collect()
+            },
+        );
         let reports =
             profile.files.iter().flat_map(|file| file.leaks.iter().map(move |one| (file, one)));
         let scalene: Vec<_> =
             reports.map(|(file, report)| (plain(&file.path), report.line.get())).collect();
-        for (at, (who, named)) in [("product", product), ("Scalene", scalene)].iter().enumerate() {
+        for (at, named) in [default, alone, scalene].iter().enumerate() {
+            let who = LEAKS_BY[at];
             let before = self.leaks[at];
             self.leaks[at].add(program, named);
             let after = self.leaks[at];

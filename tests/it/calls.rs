@@ -277,3 +277,21 @@ async fn a_program_that_crashes_keeps_what_the_stacks_saw() {
     assert_eq!(profile["memory_profile"], Value::Null, "nothing is known of it");
     session.close().await;
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_that_nobody_can_stop_is_read_as_it_runs_and_that_is_said() {
+    let session = Session::open(&program("")).await;
+    let id = profiled(&session, "traced.py", "2.4.0").await;
+    let profile = session.call("get_profile", json!({"profile_id": id})).await;
+    assert!(profile.text.contains("held: True"), "{}", profile.text);
+    assert!(profile.text.contains("lines are timed by Scalene alone"), "{}", profile.text);
+    assert!(profile.text.contains("could not be stopped for a read"), "{}", profile.text);
+    let hotspots = session.call("get_cpu_hotspots", json!({"profile_id": id})).await;
+    let first = &hotspots.structured["hotspots"][0];
+    assert_eq!(first["function_name"], "spin", "{}", hotspots.text);
+    assert_eq!(first["agreement"], Value::Null, "one witness only");
+    let paths = session.call("get_call_paths", json!({"profile_id": id})).await;
+    assert!(f(&named(&paths.structured, "spin")["total_sec"]) > 0.5, "{}", paths.text);
+    assert!(paths.text.contains("read while the program ran"), "{}", paths.text);
+}

@@ -40,6 +40,9 @@ mod leak_proof;
 mod lifecycle;
 /// Profiles recorded elsewhere, and what of a profile is listed.
 mod loading;
+/// Names of machine code below lines of Python.
+#[cfg(target_os = "linux")]
+mod natives;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Bugs in one call, made on purpose.

@@ -139,6 +139,7 @@ fn measured(file: usize, line: usize, all: usize) -> Line {
         region: None,
         spread: None,
         scalene: None,
+        native_functions: Vec::new(),
     }
 }
 
