@@ -20,7 +20,9 @@ pub(super) struct IdFinder {
 impl IdFinder {
     /// Looks at the next bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.step(*byte));
+        for byte in bytes {
+            self.step(*byte);
+        }
     }
 
     /// What was found.
@@ -88,7 +90,9 @@ mod tests {
         let found = |text: &str| {
             let mut finder = IdFinder::default();
             // In pieces, as it comes from a pipe.
-            text.as_bytes().chunks(3).for_each(|piece| finder.feed(piece));
+            for piece in text.as_bytes().chunks(3) {
+                finder.feed(piece);
+            }
             finder.found().map(|id| id.to_string())
         };
         for (text, id) in [

@@ -82,7 +82,7 @@ pub(super) fn read(line: &[u8]) -> Line {
     }
 }
 
-/// What serde_json says of text that is JSON, but holds what it does not read.
+/// What `serde_json` says of text that is JSON, but holds what it does not read.
 const NOT_READ: [&str; 4] = [
     "recursion limit exceeded",
     "lone leading surrogate",
@@ -140,7 +140,7 @@ fn request(value: Value, method: &str, id: RequestId) -> Line {
 fn odd(params: Option<&Value>) -> bool {
     let cursor =
         |value: &Value| value.get("cursor").is_none_or(|at| at.is_string() || at.is_null());
-    params.is_some_and(|value| !value.is_null() && !(value.is_object() && cursor(value)))
+    params.is_some_and(|value| !(value.is_null() || value.is_object() && cursor(value)))
 }
 
 /// What is wrong with parameters.

@@ -125,7 +125,7 @@ fn other(node: &Value, random: &mut Random) -> Value {
         3 => Value::Array(Vec::new()),
         4 => Value::Object(Map::new()),
         // Deeper than the reader goes, now and then.
-        5 => (0..1 + random.below(150)).fold(Value::Null, |inner, _| Value::Array(vec![inner])),
+        5 => (0..=random.below(150)).fold(Value::Null, |inner, _| Value::Array(vec![inner])),
         6 => node.as_f64().map_or(Value::from(1e308), |number| Value::from(number * -1e6)),
         7 => node.as_f64().map_or(Value::from(u64::MAX), |number| Value::from(number + 0.5)),
         _ => Value::from(u64::from(random.byte()) << random.below(56)),

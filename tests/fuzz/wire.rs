@@ -54,10 +54,10 @@ impl Server {
         let client = json!({"name": "fuzz", "version": "0"});
         let hello =
             json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
-        server.ask("initialize", hello);
+        server.ask("initialize", &hello);
         server.write(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n");
-        server.tools =
-            server.ask("tools/list", json!({}))["result"]["tools"].as_array().unwrap().clone();
+        let mut list = server.ask("tools/list", &json!({}));
+        server.tools = serde_json::from_value(list["result"]["tools"].take()).unwrap();
         for name in ["shop_main.stacks--2.4.0", "leak_list--2.0.1", "cpu_functions--1.5.55"] {
             let path = format!("{}/fixtures/profiles/{name}.json", env!("CARGO_MANIFEST_DIR"));
             let loaded = server
@@ -72,7 +72,7 @@ impl Server {
     }
 
     /// Asks and waits for the answer; what comes before it must be of the protocol.
-    fn ask(&mut self, method: &str, params: Value) -> Value {
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.asked += 1;
         let id = format!("probe-{}", self.asked);
         let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
@@ -95,7 +95,7 @@ impl Server {
     pub(crate) fn feed(&mut self, bytes: &[u8]) -> bool {
         self.write(bytes);
         self.write(b"\n");
-        let answer = self.ask("tools/call", json!({"name": "list_profiles", "arguments": {}}));
+        let answer = self.ask("tools/call", &json!({"name": "list_profiles", "arguments": {}}));
         assert_eq!(answer["result"]["structuredContent"]["total"], 3, "{answer}");
         true
     }
@@ -105,7 +105,7 @@ impl Server {
         // Deeper than JSON is read here, and there.
         let Ok(params) = serde_json::from_slice::<Value>(params) else { return false };
         let name = params["name"].as_str().unwrap().to_owned();
-        let answer = self.ask("tools/call", params);
+        let answer = self.ask("tools/call", &params);
         if let Some(error) = answer.get("error") {
             let (code, said) = (&error["code"], error["message"].as_str().unwrap());
             // Arguments that are nested too deep are read nowhere.

@@ -105,15 +105,12 @@ struct Came {
 
 impl Came {
     fn take(&mut self, message: Value) {
-        match message.get("id") {
-            Some(id) => {
-                let id = id.as_str().unwrap_or_else(|| panic!("whose id: {message}")).to_owned();
-                self.named.entry(id).or_default().push(message);
-            }
-            None => {
-                let code = message["error"]["code"].as_i64().unwrap_or_else(|| panic!("{message}"));
-                *self.nameless.entry(code).or_default() += 1;
-            }
+        if let Some(id) = message.get("id") {
+            let id = id.as_str().unwrap_or_else(|| panic!("whose id: {message}")).to_owned();
+            self.named.entry(id).or_default().push(message);
+        } else {
+            let code = message["error"]["code"].as_i64().unwrap_or_else(|| panic!("{message}"));
+            *self.nameless.entry(code).or_default() += 1;
         }
     }
 }

@@ -35,12 +35,10 @@ impl ToolSpec for GetProfile {
 
     async fn call(server: &Server, params: Params, call: Call) -> Result<ProfileAnswer, ToolError> {
         run::seconds("wait_sec", params.wait_sec)?;
-        match server.jobs.get(&params.profile_id) {
-            Some(job) => run::wait(server, &job, params.wait_sec, call, false).await,
-            None => {
-                let profile = server.store.get(&params.profile_id)?;
-                aside(Self::NAME, move || ProfileAnswer::new(&profile)).await
-            }
+        if let Some(job) = server.jobs.get(&params.profile_id) {
+            return run::wait(server, &job, params.wait_sec, call, false).await;
         }
+        let profile = server.store.get(&params.profile_id)?;
+        aside(Self::NAME, move || ProfileAnswer::new(&profile)).await
     }
 }
