@@ -61,7 +61,7 @@ impl Server {
         for name in ["shop_main.stacks--2.4.0", "leak_list--2.0.1", "cpu_functions--1.5.55"] {
             let path = format!("{}/fixtures/profiles/{name}.json", env!("CARGO_MANIFEST_DIR"));
             let loaded = server
-                .ask("tools/call", json!({"name": "load_profile", "arguments": {"path": path}}));
+                .ask("tools/call", &json!({"name": "load_profile", "arguments": {"path": path}}));
             assert_ne!(loaded["result"]["isError"], true, "{loaded}");
         }
         server

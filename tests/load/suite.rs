@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::client::{Session, server_command};
+use crate::support::client::{Session, server_command, text};
 use crate::support::place::{Place, busy};
 use crate::support::synthetic;
 use crate::support::traces::{Held, held, names, processes_with};
@@ -57,9 +57,12 @@ impl Load {
 
     async fn profile(&self) {
         let env = json!({&self.marker.0: self.marker.1});
-        let code = json!({"code": busy(0.1), "memory": false, "env": env, "wait_sec": 3600});
-        let answer = self.session.call("profile_code", code).await;
-        assert_eq!(answer.structured["status"], "complete", "{}", answer.text);
+        let code = json!({"code": busy(0.2), "memory": false, "env": env, "wait_sec": 3600});
+        let result = self.session.raw("profile_code", code).await;
+        let said = text(&result);
+        // On a busy machine so short a program may end before a sample: that is an answer too.
+        let short = said.starts_with("too_short: ") || said.starts_with("nothing_sampled: ");
+        assert!(result.is_error != Some(true) || short, "{said}");
     }
 
     async fn ask(&self, number: usize) -> Duration {
