@@ -53,8 +53,8 @@ pub use memory_hotspots::{MemoryHotspot, MemoryHotspotsAnswer};
 pub use next::NextCall;
 pub use output::OutputInfo;
 pub use profile::{ProfileAnswer, StatusInfo};
-pub use running::running;
-pub use text::{amount, one_line};
+pub use running::{SoFar, running};
+pub use text::{amount, count, one_line};
 
 /// An answer: structured by `Serialize`, readable by [`Answer::text`].
 pub trait Answer: Serialize + JsonSchema {

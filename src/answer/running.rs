@@ -5,9 +5,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::next::NextCall;
-use super::profile::{ProfileAnswer, StatusInfo};
-use super::text::amount;
-use crate::profile::{Mebibytes, round_for_display};
+use super::profile::{ProfileAnswer, StatusInfo, TopLine};
+use super::text::{amount, source};
+use crate::profile::{Interim, InterimLine, Mebibytes, round_for_display};
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -20,6 +20,20 @@ pub struct ProgressInfo {
     /// Resident size of the program now, MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resident_mb: Option<f64>,
+    /// Seconds sampled so far that `top_lines` are shares of; absent before the first were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled_sec: Option<f64>,
+}
+
+/// What is known of a run that has not ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SoFar<'a> {
+    /// Seconds since the program's process started.
+    pub elapsed_sec: Option<f64>,
+    /// Resident bytes of it.
+    pub resident_bytes: Option<u64>,
+    /// What took the time.
+    pub interim: Option<&'a Interim>,
 }
 
 impl ProgressInfo {
@@ -33,14 +47,11 @@ impl ProgressInfo {
 }
 
 /// A handle and what is known so far.
-pub fn running(
-    profile_id: &str,
-    program: &str,
-    phase: &str,
-    elapsed_sec: Option<f64>,
-    resident_bytes: Option<u64>,
-) -> ProfileAnswer {
-    let resident_mb = resident_bytes.map(|bytes| Mebibytes::from_bytes(bytes).rounded());
+pub fn running(profile_id: &str, program: &str, phase: &str, so_far: SoFar<'_>) -> ProfileAnswer {
+    let resident_mb = so_far.resident_bytes.map(|bytes| Mebibytes::from_bytes(bytes).rounded());
+    let id = || ("profile_id", json!(profile_id));
+    let mut next = vec![NextCall::new("get_profile", [id()])];
+    next.extend(so_far.elapsed_sec.map(|_| NextCall::new("stop_profile", [id()])));
     ProfileAnswer {
         profile_id: profile_id.to_owned(),
         status: StatusInfo::Running,
@@ -48,11 +59,12 @@ pub fn running(
         outcome: None,
         progress: Some(ProgressInfo {
             phase: phase.to_owned(),
-            elapsed_sec: elapsed_sec.map(round_for_display),
+            elapsed_sec: so_far.elapsed_sec.map(round_for_display),
             resident_mb,
+            sampled_sec: so_far.interim.map(|interim| round_for_display(interim.seconds)),
         }),
         summary: None,
-        top_lines: Vec::new(),
+        top_lines: so_far.interim.map_or_else(Vec::new, top_lines),
         cpu_profile: None,
         memory_profile: None,
         gpu_profile: None,
@@ -63,6 +75,19 @@ pub fn running(
         stderr: None,
         loaded_from: None,
         environment: None,
-        next: vec![NextCall::new("get_profile", [("profile_id", json!(profile_id))])],
+        next,
     }
+}
+
+fn top_lines(interim: &Interim) -> Vec<TopLine> {
+    let line = |line: &InterimLine| TopLine {
+        location: line.location.clone(),
+        function_name: line.function.clone(),
+        content: source(&line.content),
+        percent_of_total: line.part.rounded(),
+        time_sec: Some(round_for_display(line.part.get() / 100.0 * interim.seconds)),
+        kind: if line.waiting.get() > 0.5 * line.part.get() { "waiting" } else { "running" }
+            .to_owned(),
+    };
+    interim.lines.iter().map(line).collect()
 }

@@ -28,7 +28,7 @@ pub fn one_line(text: &str, limit: usize) -> String {
 }
 
 /// `1 line`, `2 lines`.
-pub(super) fn count(number: impl Into<u64>, noun: &str) -> String {
+pub fn count(number: impl Into<u64>, noun: &str) -> String {
     let number = number.into();
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{ending}")

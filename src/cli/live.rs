@@ -19,6 +19,8 @@ impl Live {
 
     pub(super) fn show(&mut self, event: &Event) {
         let text = match event {
+            // The report has them at the end.
+            Event::Seen(_) => return,
             Event::SettingUp(step) => step.clone(),
             Event::Starting => "starting".to_owned(),
             Event::Running(tick) => {

@@ -360,6 +360,11 @@ impl CallTreeBuilder {
         Some(number)
     }
 
+    /// What there is yet, but for [`CallTree::meanwhile`].
+    pub fn so_far(&self) -> &CallTree {
+        &self.tree
+    }
+
     /// The tree.
     pub fn finish(mut self) -> CallTree {
         let all = self.meanwhile.into_iter();

@@ -11,6 +11,7 @@ mod derived;
 mod file;
 mod floor;
 mod ids;
+mod interim;
 mod memo;
 mod model;
 mod outline;
@@ -27,6 +28,7 @@ pub use call_tree::{
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, NativeFunction, Source};
 pub use floor::{Collections, Floor, Imports};
 pub use ids::{LineNo, ProfileId};
+pub use interim::{Interim, InterimLine};
 pub use memo::Memo;
 pub use model::{
     AllocationPath, CallPath, Calls, Footprint, Frame, LeakReport, Measured, Profile, Program,

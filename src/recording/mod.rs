@@ -9,6 +9,7 @@ mod counting;
 mod error;
 mod floor;
 mod import;
+mod interim;
 mod outcome;
 mod prove;
 mod record;

@@ -8,12 +8,13 @@ use etcetera::BaseStrategy;
 
 use super::counting::CountingPass;
 use super::error::RecordError;
+use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::request::{Measure, RunRequest, Script, Target, find_script};
 use super::setup::{self, Ready};
 use super::workspace::{self, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
-use crate::profile::{Profile, ProfileId};
+use crate::profile::{Interim, Profile, ProfileId};
 use crate::python;
 use crate::sampler::Sampler;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
@@ -56,6 +57,8 @@ pub enum Event {
     Starting,
     /// The program runs.
     Running(Tick),
+    /// What took the time so far, about once a second.
+    Seen(Interim),
     /// The program is over, its profile is being read.
     Reading,
     /// The program runs once more, and its calls are counted.
@@ -113,9 +116,12 @@ impl Recorder {
 
         on_event(Event::Starting);
         let (mut sampler, launcher) = (None, workspace.launcher());
+        let mut watcher = Watcher::new(&options, &ready, &place, &workspace);
         let mut on_tick = |tick: Tick| {
-            sampler.get_or_insert_with(|| Sampler::start(tick.pid, &launcher.to_string_lossy()));
+            let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
+            let seen = watcher.look(sampler.get_or_insert_with(start));
             on_event(Event::Running(tick));
+            seen.into_iter().for_each(|seen| on_event(Event::Seen(seen)));
         };
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
         workspace::remove_leftovers(finished.pid);

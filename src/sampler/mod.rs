@@ -100,6 +100,11 @@ impl Sampler {
         Self { shared, manager: Some(manager), started: Instant::now() }
     }
 
+    /// Looks at what was seen so far; the observation stands still meanwhile.
+    pub fn so_far<T>(&self, look: impl FnOnce(&CallTree) -> T) -> T {
+        look(self.shared.lock().tree.so_far())
+    }
+
     /// Ends the observation and says what was seen.
     pub fn finish(mut self) -> Seen {
         self.shared.stop.store(true, Ordering::Relaxed);

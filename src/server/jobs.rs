@@ -1,19 +1,20 @@
 //! Runs in the background: started by one call, waited for by any.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::error::ToolError;
 use super::fault;
 use super::progress::Progress;
-use crate::answer::amount;
+use crate::answer::{amount, count};
 use crate::process::{Controls, Tick};
-use crate::profile::{Profile, ProfileId};
+use crate::profile::{Interim, Profile, ProfileId};
 use crate::recording::{Event, Proving, RecordError, Recorder, RunRequest};
 use crate::store::Store;
 
@@ -29,10 +30,12 @@ pub(super) enum Phase {
     Queued,
     /// Finding Python, setting Scalene up; the step in words.
     Preparing(String),
-    /// The program runs.
-    Running(Option<Tick>),
+    /// The program runs; with what is known of it so far.
+    Running(Option<Tick>, Option<Arc<Interim>>),
     /// The profile is being read.
     Reading,
+    /// The program runs once more, and its calls are counted.
+    Counting,
     /// It is over.
     Done(Result<Arc<Profile>, Arc<RecordError>>),
     /// The task that ran it died; a bug.
@@ -40,13 +43,22 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    fn of(event: Event) -> Self {
+    /// What comes after this phase.
+    fn next(&self, event: Event) -> Self {
+        let seen = match self {
+            Self::Running(_, seen) => seen.clone(),
+            _ => None,
+        };
         match event {
             Event::SettingUp(step) => Self::Preparing(step),
-            Event::Starting => Self::Running(None),
-            Event::Running(tick) => Self::Running(Some(tick)),
+            Event::Starting => Self::Running(None, None),
+            Event::Running(tick) => Self::Running(Some(tick), seen),
+            Event::Seen(interim) => {
+                let tick = if let Self::Running(tick, _) = self { *tick } else { None };
+                Self::Running(tick, Some(Arc::new(interim)))
+            }
             Event::Reading => Self::Reading,
-            Event::Counting => Self::Preparing("counting calls in one more run".to_owned()),
+            Event::Counting => Self::Counting,
         }
     }
 
@@ -54,11 +66,12 @@ impl Phase {
         match self {
             Self::Queued => "waiting for another run to end".to_owned(),
             Self::Preparing(step) => step.clone(),
-            Self::Running(None) => "starting".to_owned(),
-            Self::Running(Some(tick)) => {
+            Self::Running(None, _) => "starting".to_owned(),
+            Self::Running(Some(tick), _) => {
                 format!("running for {} s", amount(tick.elapsed.as_secs_f64()))
             }
             Self::Reading => "reading the profile".to_owned(),
+            Self::Counting => "counting calls in one more run".to_owned(),
             Self::Done(_) | Self::Lost => "finished".to_owned(),
         }
     }
@@ -73,7 +86,9 @@ impl Phase {
 pub(super) struct Job {
     pub(super) id: ProfileId,
     pub(super) label: String,
-    cancel: CancellationToken,
+    /// In the order of their starts.
+    number: u64,
+    controls: Controls,
     phase: watch::Receiver<Phase>,
 }
 
@@ -84,7 +99,17 @@ impl Job {
 
     /// Ends it: nobody waits for it any more.
     pub(super) fn cancel(&self) {
-        self.cancel.cancel();
+        self.controls.cancel.cancel();
+    }
+
+    /// Ends its program and keeps what was measured; a run whose program has not begun has nothing to keep.
+    pub(super) fn stop(&self) {
+        match self.phase() {
+            Phase::Queued | Phase::Preparing(_) => self.cancel(),
+            _ => {
+                self.controls.stop.cancel();
+            }
+        }
     }
 }
 
@@ -92,7 +117,8 @@ impl Job {
 pub(super) struct Jobs {
     recorder: Recorder,
     store: Arc<Store>,
-    turn: Arc<Semaphore>,
+    turn: Semaphore,
+    started: AtomicU64,
     shutdown: CancellationToken,
     tasks: TaskTracker,
     known: Mutex<Known>,
@@ -112,7 +138,8 @@ impl Jobs {
         Self {
             recorder,
             store,
-            turn: Arc::new(Semaphore::new(1)),
+            turn: Semaphore::new(1),
+            started: AtomicU64::new(0),
             shutdown,
             tasks: TaskTracker::new(),
             known: Mutex::default(),
@@ -125,22 +152,18 @@ impl Jobs {
 
     /// Starts a run and answers at once.
     pub(super) fn start(self: &Arc<Self>, request: RunRequest) -> Arc<Job> {
-        let cancel = self.shutdown.child_token();
-        let (report, phase) = watch::channel(Phase::Queued);
         let mut known = self.known();
         let id = self.store.draw_id(|id| known.jobs.contains_key(id));
-        let job =
-            Arc::new(Job { id: id.clone(), label: request.label(), cancel: cancel.clone(), phase });
+        let (job, report) = self.job(id.clone(), request.label());
         known.jobs.insert(id.to_string(), Arc::clone(&job));
         drop(known);
-        let jobs = Arc::clone(self);
-        let controls = Controls { stop: CancellationToken::new(), cancel };
+        let (jobs, running) = (Arc::clone(self), Arc::clone(&job));
         self.tasks.spawn(async move {
             let work = tokio::spawn({
-                let (jobs, id, report) = (Arc::clone(&jobs), id.clone(), report.clone());
+                let (jobs, report) = (Arc::clone(&jobs), report.clone());
                 async move {
                     fault::at("run");
-                    let recorded = jobs.run(id, &request, &controls, &report).await;
+                    let recorded = jobs.run(&running, &request, &report).await;
                     if let Ok(profile) = &recorded {
                         jobs.remember(profile.id.as_str(), request);
                     }
@@ -152,6 +175,14 @@ impl Jobs {
             report.send_replace(phase);
         });
         job
+    }
+
+    fn job(&self, id: ProfileId, label: String) -> (Arc<Job>, watch::Sender<Phase>) {
+        let (report, phase) = watch::channel(Phase::Queued);
+        let controls =
+            Controls { stop: CancellationToken::new(), cancel: self.shutdown.child_token() };
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        (Arc::new(Job { id, label, number, controls, phase }), report)
     }
 
     /// Keeps how a run is repeated, as long as its profile is stored.
@@ -173,16 +204,12 @@ impl Jobs {
         profile: &Arc<Profile>,
         proving: Proving,
     ) -> Arc<Job> {
-        let cancel = self.shutdown.child_token();
-        let (report, phase) = watch::channel(Phase::Queued);
-        let label = proving.request.label();
-        let job = Arc::new(Job { id: profile.id.clone(), label, cancel: cancel.clone(), phase });
-        let (jobs, profile) = (Arc::clone(self), Arc::clone(profile));
-        let controls = Controls { stop: CancellationToken::new(), cancel };
+        let (job, report) = self.job(profile.id.clone(), proving.request.label());
+        let (jobs, profile, running) = (Arc::clone(self), Arc::clone(profile), Arc::clone(&job));
         self.tasks.spawn(async move {
             let work = tokio::spawn({
                 let report = report.clone();
-                async move { jobs.prove(&profile, &proving, &controls, &report).await }
+                async move { jobs.prove(&running, &profile, &proving, &report).await }
             });
             report.send_replace(work.await.map_or(Phase::Lost, Phase::Done));
         });
@@ -191,42 +218,54 @@ impl Jobs {
 
     async fn prove(
         &self,
+        job: &Job,
         profile: &Profile,
         proving: &Proving,
-        controls: &Controls,
         report: &watch::Sender<Phase>,
     ) -> Result<Arc<Profile>, Arc<RecordError>> {
-        let turn = tokio::select! {
-            turn = self.turn.acquire() => turn,
-            () = controls.cancel.cancelled() => return Err(Arc::new(RecordError::Cancelled)),
-        };
-        report.send_replace(Phase::Preparing("looking for Python".to_owned()));
-        let mut on_event = |event| {
-            report.send_replace(Phase::of(event));
-        };
-        let proven = self.recorder.prove(profile, proving, controls, &mut on_event).await;
-        drop(turn);
+        let _turn = self.turn(job, report).await?;
+        let mut on_event = |event| report.send_modify(|phase| *phase = phase.next(event));
+        let proven = self.recorder.prove(profile, proving, &job.controls, &mut on_event).await;
         proven.map(|profile| self.store.replace(profile)).map_err(Arc::new)
     }
 
     async fn run(
         &self,
-        id: ProfileId,
+        job: &Job,
         request: &RunRequest,
-        controls: &Controls,
         report: &watch::Sender<Phase>,
     ) -> Result<Arc<Profile>, Arc<RecordError>> {
-        let turn = tokio::select! {
-            turn = self.turn.acquire() => turn,
-            () = controls.cancel.cancelled() => return Err(Arc::new(RecordError::Cancelled)),
-        };
-        report.send_replace(Phase::Preparing("looking for Python".to_owned()));
-        let mut on_event = |event| {
-            report.send_replace(Phase::of(event));
-        };
-        let recorded = self.recorder.record(id, request, controls, &mut on_event).await;
+        let turn = self.turn(job, report).await?;
+        let mut on_event = |event| report.send_modify(|phase| *phase = phase.next(event));
+        let id = job.id.clone();
+        let recorded = self.recorder.record(id, request, &job.controls, &mut on_event).await;
         drop(turn);
         recorded.map(|profile| self.store.insert(profile)).map_err(Arc::new)
+    }
+
+    /// Waits until no other run disturbs the measurement.
+    async fn turn(
+        &self,
+        job: &Job,
+        report: &watch::Sender<Phase>,
+    ) -> Result<Option<SemaphorePermit<'_>>, Arc<RecordError>> {
+        let turn = tokio::select! {
+            turn = self.turn.acquire() => turn.ok(),
+            () = job.controls.cancel.cancelled() => return Err(Arc::new(RecordError::Cancelled)),
+        };
+        report.send_replace(Phase::Preparing("looking for Python".to_owned()));
+        Ok(turn)
+    }
+
+    /// What a job is doing, in words.
+    pub(super) fn describe(&self, job: &Job) -> String {
+        let phase = job.phase();
+        if !matches!(phase, Phase::Queued) {
+            return phase.describe();
+        }
+        let ahead = self.unfinished().iter().filter(|other| other.number < job.number).count();
+        // What is ahead may have ended this moment, or be a second run, which is in no list.
+        format!("queued behind {}", count(ahead.max(1) as u64, "run"))
     }
 
     /// A finished profile is in the store; a failure is kept for whoever asks for it.
@@ -249,9 +288,13 @@ impl Jobs {
         self.known().jobs.get(id.trim()).cloned()
     }
 
-    /// Runs that have not ended.
+    /// Runs that have not ended, in the order of their starts.
     pub(super) fn unfinished(&self) -> Vec<Arc<Job>> {
-        self.known().jobs.values().filter(|job| !job.phase().is_over()).cloned().collect()
+        let known = self.known();
+        let mut jobs: Vec<_> =
+            known.jobs.values().filter(|job| !job.phase().is_over()).cloned().collect();
+        jobs.sort_by_key(|job| job.number);
+        jobs
     }
 
     /// Waits for a run's end, but not longer than `patience`. A client that takes its call
@@ -282,11 +325,11 @@ impl Jobs {
                         progress.report(step).await;
                     }
                 }
-                _ = reports.tick() => progress.report(job.phase().describe()).await,
+                _ = reports.tick() => progress.report(self.describe(job)).await,
                 () = tokio::time::sleep_until(deadline) => return Ok(phase.borrow().clone()),
                 () = call.cancelled() => {
                     if owns {
-                        job.cancel.cancel();
+                        job.cancel();
                     }
                     return Err(ToolError::from(&RecordError::Cancelled));
                 }

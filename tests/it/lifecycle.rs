@@ -222,7 +222,7 @@ async fn two_runs_take_turns_and_both_answer() {
         assert!(turn[1] - turn[0] >= 0.6, "the runs overlap: {times:?}");
     }
     let told = session.listener.progress.lock().unwrap().clone();
-    let waits = |(_, message): &(f64, String)| message == "waiting for another run to end";
+    let waits = |(_, message): &(f64, String)| message == "queued behind 1 run";
     assert!(told.iter().any(waits), "{told:?}");
     session.close().await;
 }
@@ -247,8 +247,10 @@ async fn questions_are_answered_while_a_program_runs() {
                 u32::from(answer.structured["shown"] == 2 || answer.structured["total"] == 1);
         }
         // The newest run is the one that is not finished: no other is passed off as it.
-        let latest = session.failure("get_cpu_hotspots", json!({"profile_id": "latest"})).await;
-        assert!(latest.starts_with("profile_running: the newest run `p"), "{latest}");
+        let wait = json!({"profile_id": "latest", "wait_sec": 0});
+        let latest = session.call("get_profile", wait).await.structured;
+        assert_ne!(latest["profile_id"], stored.structured["profile_id"]);
+        assert_eq!(latest["status"], "running");
         let list = session.call("list_profiles", json!({})).await;
         assert_eq!(list.structured["profiles"][0]["status"], "running");
         place.write("go", "");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::client::Session;
+use crate::support::client::{Answer, Session};
 use crate::support::place::{Place, busy, program};
 use crate::support::pythons;
 
@@ -195,13 +195,69 @@ async fn a_long_run_answers_with_a_handle_and_is_fetched_later() {
     assert_eq!(answer.structured["status"], "running");
     assert_eq!(answer.structured["next"][0]["tool"], "get_profile");
     let id = answer.structured["profile_id"].clone();
-    let failure = session.failure("get_cpu_hotspots", json!({"profile_id": id})).await;
-    assert!(failure.starts_with("profile_running: "), "{failure}");
     let list = session.call("list_profiles", json!({})).await;
     assert_eq!(list.structured["profiles"][0]["status"], "running");
+    // Questions wait for the run.
+    let hotspots = session.call("get_cpu_hotspots", json!({"profile_id": id})).await;
+    assert_eq!(hotspots.structured["hotspots"][0]["function_name"], "busy");
     let done = session.call("get_profile", json!({"profile_id": id})).await;
     assert_eq!(done.structured["status"], "complete");
     assert_eq!(done.structured["profile_id"], id);
+    session.close().await;
+}
+
+/// Asks for a run until its answer shows hot lines.
+#[cfg(target_os = "linux")]
+async fn with_hot_lines(session: &Session, id: &serde_json::Value) -> Answer {
+    for _ in 0..60 {
+        let so_far = session.call("get_profile", json!({"profile_id": id, "wait_sec": 0.5})).await;
+        assert_eq!(so_far.structured["status"], "running", "{}", so_far.text);
+        if so_far.structured["top_lines"].is_array() {
+            return so_far;
+        }
+    }
+    panic!("no hot lines of a running program in half a minute");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_running_program_shows_its_hot_lines_and_is_ended_early() {
+    let session = Session::open(&program("")).await;
+    let arguments = json!({"script_path": "runs_forever.py", "memory": false, "wait_sec": 0.1});
+    let run = session.call("profile_script", arguments).await.structured;
+    let id = &run["profile_id"];
+    let so_far = with_hot_lines(&session, id).await;
+    let first = &so_far.structured["top_lines"][0];
+    assert_eq!(first["function_name"], "spin", "{}", so_far.text);
+    assert!(first["location"].as_str().unwrap().contains("runs_forever.py:"), "{first}");
+    assert!(so_far.structured["progress"]["sampled_sec"].as_f64().unwrap() > 0.0);
+    assert!(so_far.text.contains("So far, from"), "{}", so_far.text);
+    assert_eq!(so_far.structured["next"][1]["tool"], "stop_profile");
+
+    let stopped = session.call("stop_profile", json!({"profile_id": "latest"})).await;
+    assert_eq!(stopped.structured["status"], "partial", "{}", stopped.text);
+    assert_eq!(&stopped.structured["profile_id"], id);
+    assert_eq!(stopped.structured["outcome"]["description"], "stopped on request");
+    let hotspots = session.call("get_cpu_hotspots", json!({"profile_id": id})).await;
+    assert_eq!(hotspots.structured["hotspots"][0]["function_name"], "spin");
+    // Once more is the same profile.
+    let again = session.call("stop_profile", json!({"profile_id": id})).await;
+    assert_eq!(again.structured["status"], "partial");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_its_turn_says_behind_how_many_and_can_be_given_up() {
+    let session = Session::open(&program("")).await;
+    let arguments = json!({"script_path": "runs_forever.py", "memory": false, "wait_sec": 0});
+    session.call("profile_script", arguments.clone()).await;
+    let second = session.call("profile_script", arguments.clone()).await;
+    let third = session.call("profile_script", arguments).await;
+    assert!(second.text.contains("queued behind 1 run\n"), "{}", second.text);
+    assert!(third.text.contains("queued behind 2 runs\n"), "{}", third.text);
+    let id = json!({"profile_id": third.structured["profile_id"]});
+    let failure = session.failure("stop_profile", id).await;
+    assert!(failure.starts_with("cancelled: "), "{failure}");
     session.close().await;
 }
 

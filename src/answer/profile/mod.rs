@@ -238,7 +238,7 @@ pub struct TopLine {
     /// Seconds: share of sampled time × elapsed time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_sec: Option<f64>,
-    /// `Python`, `native`, `waiting` or `mixed`.
+    /// `Python`, `native`, `waiting` or `mixed`; while the program runs `running` or `waiting`.
     pub kind: String,
 }
 

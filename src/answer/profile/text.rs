@@ -1,6 +1,6 @@
 //! The same answer for a reader.
 
-use super::{ProfileAnswer, StatusInfo};
+use super::{ProfileAnswer, StatusInfo, TopLine};
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
@@ -11,6 +11,7 @@ impl Answer for ProfileAnswer {
         let mut text = self.headline();
         if let Some(progress) = &self.progress {
             text.push_str(&progress.text());
+            text.push_str(&self.interim_text(progress.sampled_sec));
         }
         text.push_str(&self.lines_text());
         text.push_str(&self.memory_text());
@@ -70,6 +71,20 @@ impl ProfileAnswer {
             ));
         }
         format!("{}\n", parts.join("   "))
+    }
+
+    fn interim_text(&self, sampled: Option<f64>) -> String {
+        let Some(sampled) = sampled.filter(|_| !self.top_lines.is_empty()) else {
+            return String::new();
+        };
+        let row = |line: &TopLine| {
+            let place = format!("{} {}  {}", line.location, line.function_name, line.content);
+            let share = format!("{} %", amount(line.percent_of_total));
+            vec![share, amount_or_dash(line.time_sec), line.kind.clone(), place]
+        };
+        let rows: Vec<_> = self.top_lines.iter().map(row).collect();
+        let table = table(&["share", "s", "doing", "line"], &rows);
+        format!("So far, from {} s of stacks\n{table}", amount(sampled))
     }
 
     fn lines_text(&self) -> String {

@@ -25,7 +25,7 @@ enum FocusArea {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// What to look at.
     #[serde(default)]
@@ -35,15 +35,19 @@ pub(super) struct Params {
 impl ToolSpec for AnalyzeProfile {
     const NAME: &'static str = "analyze_profile";
     const TITLE: &'static str = "Analyze a profile";
-    const DESCRIPTION: &'static str = "Says in one answer what a profile means: the conclusion, the bottlenecks with \
-        what to change on which line and what that gives at most, the largest places, suspected leaks, and what was \
-        checked and is no problem. The call to make after profiling. focus_area narrows it to cpu, memory or gpu.";
+    const DESCRIPTION: &'static str = "Says what a profile means: the conclusion, the bottlenecks with what to change \
+        on which line and what that gives at most, the largest places, suspected leaks, and what is no problem. \
+        The call to make after profiling.";
 
     type Params = Params;
     type Output = AnalysisAnswer;
 
-    async fn call(server: &Server, params: Params, _: Call) -> Result<AnalysisAnswer, ToolError> {
-        let profile = stored(server, &params.profile_id)?;
+    async fn call(
+        server: &Server,
+        params: Params,
+        mut call: Call,
+    ) -> Result<AnalysisAnswer, ToolError> {
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         let focus = match params.focus_area {
             FocusArea::Cpu => Focus::Cpu,
             FocusArea::Memory => Focus::Memory,

@@ -14,7 +14,7 @@ pub(super) struct Bottlenecks;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// Bottlenecks to return.
     #[serde(default = "default_limit")]
@@ -29,9 +29,9 @@ const fn default_limit() -> u32 {
 impl ToolSpec for Bottlenecks {
     const NAME: &'static str = "get_bottlenecks";
     const TITLE: &'static str = "What to change first";
-    const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory, by its share of the run: the \
-        place, the pattern in its source, what it costs, what to change on which line, and how much faster the run can \
-        become at most. Fires only where a place is hot and its source shows the pattern.";
+    const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory, by share of the run: the \
+        place, the pattern in its source, what to change on which line, and how much faster the run can become at \
+        most. Fires only where a place is hot and shows the pattern.";
 
     type Params = Params;
     type Output = BottlenecksAnswer;
@@ -39,10 +39,10 @@ impl ToolSpec for Bottlenecks {
     async fn call(
         server: &Server,
         params: Params,
-        _: Call,
+        mut call: Call,
     ) -> Result<BottlenecksAnswer, ToolError> {
         let limit = limit(params.limit)?;
-        let profile = stored(server, &params.profile_id)?;
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         Ok(BottlenecksAnswer::new(&profile, limit))
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct CallPaths;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// Look from this function: qualified name, or its last part.
     function: Option<String>,
@@ -62,7 +62,11 @@ impl ToolSpec for CallPaths {
     type Params = Params;
     type Output = CallPathsAnswer;
 
-    async fn call(server: &Server, params: Params, _: Call) -> Result<CallPathsAnswer, ToolError> {
+    async fn call(
+        server: &Server,
+        params: Params,
+        mut call: Call,
+    ) -> Result<CallPathsAnswer, ToolError> {
         let limit = rows(params.limit, 100)?;
         let depth = params.depth as usize;
         if !(1..=50).contains(&depth) {
@@ -71,7 +75,7 @@ impl ToolSpec for CallPaths {
                 "correct it and call again",
             ));
         }
-        let profile = stored(server, &params.profile_id)?;
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         if profile.calls.is_none() {
             return Err(ToolError::new(
                 "no_call_paths",

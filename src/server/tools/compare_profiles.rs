@@ -38,15 +38,19 @@ impl ToolSpec for CompareProfiles {
     type Params = Params;
     type Output = ComparisonAnswer;
 
-    async fn call(server: &Server, params: Params, _: Call) -> Result<ComparisonAnswer, ToolError> {
+    async fn call(
+        server: &Server,
+        params: Params,
+        mut call: Call,
+    ) -> Result<ComparisonAnswer, ToolError> {
         if !(0.0..=10.0).contains(&params.tolerance) {
             return Err(ToolError::invalid_argument(
                 format!("tolerance: {} is outside 0 to 10", params.tolerance),
                 "pass a part, such as 0.05 for 5 %",
             ));
         }
-        let baseline = stored(server, &params.profile_id1)?;
-        let candidate = stored(server, &params.profile_id2)?;
+        let baseline = stored(server, &params.profile_id1, &mut call).await?;
+        let candidate = stored(server, &params.profile_id2, &mut call).await?;
         Ok(ComparisonAnswer::new(&baseline, &candidate, params.tolerance))
     }
 }

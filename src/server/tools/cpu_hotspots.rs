@@ -15,7 +15,7 @@ pub(super) struct CpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// Lines to return.
     #[serde(default = "default_limit")]
@@ -43,10 +43,10 @@ impl ToolSpec for CpuHotspots {
     async fn call(
         server: &Server,
         params: Params,
-        _: Call,
+        mut call: Call,
     ) -> Result<CpuHotspotsAnswer, ToolError> {
         let limit = limit(params.limit)?;
-        let profile = stored(server, &params.profile_id)?;
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         let basis = if params.include_system { CpuBasis::WithSystem } else { CpuBasis::OnCpu };
         Ok(CpuHotspotsAnswer::new(&profile, limit, basis))
     }

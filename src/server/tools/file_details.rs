@@ -16,7 +16,7 @@ pub(super) struct FileDetails;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// File as other answers name it, its absolute path, or the end of its path.
     file_path: String,
@@ -34,15 +34,19 @@ pub(super) struct Params {
 impl ToolSpec for FileDetails {
     const NAME: &'static str = "get_file_details";
     const TITLE: &'static str = "Time and memory, line by line";
-    const DESCRIPTION: &'static str = "Shows the source of one profiled file with time and memory beside each line. \
-        Without a range: the lines that matter, with a little context. With start_line and end_line: every line of \
-        that stretch. The source is the one that ran, even if the file has changed since.";
+    const DESCRIPTION: &'static str = "Shows the source of one profiled file with time and memory beside each line: \
+        the lines that matter, with some context, or every line from start_line to end_line. The source is the one \
+        that ran, even if the file has changed since.";
 
     type Params = Params;
     type Output = FileAnswer;
 
-    async fn call(server: &Server, params: Params, _: Call) -> Result<FileAnswer, ToolError> {
-        let profile = stored(server, &params.profile_id)?;
+    async fn call(
+        server: &Server,
+        params: Params,
+        mut call: Call,
+    ) -> Result<FileAnswer, ToolError> {
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         let limit =
             params.limit.map(|limit| super::rows(limit, FileQuery::MOST_LINES)).transpose()?;
         let query = FileQuery { start: params.start_line, end: params.end_line, limit };

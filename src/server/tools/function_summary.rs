@@ -14,7 +14,7 @@ pub(super) struct FunctionSummary;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// Functions to return.
     #[serde(default = "default_limit")]
@@ -30,15 +30,19 @@ impl ToolSpec for FunctionSummary {
     const NAME: &'static str = "get_function_summary";
     const TITLE: &'static str = "Time and memory by function";
     const DESCRIPTION: &'static str = "Ranks functions and methods by the CPU time of their own lines (not of what \
-        they call), with waiting time and memory. Use it to see which function to change before looking at lines. \
-        Calls are counted only in profiles made with count_calls=true.";
+        they call), with waiting and memory. Shows which function to change before looking at lines. Calls are \
+        counted only with count_calls=true.";
 
     type Params = Params;
     type Output = FunctionsAnswer;
 
-    async fn call(server: &Server, params: Params, _: Call) -> Result<FunctionsAnswer, ToolError> {
+    async fn call(
+        server: &Server,
+        params: Params,
+        mut call: Call,
+    ) -> Result<FunctionsAnswer, ToolError> {
         let limit = limit(params.limit)?;
-        let profile = stored(server, &params.profile_id)?;
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         Ok(FunctionsAnswer::new(&profile, limit))
     }
 }

@@ -14,7 +14,7 @@ pub(super) struct GetProfile;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// Seconds to wait for a run that is not finished.
     #[serde(default = "run::default_wait_sec")]
@@ -24,9 +24,8 @@ pub(super) struct Params {
 impl ToolSpec for GetProfile {
     const NAME: &'static str = "get_profile";
     const TITLE: &'static str = "Get a profile, or wait for it";
-    const DESCRIPTION: &'static str = "Returns a profile again, or waits for one whose run was not finished when \
-        profile_script or profile_code answered with status `running`. Returns what those tools return; still \
-        `running` if wait_sec is not enough.";
+    const DESCRIPTION: &'static str = "Returns a profile again, or waits for a run that answered `running`. Returns \
+        what profile_script returns; a run that is still going on has its hot lines so far.";
 
     const WAITS: bool = true;
 
@@ -35,7 +34,9 @@ impl ToolSpec for GetProfile {
 
     async fn call(server: &Server, params: Params, call: Call) -> Result<ProfileAnswer, ToolError> {
         run::seconds("wait_sec", params.wait_sec)?;
-        if let Some(job) = server.jobs.get(&params.profile_id) {
+        let newest =
+            || server.jobs.unfinished().pop().filter(|_| params.profile_id.trim() == "latest");
+        if let Some(job) = server.jobs.get(&params.profile_id).or_else(newest) {
             return run::wait(server, &job, params.wait_sec, call, false).await;
         }
         let profile = server.store.get(&params.profile_id)?;

@@ -14,7 +14,7 @@ pub(super) struct GpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// Lines to return.
     #[serde(default = "default_limit")]
@@ -39,10 +39,10 @@ impl ToolSpec for GpuHotspots {
     async fn call(
         server: &Server,
         params: Params,
-        _: Call,
+        mut call: Call,
     ) -> Result<GpuHotspotsAnswer, ToolError> {
         let limit = limit(params.limit)?;
-        let profile = stored(server, &params.profile_id)?;
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         Ok(GpuHotspotsAnswer::new(&profile, limit))
     }
 }

@@ -27,9 +27,9 @@ const fn default_limit() -> u32 {
 impl ToolSpec for ListProfiles {
     const NAME: &'static str = "list_profiles";
     const TITLE: &'static str = "List stored profiles";
-    const DESCRIPTION: &'static str = "Lists the stored profiles and the runs in progress, newest first: id, \
-        program, time stamp, wall time, peak memory. Profiles live as long as the server; the least recently used \
-        go first when there are too many.";
+    const DESCRIPTION: &'static str = "Lists stored profiles and runs in progress, newest first: id, program, time \
+        stamp, wall time, peak memory. Profiles live as long as the server; the least recently used go first when \
+        there are too many.";
 
     type Params = Params;
     type Output = ProfilesAnswer;

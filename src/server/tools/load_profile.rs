@@ -26,9 +26,9 @@ pub(super) struct Params {
 impl ToolSpec for LoadProfile {
     const NAME: &'static str = "load_profile";
     const TITLE: &'static str = "Load a recorded profile";
-    const DESCRIPTION: &'static str = "Reads a JSON profile that Scalene wrote elsewhere, in CI or on a colleague's \
-        machine, and stores it, so that every analysis tool works on it and it can be compared with others. Nothing \
-        is run. The answer is the one of profile_script, without output and environment.";
+    const DESCRIPTION: &'static str = "Reads a JSON profile that Scalene wrote elsewhere (CI, another machine) and \
+        stores it for the analysis tools and for comparison. Nothing is run. Answers as profile_script, without \
+        output and environment.";
 
     const WAITS: bool = true;
 

@@ -26,7 +26,7 @@ enum Metric {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// Lines to return.
     #[serde(default = "default_limit")]
@@ -58,10 +58,10 @@ impl ToolSpec for MemoryHotspots {
     async fn call(
         server: &Server,
         params: Params,
-        call: Call,
+        mut call: Call,
     ) -> Result<MemoryHotspotsAnswer, ToolError> {
         let limit = limit(params.limit)?;
-        let profile = stored(server, &params.profile_id)?;
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         let metric = match params.metric {
             Metric::Peak => MemoryMetric::Peak,
             Metric::Average => MemoryMetric::Average,

@@ -26,7 +26,7 @@ enum Confidence {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or its beginning, `latest` or `previous`.
+    /// Id, its beginning, `latest` or `previous`.
     profile_id: String,
     /// Least confidence of a line that is listed.
     #[serde(default)]
@@ -48,8 +48,12 @@ impl ToolSpec for MemoryLeaks {
     type Params = Params;
     type Output = LeaksAnswer;
 
-    async fn call(server: &Server, params: Params, call: Call) -> Result<LeaksAnswer, ToolError> {
-        let profile = stored(server, &params.profile_id)?;
+    async fn call(
+        server: &Server,
+        params: Params,
+        mut call: Call,
+    ) -> Result<LeaksAnswer, ToolError> {
+        let profile = stored(server, &params.profile_id, &mut call).await?;
         let least = match params.confidence {
             Confidence::High => LeakConfidence::High,
             Confidence::Medium => LeakConfidence::Medium,

@@ -17,10 +17,12 @@ mod memory_leaks;
 mod profile_code;
 mod profile_script;
 mod run;
+mod stop_profile;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rmcp::RoleServer;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
@@ -31,6 +33,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::ToolError;
+use super::jobs::Phase;
 use super::progress::Progress;
 use super::{Server, arguments, fault, schema};
 use crate::answer::Answer;
@@ -100,6 +103,7 @@ impl Registry {
             entry::<memory_leaks::MemoryLeaks>(),
             entry::<profile_code::ProfileCode>(),
             entry::<profile_script::ProfileScript>(),
+            entry::<stop_profile::StopProfile>(),
         ];
         entries.sort_by(|a, b| a.tool.name.cmp(&b.tool.name));
         Self { entries }
@@ -167,8 +171,10 @@ async fn run<T: ToolSpec>(
     arguments: JsonObject,
     call: Call,
 ) -> Result<CallToolResult, ToolError> {
+    // Who waits for a run must not keep a thread from those who need one.
+    let waits = T::WAITS || arguments.iter().any(|argument| is_of_a_run(server, argument));
     let params = arguments::read(T::NAME, &schema, arguments)?;
-    if T::WAITS {
+    if waits {
         return result::<T>(T::call(server, params, call).await);
     }
     let (server, runtime) = (server.clone(), Handle::current());
@@ -177,6 +183,13 @@ async fn run<T: ToolSpec>(
         result::<T>(runtime.block_on(T::call(&server, params, call)))
     };
     aside(T::NAME, work).await?
+}
+
+/// Whether an argument names a run that has not ended.
+fn is_of_a_run(server: &Server, (name, value): (&String, &serde_json::Value)) -> bool {
+    let id = value.as_str().filter(|_| name.starts_with("profile_id"));
+    let newest = |id: &str| id.trim() == "latest" && !server.jobs.unfinished().is_empty();
+    id.is_some_and(|id| server.jobs.get(id).is_some() || newest(id))
 }
 
 /// An answer in both its forms.
@@ -196,33 +209,40 @@ async fn aside<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.map_err(|_| ToolError::internal(name))
 }
 
-/// The stored profile that a name means; a run in progress is named as such.
-fn stored(server: &Server, profile_id: &str) -> Result<Arc<Profile>, ToolError> {
-    if let Some(job) = server.jobs.get(profile_id) {
-        return match job.phase() {
-            super::jobs::Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
-            super::jobs::Phase::Lost => Err(ToolError::internal("profiling")),
-            phase => Err(ToolError::new(
-                "profile_running",
-                format!("profile `{}` is not finished: {}", job.id, phase.describe()),
-                format!("get_profile {{\"profile_id\":\"{}\"}} waits for it", job.id),
-            )),
-        };
-    }
+/// How long an analysis waits for its profile: clients give up at 60 s.
+const PROFILE_WITHIN: Duration = Duration::from_secs(45);
+
+/// The stored profile that a name means; a run in progress is waited for.
+async fn stored(
+    server: &Server,
+    profile_id: &str,
+    call: &mut Call,
+) -> Result<Arc<Profile>, ToolError> {
+    let named = server.jobs.get(profile_id);
     // The run just started is what a caller means by `latest`.
-    if profile_id.trim() == "latest"
-        && let Some(job) = server.jobs.unfinished().last()
-    {
-        return Err(ToolError::new(
+    let newest = || server.jobs.unfinished().pop().filter(|_| profile_id.trim() == "latest");
+    let Some(job) = named.or_else(newest) else { return Ok(server.store.get(profile_id)?) };
+    let waited =
+        server.jobs.wait(&job, PROFILE_WITHIN, &call.taken_back, false, &mut call.progress).await?;
+    match waited {
+        Phase::Done(Ok(profile)) => Ok(profile),
+        Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
+        Phase::Lost => Err(ToolError::internal("profiling")),
+        _ => Err(ToolError::new(
             "profile_running",
-            format!("the newest run `{}` is not finished: {}", job.id, job.phase().describe()),
             format!(
-                "get_profile {{\"profile_id\":\"{}\"}} waits for it; list_profiles names older ones",
-                job.id
+                "the run `{}` is not finished after {} s of waiting for it: {}",
+                job.id,
+                PROFILE_WITHIN.as_secs(),
+                server.jobs.describe(&job)
             ),
-        ));
+            format!(
+                "get_profile {{\"profile_id\":\"{id}\"}} shows its hot lines so far and waits on; stop_profile \
+                 {{\"profile_id\":\"{id}\"}} ends it and keeps them; list_profiles names older profiles",
+                id = job.id
+            ),
+        )),
     }
-    Ok(server.store.get(profile_id)?)
 }
 
 /// Checks the number of rows asked for.

@@ -18,7 +18,7 @@ pub(super) struct ProfileCode;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Python source to run. It imports from `cwd`, like `python -c`.
+    /// Python source; imports from `cwd`, like `python -c`.
     code: String,
     /// Report CPU time: Python, native, system.
     #[serde(default = "run::yes")]
@@ -75,10 +75,9 @@ const fn default_timeout() -> f64 {
 impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
-    const DESCRIPTION: &'static str = "Runs Python source given as text under the Scalene profiler and says which \
-        lines take the time and the memory. For experiments and code that is no file yet; give it a second of work \
-        or more, since shorter runs give few samples. Imports the project's modules from `cwd`. Returns what \
-        profile_script returns; the source is kept and shown as `<snippet>`.";
+    const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and code \
+        that is no file yet. Give it a second of work or more, since shorter runs have few samples. The source is \
+        kept and shown as `<snippet>`.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;

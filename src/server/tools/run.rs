@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Call, aside};
-use crate::answer::{ProfileAnswer, running};
+use crate::answer::{ProfileAnswer, SoFar, running};
 use crate::recording::RunRequest;
 use crate::server::Server;
 use crate::server::error::ToolError;
@@ -92,13 +92,19 @@ pub(super) async fn wait(
         Phase::Done(Ok(profile)) => aside("profiling", move || ProfileAnswer::new(&profile)).await,
         Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
         Phase::Lost => Err(ToolError::internal("profiling")),
-        unfinished => {
-            let tick = if let Phase::Running(tick) = unfinished { tick } else { None };
-            let elapsed = tick.map(|tick| tick.elapsed.as_secs_f64());
-            let resident = tick.and_then(|tick| tick.resident_bytes);
-            let doing =
-                if elapsed.is_some() { "running".to_owned() } else { unfinished.describe() };
-            Ok(running(job.id.as_str(), &job.label, &doing, elapsed, resident))
-        }
+        unfinished => Ok(so_far(server, job, &unfinished)),
     }
+}
+
+/// The handle of a run that has not ended, with what is known of it.
+fn so_far(server: &Server, job: &Job, phase: &Phase) -> ProfileAnswer {
+    let Phase::Running(tick, interim) = phase else {
+        return running(job.id.as_str(), &job.label, &server.jobs.describe(job), SoFar::default());
+    };
+    let so_far = SoFar {
+        elapsed_sec: tick.map(|tick| tick.elapsed.as_secs_f64()),
+        resident_bytes: tick.and_then(|tick| tick.resident_bytes),
+        interim: interim.as_deref(),
+    };
+    running(job.id.as_str(), &job.label, "running", so_far)
 }
