@@ -131,6 +131,10 @@ pub(super) struct ProfileOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = 3600.0)]
     pub(super) timeout: f64,
 
+    /// MiB that all its processes together may hold until it is stopped, its profile kept [default: no limit]
+    #[arg(long, value_name = "MIB")]
+    pub(super) max_memory_mb: Option<u64>,
+
     /// Working directory of the program [default: the current one]
     #[arg(long, value_name = "DIR")]
     pub(super) cwd: Option<PathBuf>,

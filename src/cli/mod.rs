@@ -17,8 +17,19 @@ use args::{Command, Invocation};
 /// Exit code for anything that did not work; clap uses 2 for wrong usage.
 const FAILURE: u8 = 1;
 
+/// Argument that makes this executable the keeper of a run; for its own use.
+#[cfg(unix)]
+const KEEPER: &str = "keep-one-run";
+
 /// Runs the program. Wrong usage prints help and ends the process with code 2.
 pub fn main() -> ExitCode {
+    #[cfg(unix)]
+    {
+        if std::env::args_os().nth(1).is_some_and(|first| first == KEEPER) {
+            return crate::process::keep();
+        }
+        crate::process::keep_children(KEEPER);
+    }
     let Invocation { arguments, settings, log_level } = args::parse();
     crate::library::configure_logging(&log_level);
     let runtime =

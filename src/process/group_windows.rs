@@ -2,36 +2,54 @@
 //! not yet run there (docs/architecture.md, "Platforms").
 
 use std::io;
-use std::process::ExitStatus;
 
 use process_wrap::tokio::{ChildWrapper, CommandWrap, JobObject, KillOnDrop};
-use tokio::process::{ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::process::Command;
+
+use super::run::{Exit, Spec};
+
+/// Our ends of the child's standard streams.
+#[derive(Default)]
+pub(super) struct Streams {
+    pub(super) stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    pub(super) stdout: Option<Box<dyn AsyncRead + Send + Unpin>>,
+    pub(super) stderr: Option<Box<dyn AsyncRead + Send + Unpin>>,
+}
 
 /// A running child in a job of its own. Dropping it ends the job.
+#[derive(Debug)]
 pub(super) struct Group {
     child: Box<dyn ChildWrapper>,
     id: u32,
 }
 
 impl Group {
-    pub(super) fn spawn(command: Command) -> io::Result<Self> {
-        let child = CommandWrap::from(command).wrap(KillOnDrop).wrap(JobObject).spawn()?;
+    pub(super) async fn spawn(
+        _: &Spec,
+        command: impl FnOnce() -> Command,
+    ) -> io::Result<(Self, Streams)> {
+        let mut child = CommandWrap::from(command()).wrap(KillOnDrop).wrap(JobObject).spawn()?;
         let id = child.id().ok_or_else(|| io::Error::other("child has no pid"))?;
-        Ok(Self { child, id })
+        let streams = Streams {
+            stdin: child.stdin().take().map(|pipe| Box::new(pipe) as _),
+            stdout: child.stdout().take().map(|pipe| Box::new(pipe) as _),
+            stderr: child.stderr().take().map(|pipe| Box::new(pipe) as _),
+        };
+        Ok((Self { child, id }, streams))
     }
 
     pub(super) fn id(&self) -> u32 {
         self.id
     }
 
-    pub(super) fn take_pipes(
-        &mut self,
-    ) -> (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>) {
-        (self.child.stdin().take(), self.child.stdout().take(), self.child.stderr().take())
+    /// The process from which all of the run descend.
+    pub(super) fn root(&self) -> u32 {
+        self.id
     }
 
-    pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+    pub(super) async fn wait(&mut self) -> Exit {
+        self.child.wait().await.map_or(Exit::Unknown, Exit::of)
     }
 
     /// Windows has no request that a console program without a window would see.
@@ -46,8 +64,11 @@ impl Group {
     }
 
     /// The job ends with its leader's wrapper; nothing is left to look at.
-    pub(super) fn is_alive(&self) -> bool {
-        false
+    pub(super) async fn emptied(&mut self) {}
+
+    /// See [`Self::kill`].
+    pub(super) async fn clear(&mut self) {
+        self.kill();
     }
 }
 

@@ -1,10 +1,14 @@
 //! Runs one child process and leaves nothing behind.
 //!
-//! Owns: spawning in a process group of its own, feeding stdin, bounded capture
+//! Owns: spawning in a process group of its own, under a keeper (a process that ends all descendants
+//! of the child even when this process is killed), feeding stdin, bounded capture
 //! of stdout and stderr, time limits, graceful and forced ends. Knows nothing of
 //! Python or Scalene. Entry point: [`run`].
 
+mod bounds;
 mod capture;
+#[cfg(unix)]
+mod ending;
 mod error;
 #[cfg(unix)]
 #[path = "group_unix.rs"]
@@ -12,9 +16,23 @@ mod group;
 #[cfg(windows)]
 #[path = "group_windows.rs"]
 mod group;
+#[cfg(unix)]
+mod keeper;
+#[cfg(unix)]
+mod kept;
+#[cfg(unix)]
+mod leftovers;
 mod memory;
+#[cfg(unix)]
+mod order;
 mod run;
+#[cfg(unix)]
+mod table;
 
 pub use capture::Captured;
 pub use error::SpawnError;
-pub use run::{Controls, EndedBy, Exit, Finished, Limits, Spec, Tick, run};
+#[cfg(unix)]
+pub use keeper::keep;
+#[cfg(unix)]
+pub use kept::keep_children;
+pub use run::{Controls, EndedBy, Exit, Finished, Hold, Limits, Spec, Tick, run};

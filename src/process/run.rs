@@ -3,24 +3,24 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::AsyncWriteExt;
-use tokio::process::{ChildStdin, Command};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::bounds::Bounds;
 use super::capture::{self, Captured, Shared};
 use super::error::SpawnError;
-use super::group::Group;
+use super::group::{Group, Streams};
 use super::memory::Meter;
 
 /// How often the caller hears of a running child.
 const TICK: Duration = Duration::from_millis(250);
 /// How long output is still read after the group is gone.
 const DRAIN: Duration = Duration::from_secs(1);
-/// How often a dying group is looked at.
-const GROUP_POLL: Duration = Duration::from_millis(20);
 
 /// What to run.
 #[derive(Debug, Clone, Default)]
@@ -37,15 +37,24 @@ pub struct Spec {
     pub env_remove: Vec<OsString>,
     /// Bytes for stdin; absent means an empty stdin. The parent's stdin is never inherited.
     pub stdin: Option<Vec<u8>>,
+    /// A folder of the run, removed when this process dies before it could do so itself.
+    pub folder: Option<PathBuf>,
+    /// How the paths of files begin that the child's processes leave behind: those that begin so and
+    /// end in the id of one of these processes are removed with it.
+    pub pid_files: Option<PathBuf>,
 }
 
-/// How long a child may take.
-#[derive(Debug, Clone, Copy)]
+/// How long a child may take, and how much of the machine. Absent means no limit.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Time from spawn until the child is asked to end; absent means no limit.
+    /// Time from spawn until the child is asked to end.
     pub timeout: Option<Duration>,
     /// Time between asking and forcing.
     pub grace: Duration,
+    /// Resident bytes of the child and all its descendants together until it is asked to end.
+    pub memory: Option<u64>,
+    /// Bytes on disk in [`Spec::folder`] until it is asked to end.
+    pub disk: Option<u64>,
 }
 
 /// The two ways in which a caller ends a run.
@@ -79,6 +88,16 @@ pub enum Exit {
     Unknown,
 }
 
+impl Exit {
+    pub(super) fn of(status: ExitStatus) -> Self {
+        #[cfg(unix)]
+        if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+            return Self::Signal(signal);
+        }
+        status.code().map_or(Self::Unknown, Self::Code)
+    }
+}
+
 /// Who ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndedBy {
@@ -86,6 +105,10 @@ pub enum EndedBy {
     Itself,
     /// The time limit.
     Timeout,
+    /// The limit of memory; resident bytes then.
+    Memory(u64),
+    /// The limit of disk; bytes then.
+    Disk(u64),
     /// [`Controls::stop`].
     Stop,
     /// [`Controls::cancel`].
@@ -107,8 +130,16 @@ pub struct Finished {
     pub stderr: Captured,
     /// Time from spawn to exit.
     pub wall: Duration,
-    /// Process id it had; files that it left may be named after it.
+    /// Process id it had.
     pub pid: u32,
+    /// As long as this lives, [`Spec::folder`] goes when this process is killed.
+    pub hold: Hold,
+}
+
+/// What looks after the folder of a run that has ended.
+#[derive(Debug, Clone)]
+pub struct Hold {
+    _group: Arc<Group>,
 }
 
 /// Runs `spec` to its end, whichever way that comes, and kills what is left of its group.
@@ -124,28 +155,38 @@ pub async fn run(
     on_tick: &mut (dyn FnMut(Tick) + Send),
 ) -> Result<Finished, SpawnError> {
     let started = Instant::now();
-    let mut group = spawn(spec)?;
-    let (stdin, stdout, stderr) = group.take_pipes();
-    let writer = tokio::spawn(feed(stdin, spec.stdin.clone().unwrap_or_default()));
+    let (mut group, streams) = spawn(spec).await?;
+    let writer = tokio::spawn(feed(streams.stdin, spec.stdin.clone().unwrap_or_default()));
     let (out, err) = (Shared::default(), Shared::default());
     let readers = [
-        stdout.map(|pipe| tokio::spawn(capture::drain(pipe, out.clone()))),
-        stderr.map(|pipe| tokio::spawn(capture::drain(pipe, err.clone()))),
+        streams.stdout.map(|pipe| tokio::spawn(capture::drain(pipe, out.clone()))),
+        streams.stderr.map(|pipe| tokio::spawn(capture::drain(pipe, err.clone()))),
     ];
 
-    let (status, ended_by, forced) = live(&mut group, limits, controls, started, on_tick).await;
+    let (exit, ended_by, forced) = live(&mut group, spec, limits, controls, started, on_tick).await;
     let wall = started.elapsed();
-    group.kill();
+    group.clear().await;
     writer.abort();
     finish_reading(readers).await;
     let (stdout, stderr) = (capture::lock(&out).finish(), capture::lock(&err).finish());
-    Ok(Finished { exit: exit_of(status), ended_by, forced, stdout, stderr, wall, pid: group.id() })
+    let pid = group.id();
+    let hold = Hold { _group: Arc::new(group) };
+    Ok(Finished { exit, ended_by, forced, stdout, stderr, wall, pid, hold })
 }
 
-fn spawn(spec: &Spec) -> Result<Group, SpawnError> {
+async fn spawn(spec: &Spec) -> Result<(Group, Streams), SpawnError> {
     if let Some(dir) = spec.cwd.as_ref().filter(|dir| !dir.is_dir()) {
         return Err(SpawnError::BadWorkingDir(dir.clone()));
     }
+    Group::spawn(spec, || command(spec)).await.map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => SpawnError::NotFound(spec.program.clone()),
+        std::io::ErrorKind::PermissionDenied => SpawnError::NotExecutable(spec.program.clone()),
+        _ => SpawnError::Os { program: spec.program.clone(), source },
+    })
+}
+
+/// The child where it has no keeper.
+fn command(spec: &Spec) -> Command {
     #[expect(clippy::disallowed_methods, reason = "the one place where children start")]
     let mut command = Command::new(&spec.program);
     command.args(&spec.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -156,15 +197,11 @@ fn spawn(spec: &Spec) -> Result<Group, SpawnError> {
     if let Some(dir) = &spec.cwd {
         command.current_dir(dir);
     }
-    Group::spawn(command).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => SpawnError::NotFound(spec.program.clone()),
-        std::io::ErrorKind::PermissionDenied => SpawnError::NotExecutable(spec.program.clone()),
-        _ => SpawnError::Os { program: spec.program.clone(), source },
-    })
+    command
 }
 
 /// Writes the given input and closes the pipe, so that the program sees an end of file.
-async fn feed(stdin: Option<ChildStdin>, bytes: Vec<u8>) {
+async fn feed(stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>, bytes: Vec<u8>) {
     if let Some(mut pipe) = stdin {
         // A program that does not read its input breaks the pipe; that is its right.
         let _ = pipe.write_all(&bytes).await;
@@ -174,11 +211,12 @@ async fn feed(stdin: Option<ChildStdin>, bytes: Vec<u8>) {
 /// Waits for the leader's end, and brings it about when a limit or a caller says so.
 async fn live(
     group: &mut Group,
+    spec: &Spec,
     limits: Limits,
     controls: &Controls,
     started: Instant,
     on_tick: &mut (dyn FnMut(Tick) + Send),
-) -> (Option<ExitStatus>, EndedBy, bool) {
+) -> (Exit, EndedBy, bool) {
     let mut meter = Meter::new(group.id());
     let mut ticks = tokio::time::interval(TICK);
     let deadline = limits.timeout.map(|limit| tokio::time::Instant::from_std(started + limit));
@@ -188,11 +226,14 @@ async fn live(
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(expiry);
+    let bounds = Bounds::new(group.root(), spec, &limits);
+    let exceeded = bounds.exceeded();
+    tokio::pin!(expiry, exceeded);
     let reason = loop {
         tokio::select! {
-            status = group.wait() => return (status.ok(), EndedBy::Itself, false),
+            exit = group.wait() => return (exit, EndedBy::Itself, false),
             () = &mut expiry => break EndedBy::Timeout,
+            limit = &mut exceeded => break limit,
             () = controls.stop.cancelled() => break EndedBy::Stop,
             () = controls.cancel.cancelled() => break EndedBy::Cancel,
             _ = ticks.tick() => on_tick(Tick {
@@ -204,10 +245,17 @@ async fn live(
     };
     if reason == EndedBy::Cancel {
         group.kill();
-        return (group.wait().await.ok(), reason, true);
+        return (group.wait().await, reason, true);
     }
-    let (status, forced) = wind_down(group, limits.grace, &controls.cancel).await;
-    (status, reason, forced)
+    let far = bounds.far();
+    let too_late = async {
+        match reason {
+            EndedBy::Memory(_) | EndedBy::Disk(_) => _ = far.exceeded().await,
+            _ => std::future::pending().await,
+        }
+    };
+    let (exit, forced) = wind_down(group, limits.grace, &controls.cancel, too_late).await;
+    (exit, reason, forced)
 }
 
 /// Asks the leader to end, then its group, then forces. Only the leader is asked first:
@@ -217,25 +265,29 @@ async fn wind_down(
     group: &mut Group,
     grace: Duration,
     cancel: &CancellationToken,
-) -> (Option<ExitStatus>, bool) {
+    too_late: impl Future<Output = ()>,
+) -> (Exit, bool) {
     group.terminate_leader();
     let deadline = tokio::time::Instant::now() + grace;
     let asked = tokio::select! {
-        status = group.wait() => status.ok(),
+        exit = group.wait() => Some(exit),
         () = tokio::time::sleep_until(deadline) => None,
         () = cancel.cancelled() => None,
+        () = too_late => None,
     };
-    let Some(status) = asked else {
+    let Some(exit) = asked else {
         group.kill();
-        return (group.wait().await.ok(), true);
+        return (group.wait().await, true);
     };
-    if status.code().is_none() && group.is_alive() {
+    if !matches!(exit, Exit::Code(_)) {
         group.terminate();
-        while group.is_alive() && tokio::time::Instant::now() < deadline && !cancel.is_cancelled() {
-            tokio::time::sleep(GROUP_POLL).await;
+        tokio::select! {
+            () = group.emptied() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+            () = cancel.cancelled() => {}
         }
     }
-    (Some(status), false)
+    (exit, false)
 }
 
 /// The pipes close when the last writer is gone; one that escaped the group must not hold us.
@@ -246,13 +298,4 @@ async fn finish_reading(readers: [Option<JoinHandle<()>>; 2]) {
             reader.abort();
         }
     }
-}
-
-fn exit_of(status: Option<ExitStatus>) -> Exit {
-    let Some(status) = status else { return Exit::Unknown };
-    #[cfg(unix)]
-    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
-        return Exit::Signal(signal);
-    }
-    status.code().map_or(Exit::Unknown, Exit::Code)
 }

@@ -24,6 +24,10 @@ pub enum Outcome {
     TimedOut,
     /// Stopped from outside on request.
     Stopped,
+    /// Stopped from outside at the limit of memory; resident bytes of all its processes then.
+    MemoryLimit(u64),
+    /// Stopped from outside at the limit of disk in its temporary directory; bytes then.
+    DiskLimit(u64),
     /// Not recorded.
     Unknown,
 }

@@ -112,7 +112,7 @@ async fn ask(executable: &Path, controls: &Controls) -> Result<Answer, Silence> 
         env_remove: vec!["__PYVENV_LAUNCHER__".into()],
         ..Spec::default()
     };
-    let limits = Limits { timeout: Some(TIMEOUT), grace: Duration::ZERO };
+    let limits = Limits { timeout: Some(TIMEOUT), grace: Duration::ZERO, ..Limits::default() };
     let finished = process::run(&spec, limits, controls, &mut |_| {})
         .await
         .map_err(|error| Silence::Failed(ProbeFailure::Spawn(error)))?;
@@ -121,7 +121,9 @@ async fn ask(executable: &Path, controls: &Controls) -> Result<Answer, Silence> 
         EndedBy::Timeout => {
             Err(Silence::Failed(ProbeFailure::Timeout { seconds: TIMEOUT.as_secs() }))
         }
-        EndedBy::Stop | EndedBy::Cancel => Err(Silence::Cancelled),
+        EndedBy::Stop | EndedBy::Cancel | EndedBy::Memory(_) | EndedBy::Disk(_) => {
+            Err(Silence::Cancelled)
+        }
     }
 }
 

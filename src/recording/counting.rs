@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::error::RecordError;
 use super::record::{self, Event, Place};
-use super::request::{RunRequest, Target};
+use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::workspace::{SNIPPET, Workspace};
 use crate::analysis;
@@ -46,6 +46,8 @@ struct CountRequest {
 pub(super) struct CountingPass {
     spec: Spec,
     timeout: Duration,
+    /// Limits of memory and disk.
+    bounds: Limits,
     dir: PathBuf,
     /// Real path of the snippet, when the program is one.
     snippet: Option<String>,
@@ -84,6 +86,11 @@ impl CountingPass {
         Ok(Some(Self {
             spec: spec(request, place, ready, workspace, &dir),
             timeout: request.timeout,
+            bounds: Limits {
+                memory: request.memory_limit(),
+                disk: Some(MOST_DISK),
+                ..Limits::default()
+            },
             snippet: snippet.as_ref().map(|path| text(&real(path))),
             request: CountRequest {
                 program_path: scope.program_path.clone(),
@@ -136,7 +143,7 @@ impl CountingPass {
         self.request.hot = self.hot(profile);
         self.write().map_err(|error| because(format!("`{}`: {error}", self.dir.display())))?;
         on_event(Event::Counting);
-        let limits = Limits { timeout: Some(self.timeout), grace: GRACE };
+        let limits = Limits { timeout: Some(self.timeout), grace: GRACE, ..self.bounds };
         let finished = process::run(&self.spec, limits, controls, &mut |_| {}).await;
         let finished = finished.map_err(|error| because(error.to_string()))?;
         if finished.ended_by == EndedBy::Cancel {
@@ -173,6 +180,8 @@ impl CountingPass {
                 EndedBy::Timeout => format!(
                     "the counting run was stopped at the time limit of {limit} s; counting makes calls slower"
                 ),
+                EndedBy::Memory(_) => "the counting run went over the limit of memory".to_owned(),
+                EndedBy::Disk(_) => "the counting run went over the limit of disk".to_owned(),
                 _ => "the counting run was stopped".to_owned(),
             });
         }
@@ -277,5 +286,7 @@ fn spec(
         env,
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+        folder: Some(workspace.root()),
+        pid_files: None,
     }
 }

@@ -132,6 +132,25 @@ pub enum RecordError {
         /// The run.
         ran: Box<Ran>,
     },
+    /// The limit of memory came before anything could be written.
+    #[error(
+        "stopped at the memory limit before a profile could be written: its processes held {reached_mb} MiB, max_memory_mb is \
+         {limit_mb}"
+    )]
+    MemoryLimit {
+        /// The limit, MiB.
+        limit_mb: u64,
+        /// What its processes held, MiB.
+        reached_mb: u64,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// The limit of disk came before anything could be written.
+    #[error(
+        "stopped with more than {} MiB of files in its temporary directory (TMPDIR), before a profile could be written",
+        super::request::MOST_DISK >> 20
+    )]
+    DiskLimit(Box<Ran>),
     /// The program ended before Scalene took a sample.
     #[error("the program was too short to profile: {}, and no sample was taken", lasted(.0))]
     TooShort(Box<Ran>),
@@ -210,6 +229,8 @@ impl RecordError {
             Self::ProgramFailed(_) => "program_failed",
             Self::Crashed(_) => "program_crashed",
             Self::Timeout { .. } => "timeout",
+            Self::MemoryLimit { .. } => "memory_limit",
+            Self::DiskLimit(_) => "disk_limit",
             Self::TooShort(_) => "too_short",
             Self::FilteredOut { .. } => "filtered_out",
             Self::NothingSampled { .. } => "nothing_sampled",
@@ -273,6 +294,12 @@ impl RecordError {
                 "if memory was profiled, call again with memory=false (Scalene's allocator is then left out); if it still crashes, run the program without profiling"
             }
             Self::Timeout { .. } => "raise `timeout`, or profile smaller input",
+            Self::MemoryLimit { .. } => {
+                "raise `max_memory_mb` (Python with Scalene takes about 100 MiB), or profile smaller input"
+            }
+            Self::DiskLimit(_) => {
+                "profile smaller input, or have the program write elsewhere than to its temporary directory"
+            }
             Self::TooShort(_) => {
                 "profile more work: larger input, or repeat the work in a loop (a second or more gives about 100 samples)"
             }
@@ -303,6 +330,8 @@ impl RecordError {
             | Self::ModuleNotFound { ran, .. }
             | Self::ScaleneFailed { ran, .. }
             | Self::Timeout { ran, .. }
+            | Self::MemoryLimit { ran, .. }
+            | Self::DiskLimit(ran)
             | Self::FilteredOut { ran, .. }
             | Self::NothingSampled { ran, .. }
             | Self::InvalidProfile { ran, .. } => Some(ran),

@@ -6,7 +6,7 @@ use super::error::{Ran, RecordError};
 use super::floor::floor;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
-use super::request::{RunRequest, Target};
+use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::stacks;
 use super::workspace::{SNIPPET, Workspace};
@@ -85,6 +85,8 @@ impl Conclusion {
     fn outcome(&self) -> Outcome {
         match (self.finished.ended_by, self.finished.exit) {
             (EndedBy::Timeout, _) => Outcome::TimedOut,
+            (EndedBy::Memory(bytes), _) => Outcome::MemoryLimit(bytes),
+            (EndedBy::Disk(bytes), _) => Outcome::DiskLimit(bytes),
             (EndedBy::Stop | EndedBy::Cancel, _) => Outcome::Stopped,
             (EndedBy::Itself, Exit::Code(code)) => Outcome::ExitCode(code),
             (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
@@ -111,6 +113,11 @@ impl Conclusion {
                 return RecordError::Timeout { seconds: self.request.timeout.as_secs_f64(), ran };
             }
             (Outcome::Stopped, _) => return RecordError::Stopped(ran),
+            (Outcome::MemoryLimit(reached), _) => {
+                let limit_mb = self.request.max_memory_mb.unwrap_or_default();
+                return RecordError::MemoryLimit { limit_mb, reached_mb: reached >> 20, ran };
+            }
+            (Outcome::DiskLimit(_), _) => return RecordError::DiskLimit(ran),
             (Outcome::Signal(_) | Outcome::Unknown, _) if ran.exception.is_none() => {
                 return RecordError::Crashed(ran);
             }
@@ -293,8 +300,7 @@ impl Conclusion {
         let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
         let state = &self.state;
         let cpu = state.user_cpu_sec.zip(state.system_cpu_sec).map(|(user, system)| user + system);
-        let partial =
-            matches!(ran.outcome, Outcome::TimedOut | Outcome::Stopped | Outcome::Signal(_));
+        let partial = !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Unknown);
         let started = jiff::Timestamp::try_from(self.started_at).unwrap_or_default();
         RunInfo {
             status: if partial { Status::Partial } else { Status::Complete },
@@ -333,6 +339,18 @@ impl Conclusion {
                     "stopped at the time limit of {limit} s; the profile covers the time until then"
                 )
             }
+            (Outcome::MemoryLimit(reached), _) => format!(
+                "stopped at the memory limit: its processes held {} MiB, max_memory_mb is {}; the profile covers the \
+                 time until then (get_memory_hotspots says which lines; raise max_memory_mb or profile smaller input)",
+                reached >> 20,
+                self.request.max_memory_mb.unwrap_or_default()
+            ),
+            (Outcome::DiskLimit(reached), _) => format!(
+                "stopped at the disk limit: {} MiB in its temporary directory (TMPDIR), allowed are {}; the profile \
+                 covers the time until then",
+                reached >> 20,
+                MOST_DISK >> 20
+            ),
             (Outcome::Stopped, _) => {
                 "stopped on request; the profile covers the time until then".to_owned()
             }

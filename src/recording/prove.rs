@@ -13,7 +13,7 @@ use super::error::RecordError;
 use super::import::read_bounded;
 use super::outcome::real_path;
 use super::record::{self, Event, Place, Recorder};
-use super::request::{RunRequest, Target};
+use super::request::{MOST_DISK, RunRequest, Target};
 use super::workspace::{SNIPPET, Workspace};
 use crate::process::{self, Controls, EndedBy, Exit, Finished, Limits, Spec, Tick};
 use crate::profile::{AllocationProof, Profile, Seconds, signal_name};
@@ -66,7 +66,7 @@ impl Recorder {
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let (packages, refused) = self.memray(&found, controls, on_event).await?;
 
-        let workspace = Workspace::create()?;
+        let mut workspace = Workspace::create()?;
         workspace.write("launch.py", tracker::launcher(LAUNCHER).as_bytes())?;
         workspace.write("read.py", tracker::READER.as_bytes())?;
         let launch = record::launch_request(request, &place, &workspace)?;
@@ -86,9 +86,15 @@ impl Recorder {
         }
         on_event(Event::Starting);
         let spec = spec(request, &place, &found, &workspace);
-        let limits = Limits { timeout: Some(limit), grace: GRACE };
+        let limits = Limits {
+            timeout: Some(limit),
+            grace: GRACE,
+            memory: request.memory_limit(),
+            disk: Some(MOST_DISK),
+        };
         let mut on_tick = |tick: Tick| on_event(Event::Running(tick));
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
+        workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
         if matches!(finished.ended_by, EndedBy::Cancel | EndedBy::Stop) {
             return Err(RecordError::Cancelled);
@@ -157,6 +163,8 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         env: given.chain(record::private_env(request, workspace)).collect(),
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+        folder: Some(workspace.root()),
+        pid_files: None,
     }
 }
 
@@ -170,12 +178,12 @@ async fn read_capture(
     let args = ["-I", "-B"].map(Into::into).into_iter().chain(script).collect();
     let spec = Spec { program: python.executable.clone(), args, ..Spec::default() };
     let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
-    let limits = Limits { timeout: Some(left), grace: Duration::ZERO };
+    let limits = Limits { timeout: Some(left), ..Limits::default() };
     let finished = process::run(&spec, limits, controls, &mut |_| {}).await?;
     match (finished.ended_by, finished.exit) {
         (EndedBy::Itself, Exit::Code(0)) => Ok(()),
         (EndedBy::Cancel | EndedBy::Stop, _) => Err(RecordError::Cancelled),
-        (EndedBy::Timeout, _) => Err(not_tracked(
+        (EndedBy::Timeout | EndedBy::Memory(_) | EndedBy::Disk(_), _) => Err(not_tracked(
             "the program allocates so often that what was recorded could not be read in time",
         )),
         (EndedBy::Itself, _) => {
@@ -225,6 +233,8 @@ fn settle(proof: &mut AllocationProof, finished: &Finished, state: &LaunchState)
             "the second run was stopped after {} s: nothing is known of what comes later",
             ran.unwrap_or_default()
         ));
+    } else if let EndedBy::Memory(_) | EndedBy::Disk(_) = finished.ended_by {
+        proof.notes.push("the second run was stopped at a limit of memory or disk".to_owned());
     } else if state.phase != LaunchPhase::Finished {
         let how = match finished.exit {
             Exit::Signal(number) => signal_name(number),
@@ -249,11 +259,14 @@ fn why_nothing(finished: &Finished, state: &LaunchState) -> RecordError {
     if let Some(error) = &state.error {
         return not_tracked(format!("the second run failed: {}", error.message));
     }
-    let how = if finished.ended_by == EndedBy::Timeout {
-        "it did not end when asked, at the limit of time".to_owned()
-    } else {
-        let said = finished.stderr.end().trim().lines().next_back().unwrap_or_default();
-        format!("it left nothing behind ({said})")
+    let how = match finished.ended_by {
+        EndedBy::Timeout => "it did not end when asked, at the limit of time".to_owned(),
+        EndedBy::Memory(_) => "it went over the limit of memory".to_owned(),
+        EndedBy::Disk(_) => "it went over the limit of disk".to_owned(),
+        _ => {
+            let said = finished.stderr.end().trim().lines().next_back().unwrap_or_default();
+            format!("it left nothing behind ({said})")
+        }
     };
     not_tracked(format!("the second run gave no evidence: {how}"))
 }

@@ -10,9 +10,9 @@ use super::counting::CountingPass;
 use super::error::RecordError;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
-use super::request::{Measure, RunRequest, Script, Target, find_script};
+use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, find_script};
 use super::setup::{self, Ready};
-use super::workspace::{self, Workspace};
+use super::workspace::{PID_FILES, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
 use crate::profile::{Interim, Profile, ProfileId};
 use crate::python;
@@ -104,13 +104,18 @@ impl Recorder {
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let ready = setup::equip(self, found, controls, on_event).await?;
 
-        let workspace = Workspace::create()?;
+        let mut workspace = Workspace::create()?;
         let mut warnings = Vec::new();
         let options = options(request, &place, &ready, &workspace, &mut warnings);
         prepare(request, &place, &ready, &options, &workspace)?;
         let counting = CountingPass::new(request, &place, &ready, &options.scope, &workspace)?;
         let spec = spec(request, &place, &ready, &options, &workspace);
-        let limits = Limits { timeout: Some(request.timeout), grace: GRACE };
+        let limits = Limits {
+            timeout: Some(request.timeout),
+            grace: GRACE,
+            memory: request.memory_limit(),
+            disk: Some(MOST_DISK),
+        };
         let (started_at, load) =
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
@@ -124,7 +129,7 @@ impl Recorder {
             seen.into_iter().for_each(|seen| on_event(Event::Seen(seen)));
         };
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
-        workspace::remove_leftovers(finished.pid);
+        workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
 
         let conclusion = Conclusion {
@@ -402,6 +407,8 @@ fn spec(
         env,
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
+        folder: Some(workspace.root()),
+        pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }
 

@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 
 use super::error::RecordError;
 
+/// Bytes that a run may take on the disk below its temporary directory.
+pub(super) const MOST_DISK: u64 = 4 << 30;
+
 /// A program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -96,6 +99,9 @@ pub struct RunRequest {
     pub stdin: Option<String>,
     /// Time limit for the program.
     pub timeout: Duration,
+    /// Largest resident size of all its processes together, MiB (2^20 bytes); absent means no limit. A program that
+    /// goes over it is stopped as at the time limit.
+    pub max_memory_mb: Option<u64>,
     /// What to measure.
     pub measure: Measure,
 }
@@ -112,6 +118,7 @@ impl RunRequest {
             env: Vec::new(),
             stdin: None,
             timeout: Duration::from_secs(seconds),
+            max_memory_mb: None,
             measure: Measure::default(),
         }
     }
@@ -136,6 +143,7 @@ impl RunRequest {
             changed("cwd", json!(self.cwd), self.cwd.is_some()),
             changed("env", Value::Object(env), !self.env.is_empty()),
             changed("stdin", json!(self.stdin), self.stdin.is_some()),
+            changed("max_memory_mb", json!(self.max_memory_mb), self.max_memory_mb.is_some()),
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
             measured!(cpu),
             measured!(memory),
@@ -157,6 +165,11 @@ impl RunRequest {
         .into_iter()
         .flatten()
         .collect()
+    }
+
+    /// The limit of memory in bytes.
+    pub(super) fn memory_limit(&self) -> Option<u64> {
+        self.max_memory_mb.map(|mb| mb.saturating_mul(1 << 20))
     }
 
     /// The program for people: the script as typed, `-m module`, or `<snippet>`.
@@ -193,6 +206,9 @@ impl RunRequest {
         }
         if self.timeout.is_zero() {
             return invalid("timeout", "0 seconds leave no time to run".into());
+        }
+        if self.max_memory_mb == Some(0) {
+            return invalid("max_memory_mb", "0 MiB leave no memory to run".into());
         }
         let bad = |(name, value): &&(String, String)| {
             name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')

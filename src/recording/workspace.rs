@@ -1,10 +1,11 @@
 //! The private directory of a run, and everything in it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use super::error::RecordError;
+use crate::process::Hold;
 use crate::scalene::{LAUNCHER, LaunchState};
 
 /// Name under which a snippet appears in answers.
@@ -13,10 +14,16 @@ pub(super) const SNIPPET: &str = "<snippet>";
 /// it, and their paths end at about 100 bytes.
 const LONGEST_TMP: usize = 32;
 
+/// Where the paths begin of what Scalene's allocator leaves outside the private directory when its process is
+/// killed: files named after the process, one of them 256 MiB long.
+pub(super) const PID_FILES: &str = "/tmp/scalene-";
+
 /// A directory that holds all files of a run and goes with it.
 #[derive(Debug)]
 pub(super) struct Workspace {
     dir: TempDir,
+    /// Removes it should we be killed. Goes after it.
+    hold: Option<Hold>,
 }
 
 impl Workspace {
@@ -24,10 +31,20 @@ impl Workspace {
         let base = base_dir();
         let failed = |source| RecordError::Workspace { dir: base.clone(), source };
         let dir = tempfile::Builder::new().prefix("scm-").tempdir_in(&base).map_err(failed)?;
-        let workspace = Self { dir };
+        let workspace = Self { dir, hold: None };
         std::fs::create_dir(workspace.tmp()).map_err(failed)?;
         workspace.write("launch.py", LAUNCHER.as_bytes())?;
         Ok(workspace)
+    }
+
+    /// From now on it goes even when this process is killed.
+    pub(super) fn hold(&mut self, hold: Hold) {
+        self.hold = Some(hold);
+    }
+
+    /// The directory itself.
+    pub(super) fn root(&self) -> PathBuf {
+        self.dir.path().to_owned()
     }
 
     /// `TMPDIR` of the program.
@@ -97,20 +114,4 @@ fn base_dir() -> PathBuf {
         return PathBuf::from("/tmp");
     }
     usual
-}
-
-/// Removes what Scalene's allocator leaves outside the private directory when its process
-/// is killed: files named after the process, one of them 256 MiB long.
-pub(super) fn remove_leftovers(pid: u32) {
-    let Ok(entries) = Path::new("/tmp").read_dir() else { return };
-    let pid = pid.to_string();
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let ours = name.strip_prefix("scalene-").and_then(|rest| rest.strip_suffix(&pid));
-        if ours.is_some_and(|rest| !rest.ends_with(|c: char| c.is_ascii_digit())) {
-            // Somebody else may have removed it meanwhile.
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::{Session, server_command};
 use crate::support::place::{Place, busy};
-use crate::support::traces::{allocator_files, names, processes_with, until};
+use crate::support::traces::{allocator_files, children, names, processes_with, until};
 use crate::support::wire::{Wire, initialize};
 
 const LEGACY: &str = "2025-11-25";
@@ -127,6 +127,60 @@ async fn signals_during_a_run_end_all_its_processes() {
     }
 }
 
+/// [`FAMILY`], and a daemon: forked twice, in a session of its own, its streams closed.
+const DAEMONS: &str = "\
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        for fd in range(3): os.close(fd)
+        open('daemon', 'w').close()
+        time.sleep(1000)
+    os._exit(0)
+os.wait()
+while not os.path.exists('daemon'): time.sleep(0.01)
+";
+
+#[tokio::test]
+async fn a_killed_server_takes_its_runs_with_it() {
+    for memory in [false, true] {
+        let ground = Ground::new();
+        let mut wire = Wire::open(ground.command(), LEGACY).await;
+        wire.request(1, "tools/call", ground.call(&format!("{DAEMONS}{FAMILY}"), memory)).await;
+        until("the program runs", || ground.ready().exists()).await;
+        let processes = ground.processes();
+        assert!(processes.len() >= 4, "program, daemon, fork and sleep: {processes:?}");
+        wire.kill();
+        assert_eq!(wire.exit_code().await, None);
+        until("all is gone", || {
+            ground.processes().is_empty() && names(ground.tmp.path()).is_empty()
+        })
+        .await;
+        ground.assert_nothing_left(&processes);
+    }
+}
+
+#[tokio::test]
+async fn a_killed_keeper_leaves_nothing_running() {
+    let ground = Ground::new();
+    let mut wire = Wire::open(ground.command(), LEGACY).await;
+    wire.request(1, "tools/call", ground.call(&format!("{DAEMONS}{FAMILY}"), true)).await;
+    until("the program runs", || ground.ready().exists()).await;
+    let processes = ground.processes();
+    let keepers = children(wire.pid());
+    assert_eq!(keepers.len(), 1, "one run, one keeper");
+    kill_process(Pid::from_raw(keepers[0].try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    let answer = wire.answer(1).await;
+    // Whether stacks were seen before is a matter of moments: it is said in either case.
+    assert!(answer["result"].to_string().contains("killed by SIGKILL"), "{answer}");
+    until("all is gone", || ground.processes().is_empty()).await;
+    ground.assert_nothing_left(&processes);
+    // The next run has a keeper of its own.
+    wire.request(2, "tools/call", ground.call(&busy(0.5), false)).await;
+    let answer = wire.answer(2).await;
+    assert_eq!(answer["result"]["structuredContent"]["status"], "complete", "{answer}");
+}
+
 #[tokio::test]
 async fn signals_end_an_idle_server() {
     for signal in [Signal::TERM, Signal::INT] {
@@ -183,7 +237,7 @@ async fn what_a_program_leaves_running_ends_with_it() {
     let ground = Ground::new();
     let session = Session::open_with(ground.command()).await;
     let source = format!(
-        "import os, subprocess\nsubprocess.Popen(['sleep', '1000'])\n{}print(os.getpid())\n",
+        "{DAEMONS}import subprocess\nsubprocess.Popen(['sleep', '1000'])\n{}print(os.getpid())\n",
         busy(0.5)
     );
     for memory in [false, true] {

@@ -38,6 +38,9 @@ mod leak_proof;
 /// How sessions and runs end, and that nothing is left of them.
 #[cfg(target_os = "linux")]
 mod lifecycle;
+/// Limits of a run on memory.
+#[cfg(target_os = "linux")]
+mod limits;
 /// Profiles recorded elsewhere, and what of a profile is listed.
 mod loading;
 /// Names of machine code below lines of Python.

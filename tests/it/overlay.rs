@@ -91,7 +91,7 @@ impl Project {
 async fn run(program: &Path, args: &[&str]) -> String {
     let args = args.iter().map(Into::into).collect();
     let spec = Spec { program: program.to_path_buf(), args, ..Spec::default() };
-    let limits = Limits { timeout: Some(Duration::from_secs(120)), grace: Duration::ZERO };
+    let limits = Limits { timeout: Some(Duration::from_secs(120)), ..Limits::default() };
     let done = process::run(&spec, limits, &Controls::default(), &mut |_| {}).await.unwrap();
     assert_eq!(done.exit, Exit::Code(0), "{}", done.stderr.end());
     done.stdout.head.trim().to_owned()

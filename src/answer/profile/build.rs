@@ -160,6 +160,8 @@ fn outcome(outcome: Outcome) -> OutcomeInfo {
             (None, Some(signal_name(number)), format!("killed by {}", signal_name(number)))
         }
         Outcome::TimedOut => (None, None, "stopped at the time limit".to_owned()),
+        Outcome::MemoryLimit(_) => (None, None, "stopped at the memory limit".to_owned()),
+        Outcome::DiskLimit(_) => (None, None, "stopped at the disk limit".to_owned()),
         Outcome::Stopped => (None, None, "stopped on request".to_owned()),
         Outcome::Unknown => (None, None, "end not recorded".to_owned()),
     };

@@ -69,7 +69,8 @@ pub(super) async fn run(
     limit: Duration,
     session: &mut Session<'_>,
 ) -> Result<Finished, OverlayError> {
-    let limits = Limits { timeout: Some(limit), grace: Duration::from_secs(1) };
+    let grace = Duration::from_secs(1);
+    let limits = Limits { timeout: Some(limit), grace, ..Limits::default() };
     let on_progress = &mut *session.on_progress;
     let mut next = Duration::ZERO;
     let mut on_tick = |tick: Tick| {
@@ -89,7 +90,9 @@ pub(super) async fn run(
         EndedBy::Timeout => {
             Err(OverlayError::Timeout { step: step.to_owned(), seconds: limit.as_secs() })
         }
-        EndedBy::Stop | EndedBy::Cancel => Err(OverlayError::Cancelled),
+        EndedBy::Stop | EndedBy::Cancel | EndedBy::Memory(_) | EndedBy::Disk(_) => {
+            Err(OverlayError::Cancelled)
+        }
     }
 }
 

@@ -61,6 +61,8 @@ pub(super) struct Params {
     /// Seconds until it is stopped, its profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
+    /// MiB of all its processes at which it is stopped.
+    max_memory_mb: Option<u64>,
     /// Interpreter, environment or version; default: project's.
     python: Option<String>,
     /// Working directory.
@@ -138,6 +140,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         env: params.env,
         stdin: params.stdin,
         timeout: params.timeout,
+        max_memory_mb: params.max_memory_mb,
     };
     surroundings.apply(&mut request)?;
     Ok(request)

@@ -42,6 +42,7 @@ pub(super) struct Surroundings {
     pub(super) env: BTreeMap<String, String>,
     pub(super) stdin: Option<String>,
     pub(super) timeout: f64,
+    pub(super) max_memory_mb: Option<u64>,
 }
 
 impl Surroundings {
@@ -51,6 +52,7 @@ impl Surroundings {
         request.env = self.env.into_iter().collect();
         request.stdin = self.stdin;
         request.timeout = seconds("timeout", self.timeout)?;
+        request.max_memory_mb = self.max_memory_mb;
         Ok(())
     }
 }

@@ -121,6 +121,11 @@ impl Wire {
         self.output = None;
     }
 
+    /// Ends the server without its doing.
+    pub(crate) fn kill(&mut self) {
+        self.child.start_kill().unwrap();
+    }
+
     /// Waits for the server's end; absent when a signal ended it.
     pub(crate) async fn exit_code(&mut self) -> Option<i32> {
         let status = tokio::time::timeout(Duration::from_secs(15), self.child.wait()).await;
