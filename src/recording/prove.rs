@@ -121,8 +121,9 @@ impl Recorder {
             let spec = confinement.dress(reader(&found, args.collect()), false);
             read_capture(&spec, proving.deadline, controls).await?;
         }
-        let json = workspace::read(&document, MAX_DOCUMENT_BYTES)
-            .ok_or_else(|| why_nothing(&finished, &state))?;
+        let read = move || workspace::read(&document, MAX_DOCUMENT_BYTES);
+        let read = tokio::task::spawn_blocking(read).await;
+        let json = read.ok().flatten().ok_or_else(|| why_nothing(&finished, &state))?;
         let names = names(request, &place, &found, &workspace);
         let mut proof = tracker::read(&json, &names).map_err(|error| {
             not_tracked(format!("the tracker's file is not readable ({error})"))
@@ -180,6 +181,7 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
         pid_files: None,
+        begun: None,
     }
 }
 

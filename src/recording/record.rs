@@ -153,7 +153,9 @@ impl Recorder {
             let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
             let seen = watcher.look(sampler.get_or_insert_with(start));
             on_event(Event::Running(tick));
-            seen.into_iter().for_each(|seen| on_event(Event::Seen(seen)));
+            if let Some(seen) = seen {
+                on_event(Event::Seen(seen));
+            }
         };
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
         workspace.hold(finished.hold.clone());
@@ -177,7 +179,11 @@ impl Recorder {
             (outcome::conclude(conclusion, &seen, &workspace), workspace)
         };
         let concluded = tokio::task::spawn_blocking(conclude).await;
-        let (profile, _workspace) = concluded.map_err(|_| RecordError::Cancelled)?;
+        let (profile, _workspace) = concluded.map_err(|error| match error.try_into_panic() {
+            // The caller's to tell: it is no cancellation.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => RecordError::Cancelled,
+        })?;
         let mut profile = profile?;
         if let Some(counting) = counting {
             counting.run(&mut profile, controls, on_event).await?;
@@ -446,6 +452,7 @@ fn spec(
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
+        begun: Some(workspace.begun()),
         pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }
