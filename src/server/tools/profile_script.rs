@@ -72,6 +72,11 @@ pub(super) struct Params {
     env: BTreeMap<String, String>,
     /// Text for stdin.
     stdin: Option<String>,
+    /// Confine the program: off, writes or strict.
+    sandbox: Option<String>,
+    /// Paths that a confined program may write.
+    #[serde(default)]
+    writable: Vec<String>,
     /// Seconds until it answers with a handle (clients give up at 60).
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
@@ -139,6 +144,8 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         cwd: params.cwd,
         env: params.env,
         stdin: params.stdin,
+        sandbox: params.sandbox,
+        writable: params.writable,
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
     };
