@@ -126,7 +126,9 @@ impl Recorder {
             let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
             let seen = watcher.look(sampler.get_or_insert_with(start));
             on_event(Event::Running(tick));
-            seen.into_iter().for_each(|seen| on_event(Event::Seen(seen)));
+            if let Some(seen) = seen {
+                on_event(Event::Seen(seen));
+            }
         };
         let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
         workspace.hold(finished.hold.clone());

@@ -79,6 +79,10 @@ class State:
             usage = resource.getrusage(resource.RUSAGE_SELF)
             self.cpu0 = (usage.ru_utime, usage.ru_stime)
         self.write(phase="running", program_started_at=time.time())
+        try:  # the time limit counts from here
+            _open(self.path + ".begun", "w").close()
+        except OSError:
+            pass
 
     def ended(self, exit_code, exception=None):
         """The program's own code is over; the profile is not yet written."""

@@ -14,7 +14,7 @@ total = 0
 while time.process_time() < 1.8: total += 7 * total % 5
 ";
 
-fn line<'a>(hotspots: &'a Value, number: u64) -> &'a Value {
+fn line(hotspots: &Value, number: u64) -> &Value {
     let rows = hotspots["hotspots"].as_array().unwrap();
     let found = rows.iter().find(|row| row["line"] == number);
     found.unwrap_or_else(|| panic!("line {number} is not in {hotspots}"))

@@ -25,8 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Longest time until nothing is left, where each core has one thing to do. With more it is longer by as much.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
-pub(crate) const HEAD: &str =
-    "program          way        answer                                        profile  answered  left  gone after";
+pub(crate) const HEAD: &str = "program          way        answer                                        profile  answered  left  gone after";
 
 /// What ends a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +70,10 @@ impl fmt::Display for Row {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (program, way, answer) = (&self.program, self.way.name(), &self.answer);
         let (profile, seconds, left, gone) = (self.profile, self.seconds, self.left, self.gone);
-        write!(out, "{program:16} {way:10} {answer:45.45} {profile:8} {seconds:6.1} s  {left:4}  {gone:.1} s")?;
+        write!(
+            out,
+            "{program:16} {way:10} {answer:45.45} {profile:8} {seconds:6.1} s  {left:4}  {gone:.1} s"
+        )?;
         if self.wrong.is_empty() {
             Ok(())
         } else {
