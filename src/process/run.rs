@@ -22,6 +22,11 @@ const TICK: Duration = Duration::from_millis(250);
 /// How long output is still read after the group is gone.
 const DRAIN: Duration = Duration::from_secs(1);
 
+/// How long the start of a child may take that says when its own work begins.
+const START_WITHIN: Duration = Duration::from_secs(60);
+/// How often it is looked whether it has begun.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// What to run.
 #[derive(Debug, Clone, Default)]
 pub struct Spec {
@@ -42,12 +47,15 @@ pub struct Spec {
     /// How the paths of files begin that the child's processes leave behind: those that begin so and
     /// end in the id of one of these processes are removed with it.
     pub pid_files: Option<PathBuf>,
+    /// A file that the child makes when its own work begins, after a start that is not its own: the time limit
+    /// counts from then.
+    pub begun: Option<PathBuf>,
 }
 
 /// How long a child may take, and how much of the machine. Absent means no limit.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Limits {
-    /// Time from spawn until the child is asked to end.
+    /// Time until the child is asked to end: from spawn, or from [`Spec::begun`].
     pub timeout: Option<Duration>,
     /// Time between asking and forcing.
     pub grace: Duration,
@@ -219,13 +227,7 @@ async fn live(
 ) -> (Exit, EndedBy, bool) {
     let mut meter = Meter::new(group.id());
     let mut ticks = tokio::time::interval(TICK);
-    let deadline = limits.timeout.map(|limit| tokio::time::Instant::from_std(started + limit));
-    let expiry = async move {
-        match deadline {
-            Some(at) => tokio::time::sleep_until(at).await,
-            None => std::future::pending().await,
-        }
-    };
+    let expiry = expiry(spec, limits.timeout);
     let bounds = Bounds::new(group.root(), spec, &limits);
     let exceeded = bounds.exceeded();
     tokio::pin!(expiry, exceeded);
@@ -256,6 +258,18 @@ async fn live(
     };
     let (exit, forced) = wind_down(group, limits.grace, &controls.cancel, too_late).await;
     (exit, reason, forced)
+}
+
+/// The end of the time that a child has; never without a limit.
+async fn expiry(spec: &Spec, limit: Option<Duration>) {
+    let Some(limit) = limit else { return std::future::pending().await };
+    if let Some(begun) = &spec.begun {
+        let latest = tokio::time::Instant::now() + START_WITHIN;
+        while !begun.exists() && tokio::time::Instant::now() < latest {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+    tokio::time::sleep(limit).await;
 }
 
 /// Asks the leader to end, then its group, then forces. Only the leader is asked first:

@@ -288,5 +288,6 @@ fn spec(
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
         pid_files: None,
+        begun: None,
     }
 }

@@ -95,10 +95,7 @@ pub fn import_file(path: &Path, id: ProfileId) -> Result<Profile, ImportError> {
     if !found.is_file() {
         return Err(ImportError::NotAFile(path));
     }
-    let mut bytes =
-        Vec::with_capacity(usize::try_from(found.len().min(MAX_DOCUMENT_BYTES)).unwrap_or(0));
-    let file = std::fs::File::open(&path).map_err(unreadable)?;
-    file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let bytes = read_bounded(&path).map_err(unreadable)?;
     if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
         return Err(ImportError::TooLarge { path });
     }
@@ -109,6 +106,15 @@ pub fn import_file(path: &Path, id: ProfileId) -> Result<Profile, ImportError> {
         }
         Err(source) => Err(ImportError::Invalid { path, source }),
     }
+}
+
+/// A file's bytes, of a larger one a byte more than the bound.
+pub(super) fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let file = std::fs::File::open(path)?;
+    let size = file.metadata()?.len().min(MAX_DOCUMENT_BYTES);
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Makes a profile of a document of Scalene, of any supported version.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::error::RecordError;
+use super::import::read_bounded;
 use super::outcome::real_path;
 use super::record::{self, Event, Place, Recorder};
 use super::request::{MOST_DISK, RunRequest, Target};
@@ -105,7 +106,8 @@ impl Recorder {
             let args = [&script, packages.as_deref().unwrap_or(Path::new("")), &capture, &document];
             read_capture(&found, args.map(Into::into).to_vec(), proving.deadline, controls).await?;
         }
-        let json = std::fs::read(&document).map_err(|_| why_nothing(&finished, &state))?;
+        let read = tokio::task::spawn_blocking(move || read_bounded(&document)).await;
+        let json = read.ok().and_then(Result::ok).ok_or_else(|| why_nothing(&finished, &state))?;
         let names = names(request, &place, &found, &workspace);
         let mut proof = tracker::read(&json, &names).map_err(|error| {
             not_tracked(format!("the tracker's file is not readable ({error})"))
@@ -163,6 +165,7 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
         pid_files: None,
+        begun: None,
     }
 }
 

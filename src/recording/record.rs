@@ -151,7 +151,11 @@ impl Recorder {
             (outcome::conclude(conclusion, &seen, &workspace), workspace)
         };
         let concluded = tokio::task::spawn_blocking(conclude).await;
-        let (profile, _workspace) = concluded.map_err(|_| RecordError::Cancelled)?;
+        let (profile, _workspace) = concluded.map_err(|error| match error.try_into_panic() {
+            // The caller's to tell: it is no cancellation.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => RecordError::Cancelled,
+        })?;
         let mut profile = profile?;
         if let Some(counting) = counting {
             counting.run(&mut profile, controls, on_event).await?;
@@ -406,6 +410,7 @@ fn spec(
         env_remove: Vec::new(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
+        begun: Some(workspace.begun()),
         pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }

@@ -64,6 +64,11 @@ impl Workspace {
         self.dir.path().join("state.json")
     }
 
+    /// What the launcher makes when the program's own code begins.
+    pub(super) fn begun(&self) -> PathBuf {
+        self.dir.path().join("state.json.begun")
+    }
+
     pub(super) fn profile(&self) -> PathBuf {
         self.dir.path().join("profile.json")
     }

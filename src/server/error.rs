@@ -89,6 +89,9 @@ impl From<LookupError> for ToolError {
             LookupError::Unknown { .. } => {
                 "pass one of the known ids or `latest`; list_profiles shows all of them"
             }
+            LookupError::Dropped { .. } => {
+                "profile the program again, or load its document again; list_profiles shows what is stored"
+            }
             LookupError::Ambiguous { .. } => "pass more of the id",
         };
         Self::new("profile_not_found", error.to_string(), hint)

@@ -1,6 +1,7 @@
 //! The protocol side: what the server says of itself, and how a call reaches its tool.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures::FutureExt;
 use rmcp::model::{
@@ -12,7 +13,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::tools::Call;
-use super::{Server, resources};
+use super::{Server, fault, resources};
 
 /// The workflow, for clients that show it to the model. At most 2 KB.
 const INSTRUCTIONS: &str = "\
@@ -96,7 +97,14 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        resources::read(&self.store, &request.uri).map(Into::into)
+        let store = Arc::clone(&self.store);
+        let read = move || {
+            fault::at("resources/read");
+            resources::read(&store, &request.uri)
+        };
+        // A whole profile may be large.
+        let failed = |_| ErrorData::internal_error("the resource could not be made; a bug", None);
+        tokio::task::spawn_blocking(read).await.map_err(failed)?.map(Into::into)
     }
 }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::error::ToolError;
+use super::fault;
 use super::progress::Progress;
 use crate::answer::{amount, count};
 use crate::process::{Controls, Tick};
@@ -161,6 +162,7 @@ impl Jobs {
             let work = tokio::spawn({
                 let (jobs, report) = (Arc::clone(&jobs), report.clone());
                 async move {
+                    fault::at("run");
                     let recorded = jobs.run(&running, &request, &report).await;
                     if let Ok(profile) = &recorded {
                         jobs.remember(profile.id.as_str(), request);

@@ -5,13 +5,17 @@
 
 mod arguments;
 mod error;
+mod fault;
 mod handler;
 mod jobs;
+mod large;
+mod message;
 mod progress;
 mod resources;
 mod schema;
 mod stdio;
 mod tools;
+mod transport;
 
 use std::sync::Arc;
 

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
+use super::transport::Lines;
 use crate::recording::Settings;
 
 /// How long running programs get to be killed and cleaned up after.
@@ -31,8 +32,10 @@ pub async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error +
     });
     let (input, output) = rmcp::transport::io::stdio();
     let input = EndOfInput { inner: input, ended: shutdown.clone() };
+    let lines = Lines::new(input, output);
+    let opening = lines.opened();
     let opened = tokio::select! {
-        opened = server.serve((input, output)) => opened,
+        opened = server.serve(lines) => opened,
         // A client that leaves before its first request is no failure.
         () = shutdown.cancelled() => return Ok(()),
     };
@@ -41,6 +44,7 @@ pub async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error +
         Err(_) if shutdown.is_cancelled() => return Ok(()),
         Err(error) => return Err(error.into()),
     };
+    opening.tell();
     shutdown.cancelled().await;
     tracing::info!("shutting down");
     if tokio::time::timeout(CLEAN_UP, jobs.drain()).await.is_err() {

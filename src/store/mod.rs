@@ -2,7 +2,7 @@
 //!
 //! The lock is a plain mutex: it is held for look-ups only, never across an await.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::profile::{Profile, ProfileId};
@@ -14,8 +14,11 @@ const PREVIOUS: &str = "previous";
 /// Known ids listed in an error.
 const SUGGESTIONS: usize = 5;
 
+/// Ids of dropped profiles that are remembered, to say what became of them.
+const REMEMBERED: usize = 1_000;
+
 /// How much is kept; the least recently used profile goes first.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// Most profiles.
     pub profiles: usize,
@@ -26,6 +29,12 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self { profiles: 50, bytes: 128 << 20 }
+    }
+}
+
+impl std::fmt::Display for Bounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "at most {} profiles and {} MiB are kept", self.profiles, self.bytes >> 20)
     }
 }
 
@@ -42,6 +51,16 @@ pub enum LookupError {
         wanted: String,
         /// Up to five known ids, newest first.
         known: Vec<String>,
+    },
+    /// It was stored, and others needed its room.
+    #[error(
+        "profile `{wanted}` is no longer stored: {bounds}, and the least recently used go first"
+    )]
+    Dropped {
+        /// What was asked for.
+        wanted: String,
+        /// How much is kept.
+        bounds: Bounds,
     },
     /// Several ids begin like this.
     #[error("`{wanted}` is the beginning of several profiles: {}", matches.join(", "))]
@@ -64,6 +83,8 @@ struct Entry {
 #[derive(Debug, Default)]
 struct Inner {
     entries: HashMap<String, Entry>,
+    /// Oldest first.
+    dropped: VecDeque<String>,
     /// Counts inserts and look-ups: a clock that never stands still.
     clock: u64,
 }
@@ -126,7 +147,11 @@ impl Store {
     /// [`LookupError`] with the ids that are known.
     pub fn get(&self, wanted: &str) -> Result<Arc<Profile>, LookupError> {
         let mut inner = self.lock();
-        let id = inner.resolve(wanted.trim())?;
+        let id = inner.resolve(wanted.trim()).map_err(|error| {
+            let gone = inner.dropped.iter().any(|id| id == wanted.trim());
+            let wanted = wanted.to_owned();
+            if gone { LookupError::Dropped { wanted, bounds: self.bounds } } else { error }
+        })?;
         inner.clock += 1;
         let now = inner.clock;
         let unknown = || LookupError::Unknown { wanted: wanted.to_owned(), known: Vec::new() };
@@ -199,6 +224,10 @@ impl Inner {
                 .map(|(id, _)| id.clone());
             let Some(oldest) = oldest else { return };
             self.entries.remove(&oldest);
+            self.dropped.push_back(oldest);
+            if self.dropped.len() > REMEMBERED {
+                self.dropped.pop_front();
+            }
         }
     }
 }

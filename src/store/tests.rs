@@ -100,7 +100,8 @@ fn the_least_recently_used_goes_first() {
     let ids = fill(&store, 3);
     store.get(&ids[0]).unwrap();
     fill(&store, 1);
-    assert!(store.get(&ids[1]).is_err());
+    let gone = store.get(&ids[1]).unwrap_err();
+    assert!(matches!(gone, LookupError::Dropped { .. }), "{gone}");
     assert!(store.get(&ids[0]).is_ok() && store.get(&ids[2]).is_ok());
 }
 
@@ -113,4 +114,18 @@ fn bytes_are_bounded_but_the_newest_stays() {
     assert_eq!(store.list().len(), 3);
     let big = store.insert(profile(9, 5 << 20)).id.to_string();
     assert_eq!(store.list().iter().map(|p| p.id.to_string()).collect::<Vec<_>>(), [big]);
+}
+
+#[test]
+fn a_panic_while_it_is_locked_loses_nothing() {
+    let store = std::sync::Arc::new(Store::default());
+    let ids = fill(&store, 2);
+    let held = std::sync::Arc::clone(&store);
+    let panicked = std::thread::spawn(move || {
+        let _inner = held.lock();
+        panic!("with the lock");
+    });
+    assert!(panicked.join().is_err() && store.inner.is_poisoned());
+    assert_eq!(store.get("latest").unwrap().id.to_string(), ids[1]);
+    assert_eq!(fill(&store, 1).len() + store.list().len(), 4);
 }

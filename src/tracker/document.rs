@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde::de::Error as _;
 
 use crate::profile::{
     AllocationProof, AllocationTracker, Frame, LineNo, Mebibytes, ProvenPlace, RetainedPath,
@@ -39,6 +40,8 @@ struct Stack {
     pooled: Vec<u64>,
 }
 
+/// No program has as many bytes, or allocations.
+const MOST: u64 = 1 << 50;
 /// Points at the end of which the lowest stands for what was kept until then: one may catch a
 /// buffer in use.
 const TAIL: usize = 3;
@@ -54,6 +57,29 @@ const FREED_PART: f64 = 0.1;
 const LEAST_FREED: u64 = 1 << 20;
 
 impl Document {
+    /// Reads and settles it: as many values in each series as there are points, and never less in all
+    /// than the call paths hold. Programs can write where the tracker writes.
+    fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
+        let mut document: Self = serde_json::from_slice(json)?;
+        let points = document.points.len();
+        let whole = |stack: &Stack| {
+            let all = [&stack.alive, &stack.objects, &stack.pooled];
+            all.iter().all(|series| series.len() == points && series.iter().all(|n| *n <= MOST))
+        };
+        if document.totals.len() != points || !document.stacks.iter().all(whole) {
+            let why = format!("not every series has {points} values, each of a possible size");
+            return Err(serde_json::Error::custom(why));
+        }
+        for (at, total) in document.totals.iter_mut().enumerate() {
+            *total =
+                sum(document.stacks.iter().filter_map(|stack| stack.alive.get(at))).max(*total);
+        }
+        let highest = document.totals.iter().copied().max().unwrap_or_default();
+        let listed = sum(document.stacks.iter().map(|stack| &stack.peak));
+        document.peak = document.peak.max(listed).max(highest);
+        Ok(document)
+    }
+
     /// The last points before the program frees much at its very end, where it does.
     fn before_tear_down(&self) -> Option<std::ops::Range<usize>> {
         TEAR_DOWNS.iter().find_map(|(from, longest)| self.tear_down(*from, *longest))
@@ -87,6 +113,10 @@ impl Stack {
     }
 }
 
+fn sum<'a>(values: impl Iterator<Item = &'a u64>) -> u64 {
+    values.fold(0, |sum, value| sum.saturating_add(*value))
+}
+
 /// The name under which the profile knows a file; `None` for code that is not the user's.
 pub type Names<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -95,7 +125,7 @@ pub type Names<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// # Errors
 /// When it is none.
 pub fn read(json: &[u8], names: Names<'_>) -> Result<AllocationProof, serde_json::Error> {
-    let document: Document = serde_json::from_slice(json)?;
+    let document = Document::read(json)?;
     let tear_down = document.before_tear_down();
     let points = tear_down.as_ref().map_or(document.points.len(), |tail| tail.end);
     let kept_at = tear_down.clone().unwrap_or(points.saturating_sub(1)..points);
@@ -166,7 +196,7 @@ fn add(
 ) {
     let retained = Mebibytes::from_bytes(bytes);
     place.retained = place.retained + retained;
-    place.objects += objects;
+    place.objects = place.objects.saturating_add(objects);
     place.pooled = place.pooled + Mebibytes::from_bytes(pooled);
     place.at_peak = place.at_peak + Mebibytes::from_bytes(stack.peak);
     for (sum, bytes) in place.alive.iter_mut().zip(&stack.alive) {
@@ -205,6 +235,27 @@ mod tests {
         let lines: Vec<_> = place.paths.iter().map(|path| path.frames[0].line.get()).collect();
         assert_eq!(lines, [7, 8]);
         assert!(read(b"{}", &names).is_err());
+    }
+
+    #[test]
+    fn call_paths_never_hold_more_than_the_whole() {
+        let document = |points: &str, alive: u64| {
+            format!(
+                r#"{{"tracker": "memray", "version": "1", "refused": null, "points": {points}, "totals": [5, 7],
+                "peak": 1, "peak_at": null, "stacks": [{{"frames": [["/p/a.py", "f", 3]], "peak": 9,
+                "objects": [{alive}, {alive}], "pooled": [0, 0], "alive": [0, {alive}]}},
+                {{"frames": [["/p/a.py", "f", 3]], "peak": 9, "objects": [{alive}, {alive}], "pooled": [0, 0],
+                "alive": [0, {alive}]}}]}}"#
+            )
+        };
+        let names = |file: &str| Some(file.to_owned());
+        for alive in [MIB, 1 << 50] {
+            let proof = read(document("[1, 2]", alive).as_bytes(), &names).unwrap();
+            assert!(proof.places[0].retained <= proof.retained && proof.retained <= proof.peak);
+            assert_eq!(proof.places[0].objects, alive * 2);
+        }
+        assert!(read(document("[1, 2, 3]", MIB).as_bytes(), &names).is_err());
+        assert!(read(document("[1, 2]", u64::MAX).as_bytes(), &names).is_err());
     }
 
     #[test]

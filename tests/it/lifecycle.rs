@@ -295,7 +295,7 @@ async fn questions_are_answered_while_a_program_runs() {
     let asking = async {
         until("the program runs", || place.path().join("ready").exists()).await;
         let mut answered = 0;
-        for tool in ["get_cpu_hotspots", "get_function_summary"].iter().cycle().take(20) {
+        for tool in ["get_cpu_hotspots", "get_function_summary"].iter().cycle().take(50) {
             let answer = session.call(tool, id.clone()).await;
             answered +=
                 u32::from(answer.structured["shown"] == 2 || answer.structured["total"] == 1);
@@ -312,7 +312,7 @@ async fn questions_are_answered_while_a_program_runs() {
     };
     let arguments = json!({"script_path": "waiting.py", "memory": false});
     let (run, answered) = tokio::join!(session.call("profile_script", arguments), asking);
-    assert_eq!(answered, 20);
+    assert_eq!(answered, 50);
     assert_eq!(run.structured["status"], "complete");
     session.close().await;
 }

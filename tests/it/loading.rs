@@ -63,6 +63,27 @@ async fn what_is_no_profile_is_told_what_it_is() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn the_oldest_profiles_make_room_and_that_is_said() {
+    let place = Place::new();
+    let session = Session::open(&place.path()).await;
+    let path = json!({"path": recorded::path("too_short--2.0.1")});
+    assert!(session.failure("load_profile", path).await.starts_with("invalid_profile"));
+    let path = json!({"path": recorded::path("deletes_itself.cpu-only--2.4.0")});
+    let mut ids = Vec::new();
+    for _ in 0..52 {
+        let loaded = session.call("load_profile", path.clone()).await.structured;
+        ids.push(loaded["profile_id"].clone());
+    }
+    let list = session.call("list_profiles", json!({})).await.structured;
+    assert_eq!(list["total"], 50, "{list}");
+    let gone = session.failure("get_cpu_hotspots", json!({"profile_id": ids[0]})).await;
+    assert!(gone.starts_with("profile_not_found: "), "{gone}");
+    assert!(gone.contains("no longer stored: at most 50 profiles and 128 MiB are kept"), "{gone}");
+    session.call("get_profile", json!({"profile_id": ids[2]})).await;
+    session.close().await;
+}
+
+#[tokio::test]
 async fn a_pipe_is_not_waited_for() {
     let place = Place::new();
     let session = Session::open(&place.path()).await;

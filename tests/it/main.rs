@@ -27,6 +27,9 @@ mod counted_calls;
 mod docs;
 /// What stays whichever hot line is changed: start, imports, collections.
 mod floor;
+/// Lines that no client should send.
+#[cfg(target_os = "linux")]
+mod hostile_lines;
 /// Which module may know which.
 mod layers;
 /// Leaks and peaks, proven by a second run.
@@ -45,6 +48,9 @@ mod loading;
 mod natives;
 /// Real private environments, built from the network's package index.
 mod overlay;
+/// Bugs in one call, made on purpose.
+#[cfg(debug_assertions)]
+mod panics;
 /// Profiling real programs through the server: figures against ground truth.
 mod profiling;
 /// Hostile documents and profiles of any size.

@@ -242,6 +242,27 @@ fn hostile_sources_are_no_danger() {
     }
 }
 
+#[test]
+fn findings_stay_short_whatever_the_source() {
+    let long = "n".repeat(100_000);
+    for source in [
+        "for x in y:\n    pass\n".repeat(300),
+        format!("for x in {long}:\n    pass\n").repeat(4),
+        format!("def fib(n):\n    return 0{}\n", "\\\n + fib(n - 1)".repeat(300)),
+        format!("{long} = []\nfor x in y:\n    if x in {long}:\n        {long}.pop(0)\n"),
+    ] {
+        let count = u32::try_from(source.lines().count()).unwrap();
+        let profile = uniform(&source, 90.0 / f64::from(count), 1..=count);
+        let all = findings(&profile);
+        assert!(!all.is_empty(), "{}", &source[..60]);
+        for finding in all {
+            for text in [&finding.issue, &finding.advice].into_iter().chain(&finding.evidence) {
+                assert!(text.chars().count() <= 601, "{}: {text}", finding.rule.id);
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 

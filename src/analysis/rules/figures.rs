@@ -133,9 +133,22 @@ impl Figures {
     }
 }
 
+/// Lines that a sentence lists.
+const LISTED: usize = 8;
+
 /// Three significant digits.
 pub(super) fn number(value: f64) -> String {
     format!("{}", round_for_display(value))
+}
+
+/// `3, 5, 9`, of many the first ones.
+pub(super) fn numbers(lines: &[u32]) -> String {
+    let parts: Vec<_> = lines.iter().take(LISTED).map(ToString::to_string).collect();
+    let more = match lines.len().saturating_sub(LISTED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", parts.join(", "))
 }
 
 /// `line 3` or `lines 3-5, 9`.

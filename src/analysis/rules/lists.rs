@@ -2,6 +2,7 @@
 
 use super::super::code::{Id, Ty};
 use super::super::thresholds::{PASSES as PASSES_LIMIT, PLACE_SHARE, SURE_SHARE};
+use super::figures::numbers;
 use super::place::{Seen, Site};
 use super::table::{PLACE, SURE};
 use super::{Kind, Knows, Look, Rule, Severity};
@@ -276,7 +277,7 @@ fn passes(seen: &Seen<'_>) -> Vec<Site> {
                 continue;
             }
             let lines: Vec<_> = statements.iter().map(|id| seen.lines(*id)).collect();
-            let starts: Vec<_> = lines.iter().map(|(line, _)| line.to_string()).collect();
+            let starts: Vec<_> = lines.iter().map(|(line, _)| *line).collect();
             sites.push(
                 Site::new(
                     (seen.line(*first), seen.lines(*last).1),
@@ -284,11 +285,11 @@ fn passes(seen: &Seen<'_>) -> Vec<Site> {
                     format!(
                         "`{name}` is looped over {} times, on lines {}",
                         starts.len(),
-                        starts.join(", ")
+                        numbers(&starts)
                     ),
                     format!(
                         "compute what lines {} need in one loop over `{name}`",
-                        starts.join(", ")
+                        numbers(&starts)
                     ),
                 )
                 .note("what the passes compute stays; only the repeated looping goes away"),

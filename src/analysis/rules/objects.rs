@@ -2,7 +2,7 @@
 
 use super::super::code::Id;
 use super::super::thresholds::{COMPUTING_PART, HANDLED_SHARE, PLACE_SHARE, SURE_SHARE};
-use super::figures::{Figures, number};
+use super::figures::{Figures, number, numbers};
 use super::invariants::is_cached;
 use super::place::{Seen, Site};
 use super::table::{PLACE, SURE};
@@ -50,14 +50,13 @@ fn recursion(seen: &Seen<'_>) -> Vec<Site> {
         let mut lines: Vec<_> = calls.iter().map(|call| seen.line(*call)).collect();
         lines.dedup();
         let line = seen.line(function);
-        let at: Vec<_> = lines.iter().map(ToString::to_string).collect();
         let site = Site::new(
             seen.lines(function),
             seen.by_function(function),
             format!(
                 "{name}() on line {line} calls itself {} times a call (line {}), without a cache",
                 calls.len(),
-                at.join(", ")
+                numbers(&lines)
             ),
             format!(
                 "put `@functools.cache` above line {line}, if its arguments are hashable, or turn {name}() \

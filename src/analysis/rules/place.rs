@@ -65,8 +65,8 @@ impl Site {
         Self {
             lines,
             counted: merged(counted),
-            issue: issue.into(),
-            advice: advice.into(),
+            issue: bounded(issue.into()),
+            advice: bounded(advice.into()),
             notes: Vec::new(),
             stays: false,
             called: None,
@@ -84,7 +84,7 @@ impl Site {
     }
 
     pub(super) fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes.push(bounded(note.into()));
         self
     }
 
@@ -123,6 +123,18 @@ fn without(outer: (u32, u32), holes: &[(u32, u32)]) -> Ranges {
         rest.push((next, outer.1));
     }
     rest
+}
+
+/// Longest sentence of a finding; a name in it may be as long as a file.
+const LONGEST_SENTENCE: usize = 600;
+
+/// A sentence, cut where it is long.
+fn bounded(mut sentence: String) -> String {
+    if let Some((end, _)) = sentence.char_indices().nth(LONGEST_SENTENCE) {
+        sentence.truncate(end);
+        sentence.push('…');
+    }
+    sentence
 }
 
 /// Longest piece of source that is quoted.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Call;
+use super::{Call, aside};
 use crate::analysis::leaks::{leaks, undecided};
 use crate::analysis::thresholds::{CONFIRM_FACTOR, CONFIRM_SECONDS};
 use crate::profile::{Profile, Seconds};
@@ -43,7 +43,8 @@ pub(super) async fn settle(
     if profile.proof.is_some() {
         return Ok((profile, None));
     }
-    match decide(&profile, wanted) {
+    let decided = Arc::clone(&profile);
+    match aside("get_memory_leaks", move || decide(&decided, wanted)).await? {
         Decision::Run => {}
         Decision::No => return Ok((profile, None)),
         Decision::Refused(why) => return Ok((profile, Some(why))),

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Call, ToolSpec, run};
+use super::{Call, ToolSpec, aside, run};
 use crate::answer::ProfileAnswer;
 use crate::server::Server;
 use crate::server::error::ToolError;
@@ -27,6 +27,8 @@ impl ToolSpec for GetProfile {
     const DESCRIPTION: &'static str = "Returns a profile again, or waits for a run that answered `running`. Returns \
         what profile_script returns; a run that is still going on has its hot lines so far.";
 
+    const WAITS: bool = true;
+
     type Params = Params;
     type Output = ProfileAnswer;
 
@@ -34,9 +36,10 @@ impl ToolSpec for GetProfile {
         run::seconds("wait_sec", params.wait_sec)?;
         let newest =
             || server.jobs.unfinished().pop().filter(|_| params.profile_id.trim() == "latest");
-        match server.jobs.get(&params.profile_id).or_else(newest) {
-            Some(job) => run::wait(server, &job, params.wait_sec, call, false).await,
-            None => Ok(ProfileAnswer::new(&*server.store.get(&params.profile_id)?)),
+        if let Some(job) = server.jobs.get(&params.profile_id).or_else(newest) {
+            return run::wait(server, &job, params.wait_sec, call, false).await;
         }
+        let profile = server.store.get(&params.profile_id)?;
+        aside(Self::NAME, move || ProfileAnswer::new(&profile)).await
     }
 }

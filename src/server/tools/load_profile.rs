@@ -1,15 +1,17 @@
 //! `load_profile`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Call, ToolSpec};
+use super::{Call, ToolSpec, aside};
 use crate::answer::ProfileAnswer;
 use crate::recording::{ImportError, import_file};
 use crate::server::Server;
 use crate::server::error::ToolError;
+use crate::server::fault;
 
 pub(super) struct LoadProfile;
 
@@ -28,16 +30,21 @@ impl ToolSpec for LoadProfile {
         stores it for the analysis tools and for comparison. Nothing is run. Answers as profile_script, without \
         output and environment.";
 
+    const WAITS: bool = true;
+
     type Params = Params;
     type Output = ProfileAnswer;
 
     async fn call(server: &Server, params: Params, _: Call) -> Result<ProfileAnswer, ToolError> {
         let id = server.store.draw_id(|id| server.jobs.get(id).is_some());
         // Up to 256 MiB to read: not on a thread that serves others.
-        let read = tokio::task::spawn_blocking(move || import_file(Path::new(&params.path), id));
-        let profile = read.await.map_err(|_| ToolError::internal(Self::NAME))??;
-        let profile = server.store.insert(profile);
-        Ok(ProfileAnswer::new(&profile))
+        let store = Arc::clone(&server.store);
+        let read = move || -> Result<_, ImportError> {
+            fault::at(Self::NAME);
+            let profile = store.insert(import_file(Path::new(&params.path), id)?);
+            Ok(ProfileAnswer::new(&profile))
+        };
+        Ok(aside(Self::NAME, read).await??)
     }
 }
 

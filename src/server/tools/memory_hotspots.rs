@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::confirm::{self, Wanted};
-use super::{Call, ToolSpec, limit, stored};
+use super::{Call, ToolSpec, aside, limit, stored};
 use crate::analysis::MemoryMetric;
 use crate::answer::MemoryHotspotsAnswer;
 use crate::server::Server;
@@ -68,9 +68,11 @@ impl ToolSpec for MemoryHotspots {
             Metric::Allocation => MemoryMetric::Allocation,
         };
         if !params.exact {
-            return Ok(MemoryHotspotsAnswer::new(&profile, limit, metric));
+            let new = move || MemoryHotspotsAnswer::new(&profile, limit, metric);
+            return aside(Self::NAME, new).await;
         }
         let (profile, note) = confirm::settle(server, profile, Wanted::Always, call).await?;
-        Ok(MemoryHotspotsAnswer::exact(&profile, limit, metric, note))
+        let exact = move || MemoryHotspotsAnswer::exact(&profile, limit, metric, note);
+        aside(Self::NAME, exact).await
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::confirm::{self, Wanted};
-use super::{Call, ToolSpec, stored};
+use super::{Call, ToolSpec, aside, stored};
 use crate::analysis::leaks::LeakConfidence;
 use crate::answer::LeaksAnswer;
 use crate::server::Server;
@@ -65,6 +65,6 @@ impl ToolSpec for MemoryLeaks {
             None => Wanted::IfUndecided,
         };
         let (profile, note) = confirm::settle(server, profile, wanted, call).await?;
-        Ok(LeaksAnswer::new(&profile, least).confirmed(note))
+        aside(Self::NAME, move || LeaksAnswer::new(&profile, least).confirmed(note)).await
     }
 }

@@ -29,12 +29,13 @@ use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotation
 use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::error::ToolError;
 use super::jobs::Phase;
 use super::progress::Progress;
-use super::{Server, arguments, schema};
+use super::{Server, arguments, fault, schema};
 use crate::answer::Answer;
 use crate::profile::Profile;
 
@@ -59,6 +60,8 @@ trait ToolSpec: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// Runs programs: neither read-only nor confined to this machine.
     const RUNS_CODE: bool = false;
+    /// Waits for something, a run or a thread. The others only compute, on a thread of their own.
+    const WAITS: bool = Self::RUNS_CODE;
 
     type Params: DeserializeOwned + JsonSchema + Send + 'static;
     type Output: Answer + 'static;
@@ -168,12 +171,42 @@ async fn run<T: ToolSpec>(
     arguments: JsonObject,
     call: Call,
 ) -> Result<CallToolResult, ToolError> {
+    // Who waits for a run must not keep a thread from those who need one.
+    let waits = T::WAITS || arguments.iter().any(|argument| is_of_a_run(server, argument));
     let params = arguments::read(T::NAME, &schema, arguments)?;
-    let answer = T::call(server, params, call).await?;
+    if waits {
+        return result::<T>(T::call(server, params, call).await);
+    }
+    let (server, runtime) = (server.clone(), Handle::current());
+    let work = move || {
+        fault::at(T::NAME);
+        result::<T>(runtime.block_on(T::call(&server, params, call)))
+    };
+    aside(T::NAME, work).await?
+}
+
+/// Whether an argument names a run that has not ended.
+fn is_of_a_run(server: &Server, (name, value): (&String, &serde_json::Value)) -> bool {
+    let id = value.as_str().filter(|_| name.starts_with("profile_id"));
+    let newest = |id: &str| id.trim() == "latest" && !server.jobs.unfinished().is_empty();
+    id.is_some_and(|id| server.jobs.get(id).is_some() || newest(id))
+}
+
+/// An answer in both its forms.
+fn result<T: ToolSpec>(answer: Result<T::Output, ToolError>) -> Result<CallToolResult, ToolError> {
+    let answer = answer?;
     let structured = serde_json::to_value(&answer).map_err(|_| ToolError::internal(T::NAME))?;
     let mut result = CallToolResult::structured(structured);
     result.content = vec![ContentBlock::text(answer.text())];
     Ok(result)
+}
+
+/// Computes on a thread that serves nobody else; a panic there is this call's failure.
+async fn aside<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ToolError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ToolError::internal(name))
 }
 
 /// How long an analysis waits for its profile: clients give up at 60 s.

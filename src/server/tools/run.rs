@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Call;
+use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
 use crate::recording::RunRequest;
 use crate::server::Server;
@@ -91,7 +91,7 @@ pub(super) async fn wait(
     let patience = seconds("wait_sec", wait_sec.min(LONGEST_WAIT_SEC))?;
     let phase = server.jobs.wait(job, patience, &call.taken_back, owns, &mut call.progress).await?;
     match phase {
-        Phase::Done(Ok(profile)) => Ok(ProfileAnswer::new(&profile)),
+        Phase::Done(Ok(profile)) => aside("profiling", move || ProfileAnswer::new(&profile)).await,
         Phase::Done(Err(error)) => Err(ToolError::from(&*error)),
         Phase::Lost => Err(ToolError::internal("profiling")),
         unfinished => Ok(so_far(server, job, &unfinished)),

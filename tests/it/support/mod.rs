@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod place;
 pub(crate) mod pythons;
 pub(crate) mod recorded;
+pub(crate) mod sane;
 pub(crate) mod schema;
 #[expect(dead_code, reason = "the bench of the analysis uses all of it")]
 pub(crate) mod synthetic;

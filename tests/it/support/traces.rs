@@ -52,3 +52,23 @@ pub(crate) fn allocator_files(pids: &[u32]) -> Vec<PathBuf> {
     let found = found.filter(|name| pids.iter().any(|pid| is_of(name, *pid)));
     found.map(|name| Path::new("/tmp").join(name)).collect()
 }
+
+/// What a process holds: memory of its own in KiB, open descriptors, threads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Held {
+    pub(crate) memory_kib: u64,
+    pub(crate) descriptors: usize,
+    pub(crate) threads: usize,
+}
+
+/// What a process holds now.
+pub(crate) fn held(pid: u32) -> Held {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let count = |what: &str| std::fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count();
+    Held {
+        memory_kib: memory.trim().trim_end_matches(" kB").parse().unwrap(),
+        descriptors: count("fd"),
+        threads: count("task"),
+    }
+}

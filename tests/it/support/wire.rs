@@ -39,8 +39,32 @@ impl Wire {
     }
 
     pub(crate) async fn send(&mut self, message: Value) {
+        self.raw(format!("{message}\n").as_bytes()).await;
+    }
+
+    /// Writes bytes as they are, whether or not they are a message.
+    pub(crate) async fn raw(&mut self, bytes: &[u8]) {
+        self.input.as_mut().expect("the input is open").write_all(bytes).await.unwrap();
+    }
+
+    /// Writes much at once, reading what is answered meanwhile: a server whose answers nobody takes
+    /// reads no further.
+    pub(crate) async fn flood(&mut self, bytes: &[u8]) -> Vec<Value> {
         let input = self.input.as_mut().expect("the input is open");
-        input.write_all(format!("{message}\n").as_bytes()).await.unwrap();
+        let output = self.output.as_mut().expect("the output is open");
+        let mut answers = Vec::new();
+        let mut writing = std::pin::pin!(input.write_all(bytes));
+        loop {
+            tokio::select! {
+                written = &mut writing => {
+                    written.unwrap();
+                    return answers;
+                }
+                line = output.next_line() => {
+                    answers.push(read_message(&line.unwrap().expect("the output goes on")));
+                }
+            }
+        }
     }
 
     pub(crate) async fn request(&mut self, id: u32, method: &str, params: Value) {
@@ -52,10 +76,7 @@ impl Wire {
         let output = self.output.as_mut().expect("the output is open");
         let line = tokio::time::timeout(PATIENCE, output.next_line()).await;
         let line = line.expect("the server is silent").unwrap()?;
-        let message: Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
-        assert_eq!(message["jsonrpc"], "2.0", "not JSON-RPC: {line}");
-        Some(message)
+        Some(read_message(&line))
     }
 
     /// Reads up to the answer to a request; other messages are returned with it.
@@ -110,6 +131,13 @@ impl Wire {
         let status = tokio::time::timeout(Duration::from_secs(15), self.child.wait()).await;
         status.expect("the server does not end").unwrap().code()
     }
+}
+
+fn read_message(line: &str) -> Value {
+    let message: Value =
+        serde_json::from_str(line).unwrap_or_else(|error| panic!("not JSON ({error}): {line}"));
+    assert_eq!(message["jsonrpc"], "2.0", "not JSON-RPC: {line}");
+    message
 }
 
 /// The first request of a client; its id is 0.
