@@ -22,7 +22,7 @@
 //! | entrances | [`cli`], [`server`], [`library`] |
 //! | use cases | [`doctor`], [`recording`], [`answer`] |
 //! | domain | [`analysis`], [`store`], [`scalene`], [`python`], [`sampler`], [`tracker`] |
-//! | ground | [`process`], [`profile`] |
+//! | ground | [`process`], [`profile`], [`sandbox`] |
 //!
 //! # One call, traced
 //!
@@ -40,6 +40,7 @@ pub mod profile;
 pub mod python;
 pub mod recording;
 pub mod sampler;
+pub mod sandbox;
 pub mod scalene;
 pub mod server;
 pub mod store;

@@ -1,12 +1,14 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::exit;
 
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::recording::Settings;
+use crate::recording::{Guard, Settings};
+use crate::sandbox::{Mode, Policy};
 
 const ABOUT: &str = "\
 Profiles Python programs with Scalene, for AI agents over MCP and for people in a shell.
@@ -45,6 +47,35 @@ struct Common {
     #[arg(long, global = true, env = "SCALENE_MCP_CACHE_DIR", value_name = "DIR")]
     cache_dir: Option<PathBuf>,
 
+    /// Sandbox of programs that ask for none: off, writes (they write to their temporary folder
+    /// only) or strict (also no network, and they read the project, Python and the system only)
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        default_value = "off",
+        env = "SCALENE_MCP_SANDBOX"
+    )]
+    sandbox: Mode,
+
+    /// The weakest sandbox that a client may ask for
+    #[arg(
+        long,
+        global = true,
+        value_name = "MODE",
+        default_value = "off",
+        env = "SCALENE_MCP_MIN_SANDBOX"
+    )]
+    min_sandbox: Mode,
+
+    /// Only scripts, working directories and profiles in this folder (repeatable)
+    #[arg(long = "root", global = true, value_name = "DIR")]
+    roots: Vec<PathBuf>,
+
+    /// Let programs see this variable although it looks like a credential (repeatable)
+    #[arg(long, global = true, value_name = "NAME")]
+    pass_env: Vec<String>,
+
     /// Level of the log on standard error: error, warn, info, debug, trace
     #[arg(
         long,
@@ -67,6 +98,53 @@ pub(super) enum Command {
     Setup(SetupOptions),
     /// Check that profiling works here (setting Scalene up if need be), and say what to do where not
     Doctor(DoctorOptions),
+    /// Start a program confined: for the server's own use
+    #[command(hide = true)]
+    Confine(Box<ConfineOptions>),
+}
+
+/// Options of `confine`: a [`Policy`], and the program.
+#[derive(Debug, Args)]
+pub(super) struct ConfineOptions {
+    /// Say only whether programs can be confined here
+    #[arg(long)]
+    pub(super) check: bool,
+
+    #[arg(long, value_name = "MODE", default_value = "strict")]
+    mode: Mode,
+
+    #[arg(long, value_name = "PATH")]
+    read: Vec<PathBuf>,
+
+    #[arg(long, value_name = "PATH")]
+    write: Vec<PathBuf>,
+
+    #[arg(long, value_name = "NAME=VALUE")]
+    loader_env: Vec<OsString>,
+
+    #[arg(long, value_name = "STEM")]
+    own_file: Vec<PathBuf>,
+
+    /// Use no newer Landlock than this version
+    #[arg(long, value_name = "VERSION")]
+    landlock_at_most: Option<i32>,
+
+    /// The program and its arguments
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(super) program: Vec<OsString>,
+}
+
+impl ConfineOptions {
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            mode: self.mode,
+            read: self.read.clone(),
+            write: self.write.clone(),
+            loader_env: self.loader_env.clone(),
+            own_files: self.own_file.clone(),
+            landlock_at_most: self.landlock_at_most,
+        }
+    }
 }
 
 /// Options of `profile`.
@@ -139,6 +217,10 @@ pub(super) struct ProfileOptions {
     #[arg(long, value_name = "DIR")]
     pub(super) cwd: Option<PathBuf>,
 
+    /// File or folder that a sandboxed program may write (repeatable)
+    #[arg(long, value_name = "PATH")]
+    pub(super) writable: Vec<PathBuf>,
+
     /// File that the program reads as standard input; `-` for our own [default: empty]
     #[arg(long, value_name = "FILE")]
     pub(super) stdin: Option<PathBuf>,
@@ -175,14 +257,25 @@ pub(super) struct Invocation {
     pub(super) log_level: String,
 }
 
+/// What is to be done.
+pub(super) enum Parsed {
+    /// Become a confined program.
+    Confine(Box<ConfineOptions>),
+    /// Anything else.
+    Run(Box<Invocation>),
+}
+
 /// Reads the command line. Wrong usage and `--help` end the process here, as clap does.
 #[expect(clippy::exit, reason = "usage errors end before anything was started")]
-pub(super) fn parse() -> Invocation {
+pub(super) fn parse() -> Parsed {
     let matches = Arguments::command().get_matches();
     let from_env = |name: &str| matches.value_source(name) == Some(ValueSource::EnvVariable);
     let python_name = if from_env("python") { "SCALENE_MCP_PYTHON" } else { "--python" };
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let common = arguments.common;
+    if let Some(Command::Confine(options)) = arguments.command {
+        return Parsed::Confine(options);
+    }
     let Some(cache_dir) = common.cache_dir.or_else(crate::recording::user_cache_dir) else {
         Arguments::command()
             .error(
@@ -197,8 +290,28 @@ pub(super) fn parse() -> Invocation {
         python: common.python.map(|python| (python, python_name)),
         cache_dir,
         allow_install: !common.no_install,
+        guard: Guard {
+            default: common.sandbox,
+            least: common.min_sandbox,
+            helper: std::env::current_exe().ok(),
+            roots: roots(&common.roots),
+            pass_env: common.pass_env,
+        },
     };
-    Invocation { arguments: arguments.command, settings, log_level: common.log_level }
+    let log_level = common.log_level;
+    Parsed::Run(Box::new(Invocation { arguments: arguments.command, settings, log_level }))
+}
+
+/// Roots with links resolved. One that is missing is wrong usage: it must not count as none.
+fn roots(typed: &[PathBuf]) -> Vec<PathBuf> {
+    let real = typed.iter().map(|root| {
+        let real = root.canonicalize().ok().filter(|real| real.is_dir());
+        real.unwrap_or_else(|| {
+            let problem = format!("--root: `{}` is not a folder", root.display());
+            Arguments::command().error(clap::error::ErrorKind::ValueValidation, problem).exit()
+        })
+    });
+    real.collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to people")]
 
 mod args;
+mod confine;
 mod doctor;
 mod live;
 mod profile;
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 
 use crate::process::Controls;
 use crate::recording::{RecordError, Settings};
-use args::{Command, Invocation};
+use args::{Command, Invocation, Parsed};
 
 /// Exit code for anything that did not work; clap uses 2 for wrong usage.
 const FAILURE: u8 = 1;
@@ -30,7 +31,11 @@ pub fn main() -> ExitCode {
         }
         crate::process::keep_children(KEEPER);
     }
-    let Invocation { arguments, settings, log_level } = args::parse();
+    let Invocation { arguments, settings, log_level } = match args::parse() {
+        // Before anything has made a second thread.
+        Parsed::Confine(options) => return confine::run(&options),
+        Parsed::Run(invocation) => *invocation,
+    };
     crate::library::configure_logging(&log_level);
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -46,6 +51,8 @@ pub fn main() -> ExitCode {
             Some(Command::Profile(options)) => profile::run(settings, *options).await,
             Some(Command::Setup(options)) => setup::run(settings, options).await,
             Some(Command::Doctor(options)) => doctor::run(settings, options).await,
+            // Taken care of above.
+            Some(Command::Confine(_)) => ExitCode::from(FAILURE),
         }
     });
     // Standard input is read by a thread that cannot be interrupted.

@@ -69,6 +69,7 @@ fn request(options: ProfileOptions, python: Option<String>) -> Result<RunRequest
     request.timeout = Duration::try_from_secs_f64(options.timeout).map_err(|error| {
         RecordError::InvalidArgument { parameter: "--timeout", problem: error.to_string() }
     })?;
+    request.writable = options.writable;
     request.max_memory_mb = options.max_memory_mb;
     let measure = &mut request.measure;
     measure.memory = !options.no_memory;

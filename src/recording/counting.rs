@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::confine::Confinement;
 use super::error::RecordError;
 use super::record::{self, Event, Place};
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
-use super::workspace::{SNIPPET, Workspace};
+use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis;
 use crate::process::{self, Controls, EndedBy, Exit, Finished, Limits, Spec};
 use crate::profile::{
@@ -75,6 +76,8 @@ impl CountingPass {
         ready: &Ready,
         scope: &Scope,
         workspace: &Workspace,
+        confinement: &Confinement,
+        hidden: &[OsString],
     ) -> Result<Option<Self>, RecordError> {
         if !request.measure.count_calls {
             return Ok(None);
@@ -83,8 +86,11 @@ impl CountingPass {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let snippet = matches!(request.target, Target::Snippet(_)).then(|| workspace.snippet());
         let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let mut spec = spec(request, place, ready, workspace, &dir);
+        spec.env_remove = hidden.to_vec();
         Ok(Some(Self {
-            spec: spec(request, place, ready, workspace, &dir),
+            // The profiled run could not write there; this one writes its counts.
+            spec: confinement.clone().with_write(&dir).dress(spec, false),
             timeout: request.timeout,
             bounds: Limits {
                 memory: request.memory_limit(),
@@ -185,9 +191,7 @@ impl CountingPass {
                 _ => "the counting run was stopped".to_owned(),
             });
         }
-        let path = self.dir.join("counts");
-        let large = path.metadata().is_ok_and(|found| found.len() > MAX_COUNTS_BYTES);
-        let Some(text) = std::fs::read(&path).ok().filter(|_| !large) else {
+        let Some(text) = workspace::read(&self.dir.join("counts"), MAX_COUNTS_BYTES) else {
             return Err(match finished.exit {
                 Exit::Signal(number) => {
                     format!("the counting run was killed by {}", signal_name(number))

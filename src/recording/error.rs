@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::process::SpawnError;
 use crate::profile::{Outcome, Output, signal_name};
 use crate::python::{OverlayError, PythonError};
+use crate::sandbox::Mode;
 use crate::scalene::{ParseError, UnsupportedVersion};
 
 /// A program that ran, though nothing was profiled: how it ended and what it wrote.
@@ -16,6 +17,8 @@ pub struct Ran {
     pub seconds: Option<f64>,
     /// Type of the exception that ended it.
     pub exception: Option<String>,
+    /// What it was not allowed to do, when that may have ended it.
+    pub refused: Option<String>,
     /// What it wrote to stdout.
     pub stdout: Output,
     /// What it wrote to stderr.
@@ -35,6 +38,32 @@ pub enum RecordError {
         parameter: &'static str,
         /// What is wrong with its value.
         problem: String,
+    },
+    /// A weaker sandbox than the server allows.
+    #[error("sandbox: `{asked}` is not allowed here, only {}", allowed(*.least))]
+    SandboxRefused {
+        /// What was asked for.
+        asked: Mode,
+        /// The weakest that is allowed.
+        least: Mode,
+    },
+    /// The sandbox cannot be enforced; nothing was run.
+    #[error("sandbox `{mode}` cannot be enforced: {why}; the program was not run")]
+    SandboxUnavailable {
+        /// What was asked for.
+        mode: Mode,
+        /// What is missing.
+        why: String,
+    },
+    /// A path outside the folders that the server was started for.
+    #[error("{what}: `{}` is outside the folders that this server may use ({})", path.display(), listed(roots))]
+    OutsideRoots {
+        /// What the path was for.
+        what: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// The folders.
+        roots: Vec<PathBuf>,
     },
     /// The script does not exist.
     #[error("script `{}` does not exist", path.display())]
@@ -191,6 +220,18 @@ pub enum RecordError {
     Stopped(Box<Ran>),
 }
 
+fn allowed(least: Mode) -> String {
+    let words = Mode::ALL.iter().filter(|mode| **mode >= least).map(|mode| format!("`{mode}`"));
+    words.collect::<Vec<_>>().join(" and ")
+}
+
+fn listed(roots: &[PathBuf]) -> String {
+    if roots.is_empty() {
+        return "none: no --root".to_owned();
+    }
+    roots.iter().map(|root| format!("`{}`", root.display())).collect::<Vec<_>>().join(", ")
+}
+
 fn how(ran: &Ran) -> String {
     match (&ran.exception, ran.outcome) {
         (Some(exception), Outcome::ExitCode(code)) => format!("{exception}, exit {code}"),
@@ -215,6 +256,9 @@ impl RecordError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::InvalidArgument { .. } | Self::BadWorkingDir(_) => "invalid_argument",
+            Self::SandboxRefused { .. } => "sandbox_refused",
+            Self::SandboxUnavailable { .. } => "sandbox_unavailable",
+            Self::OutsideRoots { .. } => "outside_roots",
             Self::ScriptNotFound { .. } => "script_not_found",
             Self::NotAScript { .. } => "not_a_script",
             Self::Unreadable { .. } => "script_unreadable",
@@ -246,6 +290,9 @@ impl RecordError {
         let text = match self {
             Self::InvalidArgument { .. } => "correct the argument and call again",
             Self::BadWorkingDir(_) => "pass an existing folder as `cwd`, or leave it out",
+            Self::SandboxRefused { .. }
+            | Self::SandboxUnavailable { .. }
+            | Self::OutsideRoots { .. } => self.sandbox_hint(),
             Self::ScriptNotFound { similar, .. } if similar.is_empty() => {
                 "pass the absolute path of the script, or set `cwd`"
             }
@@ -281,6 +328,9 @@ impl RecordError {
             }
             Self::ScaleneFailed { .. } => {
                 "check the set-up with `scalene-mcp doctor`; memory=false often helps"
+            }
+            Self::ProgramFailed(ran) if ran.refused.is_some() => {
+                return ran.refused.clone().unwrap_or_default();
             }
             Self::ProgramFailed(ran)
                 if ran.exception.as_deref().is_none_or(|e| e == "SystemExit") =>
@@ -318,6 +368,21 @@ impl RecordError {
             Self::Stopped(_) => "let it run longer",
         };
         text.to_owned()
+    }
+
+    fn sandbox_hint(&self) -> &'static str {
+        match self {
+            Self::SandboxUnavailable { .. } => {
+                "ask the user: it runs with sandbox=off where the server allows that; docs/sandbox.md says what a sandbox needs"
+            }
+            Self::OutsideRoots { roots, .. } if roots.is_empty() => {
+                "leave `writable` out; the server allows it only with --root DIR, inside that folder"
+            }
+            Self::OutsideRoots { .. } => {
+                "pass a path inside one of these folders; more are allowed by starting the server with --root DIR"
+            }
+            _ => "pass one of these as `sandbox`, or leave it out",
+        }
     }
 
     /// The run behind the failure, if the program ran at all.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::confine::Confinement;
 use super::outcome::real_path;
 use super::record::Place;
 use super::setup::Ready;
@@ -17,8 +18,6 @@ use crate::scalene::{HIDDEN_FILE, RecordOptions, Scope};
 const AGAIN: Duration = Duration::from_secs(1);
 /// Lines that are told.
 const MOST_LINES: usize = 5;
-/// Largest file whose text is shown.
-const LARGEST_SOURCE: u64 = 1 << 20;
 
 /// Looks at a running program now and then.
 pub(super) struct Watcher {
@@ -26,6 +25,7 @@ pub(super) struct Watcher {
     libraries: Vec<PathBuf>,
     snippet: PathBuf,
     root: PathBuf,
+    confinement: Confinement,
     /// By number of the function: its file as it is shown, if it is the user's.
     own: Vec<Option<Arc<str>>>,
     sources: HashMap<String, Source>,
@@ -38,12 +38,14 @@ impl Watcher {
         ready: &Ready,
         place: &Place,
         workspace: &Workspace,
+        confinement: &Confinement,
     ) -> Self {
         Self {
             scope: options.scope.clone(),
             libraries: ready.interpreter.library_paths.clone(),
             snippet: workspace.snippet(),
             root: place.root.clone(),
+            confinement: confinement.clone(),
             own: Vec::new(),
             sources: HashMap::new(),
             last: Instant::now(),
@@ -123,12 +125,9 @@ impl Watcher {
     }
 
     fn text(&mut self, file: &str, line: u32) -> String {
-        let snippet = self.snippet.clone();
+        let (confinement, snippet) = (&self.confinement, &self.snippet);
         let source = self.sources.entry(file.to_owned()).or_insert_with(|| {
-            let path = if file == SNIPPET { snippet } else { file.into() };
-            let small = path.metadata().is_ok_and(|data| data.len() <= LARGEST_SOURCE);
-            let bytes = if small { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
-            Source::new(String::from_utf8_lossy(&bytes).into_owned())
+            confinement.source(file, snippet).unwrap_or_else(|| Source::new(String::new()))
         });
         let text = LineNo::new(line).and_then(|line| source.line(line));
         text.unwrap_or_default().trim().to_owned()

@@ -2,23 +2,27 @@
 //!
 //! Entry point: [`Recorder::record`]. Reading order: `request` (what is asked for),
 //! `record` (the story), `workspace` (the run's private directory), `outcome` (what became
-//! of it), `error` (why there is no profile), `prove` (a second run in which
+//! of it), `error` (why there is no profile), `guard` and `confine` (what programs may do), `prove` (a second run in which
 //! all allocations are recorded); `import` (profiles that were recorded elsewhere).
 
+mod confine;
 mod counting;
 mod error;
 mod floor;
+mod guard;
 mod import;
 mod interim;
 mod outcome;
 mod prove;
 mod record;
 mod request;
+mod secrets;
 mod setup;
 mod stacks;
 mod workspace;
 
 pub use error::{Ran, RecordError};
+pub use guard::Guard;
 pub use import::{ImportError, import, import_file};
 pub use prove::Proving;
 pub use record::{Event, Recorder, Settings, user_cache_dir};

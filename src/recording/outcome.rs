@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
 use super::import::MAX_DOCUMENT_BYTES;
@@ -9,12 +10,12 @@ use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::stacks;
-use super::workspace::{SNIPPET, Workspace};
+use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
     Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program,
-    ProgramKind, Reporting, RunInfo, Seconds, Source, Status, Witness, signal_name,
+    ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::Seen;
 use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
@@ -34,6 +35,7 @@ pub(super) struct Conclusion {
     pub(super) state: LaunchState,
     pub(super) started_at: SystemTime,
     pub(super) load: Option<f64>,
+    pub(super) confinement: Confinement,
     pub(super) warnings: Vec<String>,
 }
 
@@ -45,16 +47,16 @@ pub(super) fn conclude(
     if conclusion.finished.ended_by == EndedBy::Cancel {
         return Err(RecordError::Cancelled);
     }
+    if let Some(refused) = conclusion.confinement.refused(&conclusion.finished) {
+        return Err(refused);
+    }
     let ran = Box::new(conclusion.ran(workspace));
     let path = workspace.profile();
-    let document = match path.metadata() {
-        Ok(found) if found.len() > MAX_DOCUMENT_BYTES => {
-            let source = ParseError::NotAProfile("it is larger than 256 MiB");
-            return Err(RecordError::InvalidProfile { source, ran });
-        }
-        Ok(_) => std::fs::read(&path).ok(),
-        Err(_) => None,
-    };
+    if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
+        let source = ParseError::NotAProfile("it is larger than 256 MiB");
+        return Err(RecordError::InvalidProfile { source, ran });
+    }
+    let document = workspace::read(&path, MAX_DOCUMENT_BYTES);
     let calls = stacks::calls(&conclusion, seen, workspace);
     match document.as_deref().map(parse) {
         Some(Ok(mut parsed)) => {
@@ -99,6 +101,7 @@ impl Conclusion {
             outcome: self.outcome(),
             seconds: self.state.program_seconds(),
             exception: self.state.exception.clone(),
+            refused: self.confinement.remark(self.state.exception.as_deref()),
             stdout: output(&self.finished.stdout, workspace),
             stderr: output(&self.finished.stderr, workspace),
         }
@@ -233,6 +236,7 @@ impl Conclusion {
                 )
             }),
         );
+        warnings.extend(ran.refused.clone());
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
         if let Target::Snippet(_) = self.request.target {
@@ -241,7 +245,7 @@ impl Conclusion {
         let measure = &self.request.measure;
         let whole = calls.as_ref().filter(|_| seen.trouble.is_none());
         let timed_by = whole.map_or(Witness::Scalene, |calls| {
-            let mut source = |path: &str| source(path, workspace);
+            let mut source = |path: &str| self.confinement.source(path, &workspace.snippet());
             analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
         warnings.extend(self.more_warnings(&parsed));
@@ -409,17 +413,6 @@ impl Conclusion {
         }
         warnings
     }
-}
-
-/// Largest file whose text is read for a profile.
-const LARGEST_SOURCE: u64 = 10 * 1024 * 1024;
-
-/// The text of a file that Scalene does not list.
-fn source(path: &str, workspace: &Workspace) -> Option<Source> {
-    let path = if path == SNIPPET { workspace.snippet() } else { path.into() };
-    let size = path.metadata().ok()?.len();
-    let bytes = (size <= LARGEST_SOURCE).then(|| std::fs::read(&path).ok()).flatten()?;
-    Some(Source::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The path with `..` and symlinks resolved, where the file exists.

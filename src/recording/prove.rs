@@ -3,18 +3,21 @@
 //! It runs under the project's own interpreter, not an overlay's: memray comes in by a folder that
 //! is on the import path for a moment only. Children and forks of the program are not followed.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::confine::Confinement;
 use super::error::RecordError;
-use super::import::read_bounded;
+use super::import::MAX_DOCUMENT_BYTES;
 use super::outcome::real_path;
 use super::record::{self, Event, Place, Recorder};
 use super::request::{MOST_DISK, RunRequest, Target};
-use super::workspace::{SNIPPET, Workspace};
+use super::secrets;
+use super::workspace::{self, SNIPPET, Workspace};
 use crate::process::{self, Controls, EndedBy, Exit, Finished, Limits, Spec, Tick};
 use crate::profile::{AllocationProof, Profile, Seconds, signal_name};
 use crate::python::{self, Interpreter, OverlayError};
@@ -62,19 +65,23 @@ impl Recorder {
     ) -> Result<Profile, RecordError> {
         let request = &proving.request;
         let place = self.place(request)?;
+        let guard = &self.settings.guard;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let (packages, refused) = self.memray(&found, controls, on_event).await?;
 
         let mut workspace = Workspace::create()?;
+        let confinement = Confinement::new(guard, request, &place, &[&found], &workspace, controls)
+            .await?
+            .with_read(packages.clone());
         workspace.write("launch.py", tracker::launcher(LAUNCHER).as_bytes())?;
         workspace.write("read.py", tracker::READER.as_bytes())?;
         let launch = record::launch_request(request, &place, &workspace)?;
         let tracker = TrackRequest {
             packages,
             refused,
-            capture: workspace.path("capture.bin"),
-            document: workspace.path("proof.json"),
+            capture: workspace.output("capture.bin"),
+            document: workspace.output("proof.json"),
         };
         let paths = (tracker.capture.clone(), tracker.document.clone(), tracker.packages.clone());
         workspace.write_request(&Request { launch, tracker })?;
@@ -85,7 +92,9 @@ impl Recorder {
             return Err(not_tracked("no time was left to run the program again"));
         }
         on_event(Event::Starting);
-        let spec = spec(request, &place, &found, &workspace);
+        let mut spec = spec(request, &place, &found, &workspace);
+        spec.env_remove = secrets::withheld(request, &guard.pass_env);
+        let spec = confinement.dress(spec, false);
         let limits = Limits {
             timeout: Some(limit),
             grace: GRACE,
@@ -99,15 +108,22 @@ impl Recorder {
         if matches!(finished.ended_by, EndedBy::Cancel | EndedBy::Stop) {
             return Err(RecordError::Cancelled);
         }
+        if let Some(refused) = confinement.refused(&finished) {
+            return Err(refused);
+        }
         let state = workspace.read_state();
         let (capture, document, packages) = paths;
         if !document.exists() && capture.exists() {
             let script = workspace.path("read.py");
             let args = [&script, packages.as_deref().unwrap_or(Path::new("")), &capture, &document];
-            read_capture(&found, args.map(Into::into).to_vec(), proving.deadline, controls).await?;
+            let args = ["-I", "-B"].map(Into::into).into_iter().chain(args.map(Into::into));
+            // The file comes from the program: it is read as confined as the program was.
+            let spec = confinement.dress(reader(&found, args.collect()), false);
+            read_capture(&spec, proving.deadline, controls).await?;
         }
-        let read = tokio::task::spawn_blocking(move || read_bounded(&document)).await;
-        let json = read.ok().and_then(Result::ok).ok_or_else(|| why_nothing(&finished, &state))?;
+        let read = move || workspace::read(&document, MAX_DOCUMENT_BYTES);
+        let read = tokio::task::spawn_blocking(read).await;
+        let json = read.ok().flatten().ok_or_else(|| why_nothing(&finished, &state))?;
         let names = names(request, &place, &found, &workspace);
         let mut proof = tracker::read(&json, &names).map_err(|error| {
             not_tracked(format!("the tracker's file is not readable ({error})"))
@@ -169,18 +185,19 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
     }
 }
 
+fn reader(python: &Interpreter, args: Vec<OsString>) -> Spec {
+    Spec { program: python.executable.clone(), args, ..Spec::default() }
+}
+
 /// Has memray's file read by the interpreter that wrote it.
 async fn read_capture(
-    python: &Interpreter,
-    script: Vec<std::ffi::OsString>,
+    spec: &Spec,
     deadline: Instant,
     controls: &Controls,
 ) -> Result<(), RecordError> {
-    let args = ["-I", "-B"].map(Into::into).into_iter().chain(script).collect();
-    let spec = Spec { program: python.executable.clone(), args, ..Spec::default() };
     let left = deadline.saturating_duration_since(Instant::now()).max(LEAST);
     let limits = Limits { timeout: Some(left), ..Limits::default() };
-    let finished = process::run(&spec, limits, controls, &mut |_| {}).await?;
+    let finished = process::run(spec, limits, controls, &mut |_| {}).await?;
     match (finished.ended_by, finished.exit) {
         (EndedBy::Itself, Exit::Code(0)) => Ok(()),
         (EndedBy::Cancel | EndedBy::Stop, _) => Err(RecordError::Cancelled),

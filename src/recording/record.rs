@@ -6,11 +6,14 @@ use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
 
+use super::confine::Confinement;
 use super::counting::CountingPass;
 use super::error::RecordError;
+use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
-use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, find_script};
+use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script};
+use super::secrets;
 use super::setup::{self, Ready};
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
@@ -31,6 +34,8 @@ pub struct Settings {
     pub cache_dir: PathBuf,
     /// Whether Scalene may be installed into an overlay.
     pub allow_install: bool,
+    /// What callers may ask for.
+    pub guard: Guard,
 }
 
 impl Default for Settings {
@@ -39,7 +44,7 @@ impl Default for Settings {
     fn default() -> Self {
         let cache_dir =
             user_cache_dir().unwrap_or_else(|| std::env::temp_dir().join("scalene-mcp"));
-        Self { python: None, cache_dir, allow_install: true }
+        Self { python: None, cache_dir, allow_install: true, guard: Guard::default() }
     }
 }
 
@@ -81,6 +86,11 @@ pub(super) struct Place {
 }
 
 impl Recorder {
+    /// What callers may ask for.
+    pub fn guard(&self) -> &Guard {
+        &self.settings.guard
+    }
+
     /// A recorder that looks for interpreters in the environment of this process.
     pub fn new(settings: Settings) -> Self {
         Self { settings, env: python::Env::current() }
@@ -99,17 +109,34 @@ impl Recorder {
         on_event: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Profile, RecordError> {
         request.check()?;
+        let guard = &self.settings.guard;
+        guard.mode(request)?;
         let place = self.place(request)?;
+        guard.writable(request)?;
+        guard.python(request, &place.cwd)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let ready = setup::equip(self, found, controls, on_event).await?;
 
         let mut workspace = Workspace::create()?;
-        let mut warnings = Vec::new();
+        let confinement =
+            Confinement::new(guard, request, &place, &ready.both(), &workspace, controls).await?;
+        let hidden = secrets::withheld(request, &guard.pass_env);
+        let mut warnings: Vec<String> = secrets::warning(&hidden).into_iter().collect();
         let options = options(request, &place, &ready, &workspace, &mut warnings);
         prepare(request, &place, &ready, &options, &workspace)?;
-        let counting = CountingPass::new(request, &place, &ready, &options.scope, &workspace)?;
-        let spec = spec(request, &place, &ready, &options, &workspace);
+        let counting = CountingPass::new(
+            request,
+            &place,
+            &ready,
+            &options.scope,
+            &workspace,
+            &confinement,
+            &hidden,
+        )?;
+        let mut spec = spec(request, &place, &ready, &options, &workspace);
+        spec.env_remove = hidden;
+        let spec = confinement.dress(spec, options.memory);
         let limits = Limits {
             timeout: Some(request.timeout),
             grace: GRACE,
@@ -121,7 +148,7 @@ impl Recorder {
 
         on_event(Event::Starting);
         let (mut sampler, launcher) = (None, workspace.launcher());
-        let mut watcher = Watcher::new(&options, &ready, &place, &workspace);
+        let mut watcher = Watcher::new(&options, &ready, &place, &workspace, &confinement);
         let mut on_tick = |tick: Tick| {
             let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
             let seen = watcher.look(sampler.get_or_insert_with(start));
@@ -136,7 +163,7 @@ impl Recorder {
 
         let conclusion = Conclusion {
             id,
-            request: request.clone(),
+            request: RunRequest { sandbox: confinement.mode(), ..request.clone() },
             place,
             ready,
             options,
@@ -144,6 +171,7 @@ impl Recorder {
             state: workspace.read_state(),
             started_at,
             load,
+            confinement,
             warnings,
         };
         let conclude = move || {
@@ -220,14 +248,26 @@ impl Recorder {
         }
         let asked = asked.map(|cwd| cwd.canonicalize().unwrap_or(cwd));
         let home = self.env.home();
+        let guard = &self.settings.guard;
+        if let Some(cwd) = &asked {
+            guard.admit("cwd", cwd)?;
+        }
         let Target::Script(typed) = &request.target else {
-            let cwd = asked.unwrap_or(own);
+            let own = guard
+                .admit("cwd", &own)
+                .map_or_else(|_| guard.roots.first().cloned(), |_| Some(own));
+            let cwd = asked.or(own).unwrap_or_else(|| PathBuf::from("/"));
             let root = python::project_root(&cwd, &cwd, home);
             return Ok(Place { cwd, script: None, root });
         };
         let from = asked.as_deref().unwrap_or(&own);
-        let script = find_script(typed, from)
-            .or_else(|error| if asked.is_some() { find_script(typed, &own) } else { Err(error) })?;
+        let find = |from: &Path| {
+            // Before it is looked for: what is outside need not be told from what is missing.
+            guard.admit("script_path", &from.join(expand_home(typed)))?;
+            find_script(typed, from)
+        };
+        let script =
+            find(from).or_else(|error| if asked.is_some() { find(&own) } else { Err(error) })?;
         let near = script.real.parent().unwrap_or(Path::new("/"));
         // A server started by a desktop program runs in `/` or the home folder: no place for
         // a program that opens files of its project.
@@ -235,7 +275,9 @@ impl Recorder {
             Some(own.as_path()) != home && own.parent().is_some() && near.starts_with(&own);
         let cwd = asked.or(own_fits.then_some(own));
         let root = python::project_root(near, cwd.as_deref().unwrap_or(near), home);
+        // The root of a project may lie above the folders that the server may use.
         let cwd = cwd.unwrap_or_else(|| root.clone());
+        let cwd = if guard.admit("cwd", &cwd).is_ok() { cwd } else { near.to_owned() };
         Ok(Place { cwd, script: Some(script), root })
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::error::RecordError;
+use crate::sandbox::Mode;
 
 /// Bytes that a run may take on the disk below its temporary directory.
 pub(super) const MOST_DISK: u64 = 4 << 30;
@@ -99,6 +100,10 @@ pub struct RunRequest {
     pub stdin: Option<String>,
     /// Time limit for the program.
     pub timeout: Duration,
+    /// How far it is confined; absent takes the server's default.
+    pub sandbox: Option<Mode>,
+    /// Paths that a confined program may write besides its private directory.
+    pub writable: Vec<PathBuf>,
     /// Largest resident size of all its processes together, MiB (2^20 bytes); absent means no limit. A program that
     /// goes over it is stopped as at the time limit.
     pub max_memory_mb: Option<u64>,
@@ -118,6 +123,8 @@ impl RunRequest {
             env: Vec::new(),
             stdin: None,
             timeout: Duration::from_secs(seconds),
+            sandbox: None,
+            writable: Vec::new(),
             max_memory_mb: None,
             measure: Measure::default(),
         }
@@ -145,6 +152,8 @@ impl RunRequest {
             changed("stdin", json!(self.stdin), self.stdin.is_some()),
             changed("max_memory_mb", json!(self.max_memory_mb), self.max_memory_mb.is_some()),
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
+            changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
+            changed("writable", json!(self.writable), !self.writable.is_empty()),
             measured!(cpu),
             measured!(memory),
             measured!(gpu),
@@ -283,7 +292,7 @@ pub(super) fn find_script(typed: &str, cwd: &Path) -> Result<Script, RecordError
     Ok(Script { absolute, real })
 }
 
-fn expand_home(typed: &str) -> PathBuf {
+pub(super) fn expand_home(typed: &str) -> PathBuf {
     match (typed.strip_prefix("~/"), etcetera::home_dir()) {
         (Some(below), Ok(home)) => home.join(below),
         _ => PathBuf::from(typed),

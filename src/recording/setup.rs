@@ -20,6 +20,11 @@ pub(super) struct Ready {
 }
 
 impl Ready {
+    /// The interpreter, and the project's below an overlay.
+    pub(super) fn both(&self) -> Vec<&Interpreter> {
+        std::iter::once(&self.interpreter).chain(&self.project).collect()
+    }
+
     pub(super) fn install(&self) -> ScaleneInstall<'_> {
         let (package_dir, preload_library) = match &self.interpreter.scalene {
             Scalene::Found { package_dir, preload_library, .. } => {

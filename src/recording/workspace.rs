@@ -1,6 +1,8 @@
 //! The private directory of a run, and everything in it.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -14,11 +16,16 @@ pub(super) const SNIPPET: &str = "<snippet>";
 /// it, and their paths end at about 100 bytes.
 const LONGEST_TMP: usize = 32;
 
+/// Largest state that is read.
+const MAX_STATE_BYTES: u64 = 16 << 20;
 /// Where the paths begin of what Scalene's allocator leaves outside the private directory when its process is
 /// killed: files named after the process, one of them 256 MiB long.
 pub(super) const PID_FILES: &str = "/tmp/scalene-";
 
 /// A directory that holds all files of a run and goes with it.
+///
+/// What the program writes lies in two folders of it, `t` (its `TMPDIR`) and `o`, so that a confined
+/// program can be kept from the rest: the launcher and its requests are used again.
 #[derive(Debug)]
 pub(super) struct Workspace {
     dir: TempDir,
@@ -32,7 +39,9 @@ impl Workspace {
         let failed = |source| RecordError::Workspace { dir: base.clone(), source };
         let dir = tempfile::Builder::new().prefix("scm-").tempdir_in(&base).map_err(failed)?;
         let workspace = Self { dir, hold: None };
-        std::fs::create_dir(workspace.tmp()).map_err(failed)?;
+        for folder in workspace.written() {
+            std::fs::create_dir(folder).map_err(failed)?;
+        }
         workspace.write("launch.py", LAUNCHER.as_bytes())?;
         Ok(workspace)
     }
@@ -61,7 +70,7 @@ impl Workspace {
     }
 
     pub(super) fn state(&self) -> PathBuf {
-        self.dir.path().join("state.json")
+        self.output("state.json")
     }
 
     /// What the launcher makes when the program's own code begins.
@@ -70,7 +79,17 @@ impl Workspace {
     }
 
     pub(super) fn profile(&self) -> PathBuf {
-        self.dir.path().join("profile.json")
+        self.output("profile.json")
+    }
+
+    /// A file that the run writes, by its name.
+    pub(super) fn output(&self, name: &str) -> PathBuf {
+        self.dir.path().join("o").join(name)
+    }
+
+    /// The folders that the program writes to.
+    pub(super) fn written(&self) -> [PathBuf; 2] {
+        [self.tmp(), self.dir.path().join("o")]
     }
 
     /// A file or folder of the run by its name.
@@ -106,11 +125,33 @@ impl Workspace {
 
     /// What the launcher reported; nothing, if it reported nothing.
     pub(super) fn read_state(&self) -> LaunchState {
-        std::fs::read(self.state())
-            .ok()
+        read(&self.state(), MAX_STATE_BYTES)
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default()
     }
+}
+
+/// A file that a program left, and its size. What is no file is not followed and not waited for: a
+/// program may leave a link or a pipe in its place.
+pub(super) fn regular(path: &Path) -> Option<(File, u64)> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    }
+    let file = options.open(path).ok()?;
+    let found = file.metadata().ok()?;
+    found.is_file().then_some((file, found.len()))
+}
+
+/// The bytes of a file that a program left, unless there are more than `most`.
+pub(super) fn read(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let (file, size) = regular(path)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(most)).ok()?);
+    file.take(most + 1).read_to_end(&mut bytes).ok()?;
+    (bytes.len() as u64 <= most).then_some(bytes)
 }
 
 fn base_dir() -> PathBuf {

@@ -56,6 +56,13 @@ pub(super) fn exists(pid: u32) -> bool {
     state(&format!("/proc/{pid}/stat")).is_some_and(|state| state != b'Z' && state != b'X')
 }
 
+/// Whether a process is still this program, on its way to another: just forked, or confining itself.
+/// To look for an interpreter in it takes long and finds none.
+pub(super) fn is_on_its_way(pid: u32) -> bool {
+    let own = fs::read_link("/proc/self/exe");
+    own.is_ok_and(|own| fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == own))
+}
+
 /// The letter after the name, which is in brackets and may itself hold brackets.
 fn state(path: &str) -> Option<u8> {
     let text = fs::read(path).ok()?;

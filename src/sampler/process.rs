@@ -114,9 +114,13 @@ impl Watched {
         };
         let started = Instant::now();
         loop {
-            let why = match PythonSpy::new(pid, &config) {
-                Ok(spy) => return Ok(spy),
-                Err(why) => format!("{why:#}"),
+            let why = if system::is_on_its_way(self.pid) {
+                "the program did not start".to_owned()
+            } else {
+                match PythonSpy::new(pid, &config) {
+                    Ok(spy) => return Ok(spy),
+                    Err(why) => format!("{why:#}"),
+                }
             };
             if self.shared.stopping() || !system::exists(self.pid) {
                 return Err(None);

@@ -5,7 +5,7 @@
 //! launcher takes all of it away again before the program runs.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::options::RecordOptions;
 use super::version::Adapter;
@@ -57,6 +57,14 @@ pub fn environment(
         );
     }
     variables
+}
+
+/// Files that Scalene's allocator opens when it is loaded, each without the process id at its end.
+/// They are in `/tmp`, whatever `TMPDIR` says.
+pub fn allocator_files() -> Vec<PathBuf> {
+    let kinds = ["malloc", "memcpy"].iter();
+    let each = kinds.flat_map(|kind| ["init", "lock", "signal"].map(|part| (kind, part)));
+    each.map(|(kind, part)| PathBuf::from(format!("/tmp/scalene-{kind}-{part}"))).collect()
 }
 
 fn before(first: &OsStr, rest: Option<OsString>) -> OsString {

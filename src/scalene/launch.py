@@ -681,6 +681,27 @@ def tame_modules(captured, private_random):
                 names["random"] = private_random
 
 
+def keep_allocator_files():
+    """Scalene unlinks the files of its allocator as soon as they are open.  In a sandbox it may not,
+    and whoever made them removes them."""
+    def tolerant(real):
+        def remove(path, *args, **kw):
+            try:
+                return real(path, *args, **kw)
+            except PermissionError:
+                return None
+        return remove
+
+    try:
+        from scalene import scalene_mapfile
+    except ImportError:
+        return
+    own = ModuleType("os")
+    own.__dict__.update(vars(os))
+    own.unlink, own.remove = tolerant(os.unlink), tolerant(os.remove)
+    scalene_mapfile.os = own
+
+
 def keep_timers_for_main(cls):
     """Starts Scalene's helper threads with its timer signals blocked.  The system gives such a
     signal to any thread, and Python before 3.12 does not look at it for long when it is not the
@@ -705,6 +726,7 @@ def install(st, program, request, env0):
     """Imports Scalene and hooks it.  Returns its main function."""
     import random
     import scalene
+    keep_allocator_files()
     from scalene import scalene_config, scalene_profiler
     Scalene = scalene_profiler.Scalene
     st.data["scalene_version"] = getattr(scalene_config, "scalene_version", None)

@@ -22,7 +22,7 @@ mod spread;
 mod version;
 
 pub use convert::Parsed;
-pub use environ::{ScaleneInstall, environment};
+pub use environ::{ScaleneInstall, allocator_files, environment};
 pub use launcher::{
     HIDDEN_FILE, LAUNCHER, LaunchError, LaunchFloor, LaunchMode, LaunchPhase, LaunchRequest,
     LaunchState,

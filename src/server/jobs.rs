@@ -15,7 +15,7 @@ use super::progress::Progress;
 use crate::answer::{amount, count};
 use crate::process::{Controls, Tick};
 use crate::profile::{Interim, Profile, ProfileId};
-use crate::recording::{Event, Proving, RecordError, Recorder, RunRequest};
+use crate::recording::{Event, Guard, Proving, RecordError, Recorder, RunRequest};
 use crate::store::Store;
 
 /// Failed runs whose reason is kept for a later call.
@@ -144,6 +144,11 @@ impl Jobs {
             tasks: TaskTracker::new(),
             known: Mutex::default(),
         }
+    }
+
+    /// What callers may ask for.
+    pub(super) fn guard(&self) -> &Guard {
+        self.recorder.guard()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

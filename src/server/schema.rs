@@ -39,7 +39,8 @@ fn clean(value: &mut Value) {
     match value {
         Value::Object(object) => {
             object.remove("format");
-            if object.get("default").is_some_and(Value::is_null) {
+            // Absent and empty mean the same.
+            if object.get("default").is_some_and(is_empty) {
                 object.remove("default");
             }
             without_null(object);
@@ -47,6 +48,16 @@ fn clean(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(clean),
         _ => {}
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
     }
 }
 

@@ -9,7 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["library"],
     &["doctor", "answer", "recording"],
     &["analysis", "store", "scalene", "python", "sampler", "tracker"],
-    &["process", "profile"],
+    &["process", "profile", "sandbox"],
 ];
 /// Uses within a layer that are meant: doctor tries a recording and rounds like an answer.
 const SIDEWAYS: &[(&str, &str)] = &[("doctor", "recording"), ("doctor", "answer")];

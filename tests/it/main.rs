@@ -59,6 +59,9 @@ mod properties;
 mod protocol;
 /// The rules behind findings, against recorded programs and any source.
 mod rules;
+/// What confined programs cannot do.
+#[cfg(target_os = "linux")]
+mod sandbox;
 /// What all tests share.
 mod support;
 /// Large writes of programs that run without Python's buffer.

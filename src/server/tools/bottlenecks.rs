@@ -14,7 +14,7 @@ pub(super) struct Bottlenecks;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, its beginning, `latest` or `previous`.
+    /// Id, `latest` or `previous`.
     profile_id: String,
     /// Bottlenecks to return.
     #[serde(default = "default_limit")]

@@ -16,7 +16,7 @@ pub(super) struct CallPaths;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, its beginning, `latest` or `previous`.
+    /// Id, `latest` or `previous`.
     profile_id: String,
     /// Look from this function: qualified name, or its last part.
     function: Option<String>,

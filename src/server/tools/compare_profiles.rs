@@ -14,9 +14,9 @@ pub(super) struct CompareProfiles;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Baseline: id of a profile or its beginning, `latest` or `previous`.
+    /// Baseline: id, `latest` or `previous`.
     profile_id1: String,
-    /// Candidate, named in the same way.
+    /// Candidate: the same.
     profile_id2: String,
     /// Relative change that is let pass, 0 to 10: 0.05 is 5 %.
     #[serde(default = "default_tolerance")]
@@ -31,9 +31,9 @@ const fn default_tolerance() -> f64 {
 impl ToolSpec for CompareProfiles {
     const NAME: &'static str = "compare_profiles";
     const TITLE: &'static str = "Compare two profiles";
-    const DESCRIPTION: &'static str = "Says what got slower and what got faster from one profile to another: wall \
-        time, peak memory, functions matched by name and their lines by a diff of the sources. A change counts beyond \
-        the tolerance and beyond the sampling error of both. Each profile is one run, so repeat runs for small changes.";
+    const DESCRIPTION: &'static str = "Says what got slower and faster between two profiles: wall time, peak \
+        memory, functions by name and lines by a diff of the sources. A change counts beyond the tolerance and the \
+        sampling error.";
 
     type Params = Params;
     type Output = ComparisonAnswer;

@@ -15,7 +15,7 @@ pub(super) struct CpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, its beginning, `latest` or `previous`.
+    /// Id, `latest` or `previous`.
     profile_id: String,
     /// Lines to return.
     #[serde(default = "default_limit")]

@@ -16,11 +16,11 @@ pub(super) struct FileDetails;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, its beginning, `latest` or `previous`.
+    /// Id, `latest` or `previous`.
     profile_id: String,
-    /// File as other answers name it, its absolute path, or the end of its path.
+    /// File as other answers name it, or the end of its path.
     file_path: String,
-    /// First line to show; without a range the lines that matter are chosen.
+    /// First line to show; absent: lines that matter.
     #[schemars(range(min = 1))]
     start_line: Option<u32>,
     /// Last line to show.

@@ -14,7 +14,7 @@ pub(super) struct GetProfile;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, its beginning, `latest` or `previous`.
+    /// Id, `latest` or `previous`.
     profile_id: String,
     /// Seconds to wait for a run that is not finished.
     #[serde(default = "run::default_wait_sec")]

@@ -36,12 +36,14 @@ impl ToolSpec for LoadProfile {
     type Output = ProfileAnswer;
 
     async fn call(server: &Server, params: Params, _: Call) -> Result<ProfileAnswer, ToolError> {
+        let path = server.jobs.guard().admit("path", Path::new(&params.path));
+        let path = path.map_err(|error| ToolError::from(&error))?;
         let id = server.store.draw_id(|id| server.jobs.get(id).is_some());
         // Up to 256 MiB to read: not on a thread that serves others.
         let store = Arc::clone(&server.store);
         let read = move || -> Result<_, ImportError> {
             fault::at(Self::NAME);
-            let profile = store.insert(import_file(Path::new(&params.path), id)?);
+            let profile = store.insert(import_file(&path, id)?);
             Ok(ProfileAnswer::new(&profile))
         };
         Ok(aside(Self::NAME, read).await??)

@@ -26,7 +26,7 @@ enum Confidence {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, its beginning, `latest` or `previous`.
+    /// Id, `latest` or `previous`.
     profile_id: String,
     /// Least confidence of a line that is listed.
     #[serde(default)]

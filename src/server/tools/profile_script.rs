@@ -18,23 +18,23 @@ pub(super) struct ProfileScript;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Python file, relative to `cwd` or absolute; or `-m package.module`.
+    /// Python file, or `-m package.module`.
     script_path: String,
     /// Arguments, delivered as they are.
     args: Option<Vec<String>>,
-    /// Report CPU time: Python, native, system.
+    /// Report CPU time.
     #[serde(default = "run::yes")]
     cpu: bool,
     /// Profile memory; doubles the run time.
     #[serde(default = "run::yes")]
     memory: bool,
-    /// Profile the GPU (NVIDIA, Apple).
+    /// Profile the GPU.
     #[serde(default)]
     gpu: bool,
     /// Report the heaviest call paths.
     #[serde(default)]
     stacks: bool,
-    /// Leave insignificant lines out of answers.
+    /// Leave out insignificant lines.
     #[serde(default)]
     reduced_profile: bool,
     /// Only files whose path contains one of these, comma separated.
@@ -46,7 +46,7 @@ pub(super) struct Params {
     /// Seconds between CPU samples, 0.0001 to 10.
     #[serde(default = "run::default_sampling_rate")]
     cpu_sampling_rate: f64,
-    /// Smallest percent of time of a listed line.
+    /// Least percent of time of a listed line.
     #[serde(default = "run::default_cpu_percent_threshold")]
     cpu_percent_threshold: f64,
     /// Fewest bytes allocated by a listed line.
@@ -58,7 +58,7 @@ pub(super) struct Params {
     /// Measure CPU time only, not waiting.
     #[serde(default)]
     use_virtual_time: bool,
-    /// Seconds until it is stopped, its profile kept.
+    /// Seconds until it is stopped; its profile is kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
     /// MiB of all its processes at which it is stopped.
@@ -67,15 +67,20 @@ pub(super) struct Params {
     python: Option<String>,
     /// Working directory.
     cwd: Option<String>,
-    /// Environment variables.
+    /// Its environment variables.
     #[serde(default)]
     env: BTreeMap<String, String>,
     /// Text for stdin.
     stdin: Option<String>,
-    /// Seconds until it answers with a handle (clients give up at 60).
+    /// Confine the program: off, writes or strict.
+    sandbox: Option<String>,
+    /// Paths that a confined program may write.
+    #[serde(default)]
+    writable: Vec<String>,
+    /// Seconds until it answers `running`.
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
-    /// Bytes between allocation samples; default: Scalene's.
+    /// Bytes between allocation samples.
     allocation_sampling_window: Option<u64>,
     /// Profile libraries too.
     #[serde(default)]
@@ -83,7 +88,7 @@ pub(super) struct Params {
     /// Count calls in one more run.
     #[serde(default)]
     count_calls: bool,
-    /// Tell await time apart; default: before Python 3.12.
+    /// Tell await time apart.
     async_profile: Option<bool>,
 }
 
@@ -139,6 +144,8 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         cwd: params.cwd,
         env: params.env,
         stdin: params.stdin,
+        sandbox: params.sandbox,
+        writable: params.writable,
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
     };

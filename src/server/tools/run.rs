@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
 use crate::recording::RunRequest;
+use crate::sandbox::Mode;
 use crate::server::Server;
 use crate::server::error::ToolError;
 use crate::server::jobs::{Job, Phase};
@@ -41,6 +42,8 @@ pub(super) struct Surroundings {
     pub(super) cwd: Option<String>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) stdin: Option<String>,
+    pub(super) sandbox: Option<String>,
+    pub(super) writable: Vec<String>,
     pub(super) timeout: f64,
     pub(super) max_memory_mb: Option<u64>,
 }
@@ -51,10 +54,18 @@ impl Surroundings {
         request.cwd = self.cwd.map(PathBuf::from);
         request.env = self.env.into_iter().collect();
         request.stdin = self.stdin;
+        request.sandbox = self.sandbox.map(|word| mode(&word)).transpose()?;
+        request.writable = self.writable.into_iter().map(PathBuf::from).collect();
         request.timeout = seconds("timeout", self.timeout)?;
         request.max_memory_mb = self.max_memory_mb;
         Ok(())
     }
+}
+
+fn mode(word: &str) -> Result<Mode, ToolError> {
+    word.parse().map_err(|problem: String| {
+        ToolError::invalid_argument(format!("sandbox: {problem}"), "correct it or leave it out")
+    })
 }
 
 pub(super) fn seconds(name: &str, value: f64) -> Result<Duration, ToolError> {
