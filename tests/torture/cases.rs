@@ -33,14 +33,14 @@ const fn case(name: &'static str, ways: &'static [(Way, &'static str)]) -> Case 
     Case { name, python: "", times: 1, memory: false, max_memory_mb: None, ways }
 }
 
-const fn with_memory(case: Case) -> Case {
-    Case { memory: true, ..case }
+const fn with_memory(case: &Case) -> Case {
+    Case { memory: true, ..*case }
 }
 
 /// All of them.
 pub(crate) const CASES: &[Case] = &[
     case("loop", ENDLESS),
-    with_memory(case("loop", ENDLESS)),
+    with_memory(&case("loop", ENDLESS)),
     case("in_c", STUBBORN),
     case("regex", ENDLESS),
     case("sleep", ENDLESS),
@@ -57,7 +57,7 @@ pub(crate) const CASES: &[Case] = &[
             (Killed, NONE),
         ],
     ),
-    with_memory(case("daemon", &[(Itself, "complete: exit 0"), (Killed, NONE)])),
+    with_memory(&case("daemon", &[(Itself, "complete: exit 0"), (Killed, NONE)])),
     case("pool_fork", ENDLESS),
     case("pool_spawn", ENDLESS),
     Case { times: 50, python: "3.12", ..case("pool_short", &[(Itself, "complete: exit 0")]) },
@@ -72,7 +72,7 @@ pub(crate) const CASES: &[Case] = &[
             &[(Itself, "partial: stopped at the memory limit"), (Cancelled, NONE), (Killed, NONE)],
         )
     },
-    with_memory(Case {
+    with_memory(&Case {
         max_memory_mb: Some(800),
         ..case("eats", &[(Itself, "partial: stopped at the memory limit")])
     }),
