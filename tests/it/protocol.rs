@@ -144,7 +144,8 @@ async fn every_tool_says_what_it_is_and_does() {
         let description = tool["description"].as_str().unwrap();
         assert!((80..=600).contains(&description.len()), "{name}: {} bytes", description.len());
         assert!(!description.contains("  "), "{name}: {description}");
-        let again = ["get_memory_hotspots", "get_memory_leaks"];
+        // The first two may run a program again, the last ends one.
+        let again = ["get_memory_hotspots", "get_memory_leaks", "stop_profile"];
         let runs_code = name.starts_with("profile_") || again.contains(&name);
         let hints =
             ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"].map(|hint| {
@@ -226,6 +227,7 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         ("profile_script", script, default),
         ("profile_code", json!({"code": busy(0.4), "memory": false, "stacks": true}), default),
         ("get_profile", json!({"profile_id": "previous"}), default),
+        ("stop_profile", json!({"profile_id": "previous"}), default),
         ("list_profiles", json!({}), default),
         ("get_cpu_hotspots", json!({"profile_id": "previous"}), default),
         ("get_memory_hotspots", json!({"profile_id": "previous"}), default),
