@@ -40,11 +40,17 @@ pub struct FloorInfo {
     /// Number of collections, by generation from the youngest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gc_collections: Option<Vec<u64>>,
+    /// Wall seconds of one run without any profiler, from the start of the process to its end (`plain_run`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plain_elapsed_sec: Option<f64>,
+    /// The same of the profiled run, with Scalene's start and the writing of its profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profiled_elapsed_sec: Option<f64>,
 }
 
 impl FloorInfo {
     /// The floor of a profile that has one.
-    pub(super) fn of(profile: &Profile) -> Option<Self> {
+    pub fn of(profile: &Profile) -> Option<Self> {
         let floor: &Floor = profile.floor.as_ref()?;
         let least = floor.imports.as_ref().map_or(0.0, |all| all.total.get() * NAMED_PART);
         let modules = floor.imports.iter().flat_map(|imports| &imports.modules);
@@ -61,11 +67,13 @@ impl FloorInfo {
                 .collect(),
             gc_sec: floor.collections.as_ref().map(|found| found.total.rounded()),
             gc_collections: floor.collections.as_ref().map(|found| found.by_generation.clone()),
+            plain_elapsed_sec: floor.plain.map(|run| run.plain.rounded()),
+            profiled_elapsed_sec: floor.plain.map(|run| run.profiled.rounded()),
         })
     }
 
     /// One line.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let start = self.start_sec.map(|seconds| format!("start {} s", amount(seconds)));
         let imports = self.imports_sec.map(|seconds| {
             let named: Vec<_> = { self.imports.iter() }
@@ -88,7 +96,20 @@ impl FloorInfo {
         });
         let stays = (!stays.is_empty())
             .then(|| format!("{} stay whichever hot line is changed", stays.join(", ")));
-        let all: Vec<_> = [stays, collected, scalene].into_iter().flatten().collect();
+        let plain =
+            self.plain_elapsed_sec.zip(self.profiled_elapsed_sec).map(|(plain, profiled)| {
+                let times = if plain > 0.0 {
+                    format!(", {} times as long", amount(profiled / plain))
+                } else {
+                    String::new()
+                };
+                format!(
+                    "without a profiler {} s from start to end, profiled {} s{times}",
+                    amount(plain),
+                    amount(profiled)
+                )
+            });
+        let all: Vec<_> = [stays, collected, scalene, plain].into_iter().flatten().collect();
         if all.is_empty() { String::new() } else { format!("Floor: {}\n", all.join("; ")) }
     }
 }

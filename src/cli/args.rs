@@ -189,6 +189,10 @@ pub(super) struct ProfileOptions {
     #[arg(long, conflicts_with = "json")]
     pub(super) count_calls: bool,
 
+    /// Run the program once more, without any profiler, and report how long that takes
+    #[arg(long, conflicts_with = "json")]
+    pub(super) plain_run: bool,
+
     /// Profile libraries too
     #[arg(long)]
     pub(super) profile_all: bool,

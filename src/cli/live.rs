@@ -31,6 +31,7 @@ impl Live {
             }
             Event::Reading => "reading the profile".to_owned(),
             Event::Counting => "counting calls in one more run".to_owned(),
+            Event::Plain => "timing one more run, without a profiler".to_owned(),
         };
         if self.terminal {
             eprint!("\r\x1b[2K{text}");

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::args::ProfileOptions;
 use super::live::Live;
-use crate::answer::{Answer, BottlenecksAnswer, FunctionsAnswer, ProfileAnswer};
+use crate::answer::{Answer, BottlenecksAnswer, FloorInfo, FunctionsAnswer, ProfileAnswer};
 use crate::profile::ProfileId;
 use crate::recording::{RecordError, Recorder, RunRequest, Settings, Target};
 
 pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> ExitCode {
-    let (json, counted) = (options.json, options.count_calls);
+    let (json, counted, plain) = (options.json, options.count_calls, options.plain_run);
     // On the command line `--python` speaks of this very program.
     let python = settings.python.take();
     let request = match request(options, python.map(|(python, _)| python)) {
@@ -25,11 +25,12 @@ pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> Exit
     let id = ProfileId::draw(|_| false);
     let recorded = recorder.record(id, &request, &controls, &mut |event| live.show(&event)).await;
     live.clear();
-    let (answer, bottlenecks, functions) = match recorded {
+    let (answer, bottlenecks, functions, floor) = match recorded {
         Ok(profile) => (
             ProfileAnswer::new(&profile),
             BottlenecksAnswer::new(&profile, BottlenecksAnswer::DEFAULT_LIMIT),
             counted.then(|| FunctionsAnswer::new(&profile, FunctionsAnswer::DEFAULT_LIMIT)),
+            plain.then(|| FloorInfo::of(&profile)).flatten(),
         ),
         Err(error) => return super::fail(&error),
     };
@@ -47,6 +48,9 @@ pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> Exit
         if bottlenecks.total > 0 {
             let (next, warnings) = (Vec::new(), Vec::new());
             print!("\n{}", BottlenecksAnswer { warnings, next, ..bottlenecks }.text());
+        }
+        if let Some(floor) = floor {
+            print!("\n{}", floor.text());
         }
         if let Some(functions) = functions {
             print!("\n{}", FunctionsAnswer { next: Vec::new(), ..functions }.text());
@@ -76,6 +80,7 @@ fn request(options: ProfileOptions, python: Option<String>) -> Result<RunRequest
     measure.gpu = options.gpu;
     measure.stacks = options.stacks;
     measure.count_calls = options.count_calls;
+    measure.plain_run = options.plain_run;
     measure.profile_all = options.profile_all;
     measure.profile_only = options.profile_only;
     measure.profile_exclude = options.profile_exclude;

@@ -14,6 +14,18 @@ pub struct Floor {
     pub imports: Option<Imports>,
     /// Collections of Python's garbage collector.
     pub collections: Option<Collections>,
+    /// One more run without any profiler, when it was asked for.
+    pub plain: Option<PlainRun>,
+}
+
+/// What profiling costs: the program with and without, each one run, each from the start of its process to
+/// its end.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlainRun {
+    /// Wall time without a profiler.
+    pub plain: Seconds,
+    /// Wall time under Scalene, with its start and the writing of the profile.
+    pub profiled: Seconds,
 }
 
 /// Time in imports of modules that were not loaded yet.

@@ -26,7 +26,7 @@ pub use call_tree::{
     NativePart, Sampling,
 };
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, NativeFunction, Source};
-pub use floor::{Collections, Floor, Imports};
+pub use floor::{Collections, Floor, Imports, PlainRun};
 pub use ids::{LineNo, ProfileId};
 pub use interim::{Interim, InterimLine};
 pub use memo::Memo;

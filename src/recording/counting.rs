@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::confine::Confinement;
 use super::error::RecordError;
-use super::record::{self, Event, Place};
+use super::plain;
+use super::record::{Event, Place};
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::workspace::{self, SNIPPET, Workspace};
@@ -17,7 +18,7 @@ use crate::process::{self, Controls, EndedBy, Exit, Finished, Limits, Spec};
 use crate::profile::{
     CallCount, CallCounts, CountedFunction, DistinctArguments, Outcome, Profile, signal_name,
 };
-use crate::scalene::{LaunchMode, Scope};
+use crate::scalene::Scope;
 
 /// Python calls it by itself when it finds it on `PYTHONPATH`.
 const COUNTER: &str = include_str!("count.py");
@@ -86,7 +87,8 @@ impl CountingPass {
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let snippet = matches!(request.target, Target::Snippet(_)).then(|| workspace.snippet());
         let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
-        let mut spec = spec(request, place, ready, workspace, &dir);
+        let mut spec = plain::spec(request, place, ready, workspace, &dir);
+        plain::add_to_path(&mut spec, request, &dir);
         spec.env_remove = hidden.to_vec();
         Ok(Some(Self {
             // The profiled run could not write there; this one writes its counts.
@@ -243,55 +245,4 @@ fn remarks(finished: &Finished, expected: i32, blind: bool) -> Vec<String> {
         );
     }
     remarks
-}
-
-/// The program as plain Python runs it, with the counter on its path.
-fn spec(
-    request: &RunRequest,
-    place: &Place,
-    ready: &Ready,
-    workspace: &Workspace,
-    dir: &Path,
-) -> Spec {
-    let interpreter = ready.project.as_ref().unwrap_or(&ready.interpreter);
-    let (mode, target) = record::launch_target(request, place, workspace);
-    let mut args: Vec<OsString> = match mode {
-        LaunchMode::Module => vec!["-m".into(), target.into()],
-        // What looks like an option of Python is named by its whole path.
-        LaunchMode::Script if target.starts_with('-') => vec![place.cwd.join(target).into()],
-        LaunchMode::Script => vec![target.into()],
-    };
-    args.extend(request.args.iter().map(Into::into));
-    let given = |name: &str| request.env.iter().find(|(key, _)| key == name).map(|(_, v)| v.into());
-    let inherited = |name: &str| given(name).or_else(|| std::env::var_os(name));
-    let mut env: Vec<(OsString, OsString)> =
-        request.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    for name in ["TMPDIR", "TEMP", "TMP"] {
-        if given(name).is_none() {
-            env.push((name.into(), dir.join("t").into()));
-        }
-    }
-    if inherited("PYTHONDONTWRITEBYTECODE").is_none() {
-        env.push(("PYTHONDONTWRITEBYTECODE".into(), "1".into()));
-    }
-    if interpreter.free_threaded && inherited("PYTHON_GIL").is_none() {
-        env.push(("PYTHON_GIL".into(), "1".into()));
-    }
-    let mut path = dir.as_os_str().to_owned();
-    if let Some(rest) = inherited("PYTHONPATH").filter(|rest| !rest.is_empty()) {
-        path.push(if cfg!(windows) { ";" } else { ":" });
-        path.push(rest);
-    }
-    env.push(("PYTHONPATH".into(), path));
-    Spec {
-        program: interpreter.executable.clone(),
-        args,
-        cwd: Some(place.cwd.clone()),
-        env,
-        env_remove: Vec::new(),
-        stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
-        folder: Some(workspace.root()),
-        pid_files: None,
-        begun: None,
-    }
 }

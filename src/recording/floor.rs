@@ -29,5 +29,6 @@ pub(super) fn floor(state: &LaunchState, spawned: SystemTime) -> Option<Floor> {
             .and_then(|(launched, started)| between(launched, started)),
         imports,
         collections,
+        plain: None,
     })
 }

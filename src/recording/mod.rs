@@ -13,6 +13,7 @@ mod guard;
 mod import;
 mod interim;
 mod outcome;
+mod plain;
 mod prove;
 mod record;
 mod request;

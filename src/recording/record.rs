@@ -12,6 +12,7 @@ use super::error::RecordError;
 use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
+use super::plain::PlainPass;
 use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script};
 use super::secrets;
 use super::setup::{self, Ready};
@@ -68,6 +69,8 @@ pub enum Event {
     Reading,
     /// The program runs once more, and its calls are counted.
     Counting,
+    /// The program runs once more, without a profiler.
+    Plain,
 }
 
 /// Runs programs under Scalene.
@@ -134,6 +137,7 @@ impl Recorder {
             &confinement,
             &hidden,
         )?;
+        let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
         let mut spec = spec(request, &place, &ready, &options, &workspace);
         spec.env_remove = hidden;
         let spec = confinement.dress(spec, options.memory);
@@ -161,6 +165,7 @@ impl Recorder {
         workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
 
+        let profiled = finished.wall;
         let conclusion = Conclusion {
             id,
             request: RunRequest { sandbox: confinement.mode(), ..request.clone() },
@@ -187,6 +192,9 @@ impl Recorder {
         let mut profile = profile?;
         if let Some(counting) = counting {
             counting.run(&mut profile, controls, on_event).await?;
+        }
+        if let Some(plain) = plain {
+            plain.run(&mut profile, profiled, controls, on_event).await?;
         }
         Ok(profile)
     }

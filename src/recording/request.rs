@@ -58,6 +58,8 @@ pub struct Measure {
     pub allocation_sampling_window: Option<u64>,
     /// Run the program once more, without Scalene, and count calls.
     pub count_calls: bool,
+    /// Time one more run of the program, without any profiler.
+    pub plain_run: bool,
 }
 
 impl Default for Measure {
@@ -79,6 +81,7 @@ impl Default for Measure {
             use_virtual_time: false,
             allocation_sampling_window: None,
             count_calls: false,
+            plain_run: false,
         }
     }
 }
@@ -170,6 +173,7 @@ impl RunRequest {
             measured!(use_virtual_time),
             measured!(allocation_sampling_window),
             measured!(count_calls),
+            measured!(plain_run),
         ]
         .into_iter()
         .flatten()

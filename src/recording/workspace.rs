@@ -75,7 +75,9 @@ impl Workspace {
 
     /// What the launcher makes when the program's own code begins.
     pub(super) fn begun(&self) -> PathBuf {
-        self.dir.path().join("state.json.begun")
+        let mut path = self.state().into_os_string();
+        path.push(".begun");
+        path.into()
     }
 
     pub(super) fn profile(&self) -> PathBuf {

@@ -34,8 +34,8 @@ pub(super) enum Phase {
     Running(Option<Tick>, Option<Arc<Interim>>),
     /// The profile is being read.
     Reading,
-    /// The program runs once more, and its calls are counted.
-    Counting,
+    /// The program runs once more, to this end.
+    Again(&'static str),
     /// It is over.
     Done(Result<Arc<Profile>, Arc<RecordError>>),
     /// The task that ran it died; a bug.
@@ -58,7 +58,8 @@ impl Phase {
                 Self::Running(tick, Some(Arc::new(interim)))
             }
             Event::Reading => Self::Reading,
-            Event::Counting => Self::Counting,
+            Event::Counting => Self::Again("counting calls"),
+            Event::Plain => Self::Again("timing it without a profiler"),
         }
     }
 
@@ -71,7 +72,7 @@ impl Phase {
                 format!("running for {} s", amount(tick.elapsed.as_secs_f64()))
             }
             Self::Reading => "reading the profile".to_owned(),
-            Self::Counting => "counting calls in one more run".to_owned(),
+            Self::Again(why) => format!("{why} in one more run"),
             Self::Done(_) | Self::Lost => "finished".to_owned(),
         }
     }

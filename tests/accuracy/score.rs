@@ -5,7 +5,7 @@ use scalene_mcp::analysis::{self, stats};
 use scalene_mcp::profile::{Percent, Profile};
 
 use crate::programs::{Claim, Program};
-use crate::witnesses::{Outlines, Place, Witness, ranked, times};
+use crate::witnesses::{Outlines, Place, Time, Witness, ranked, times};
 
 /// What is asked of a witness.
 pub(crate) const QUESTIONS: [&str; 4] = ["function", "line", "line in 3", "wait"];
@@ -98,7 +98,11 @@ impl Score {
             let ranking = ranked(&times, |time| time.of(program.all_time));
             let mut waits = ranked(&times, |time| time.waiting);
             if witness == Witness::Product {
-                // A wait for another thread has no time of its own: answers list it beside that thread.
+                // A wait for another thread has no time of its own: answers list it beside that thread, with the
+                // part of the run for which it lasted; so the others are parts of the run here, too.
+                let sum = |key: &dyn Fn(&Time) -> f64| times.values().map(key).sum::<f64>();
+                let part = sum(&|time| time.waiting) / sum(&|time| time.of(true));
+                waits.iter_mut().for_each(|(_, share)| *share *= part);
                 waits.extend(crowded(profile));
                 waits.sort_by(|a, b| b.1.total_cmp(&a.1));
             }

@@ -51,6 +51,8 @@ mod overlay;
 /// Bugs in one call, made on purpose.
 #[cfg(debug_assertions)]
 mod panics;
+/// One more run without a profiler.
+mod plain_run;
 /// Profiling real programs through the server: figures against ground truth.
 mod profiling;
 /// Hostile documents and profiles of any size.

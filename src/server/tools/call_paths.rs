@@ -25,7 +25,7 @@ pub(super) struct Params {
     /// Line in `file_path`.
     #[schemars(range(min = 1))]
     line: Option<u32>,
-    /// Default: callers of a function or line, callees of the run.
+    /// Default: callers; of the whole run callees.
     direction: Option<Direction>,
     /// Steps to follow.
     #[serde(default = "default_depth")]

@@ -18,7 +18,7 @@ pub(super) struct Params {
     profile_id1: String,
     /// Candidate: the same.
     profile_id2: String,
-    /// Relative change that is let pass, 0 to 10: 0.05 is 5 %.
+    /// Relative change let pass: 0.05 is 5 %.
     #[serde(default = "default_tolerance")]
     #[schemars(range(min = 0.0, max = 10.0))]
     tolerance: f64,

@@ -26,7 +26,7 @@ pub(super) struct Params {
     /// Last line to show.
     #[schemars(range(min = 1))]
     end_line: Option<u32>,
-    /// Most lines to return; `next` holds the call for the rest.
+    /// Most lines to return.
     #[schemars(range(min = 1, max = 150))]
     limit: Option<u32>,
 }

@@ -30,8 +30,7 @@ impl ToolSpec for GpuHotspots {
     const NAME: &'static str = "get_gpu_hotspots";
     const TITLE: &'static str = "Lines by GPU time";
     const DESCRIPTION: &'static str = "Ranks the lines of a profile by GPU time, with the GPU's load and memory while \
-        each ran. Needs a profile made with gpu=true on a machine with an NVIDIA, Apple or Neuron device; otherwise it \
-        says that nothing is known of the GPU.";
+        each ran. Needs a profile made with gpu=true on a machine with an NVIDIA, Apple or Neuron device.";
 
     type Params = Params;
     type Output = GpuHotspotsAnswer;

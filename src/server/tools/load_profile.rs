@@ -27,8 +27,7 @@ impl ToolSpec for LoadProfile {
     const NAME: &'static str = "load_profile";
     const TITLE: &'static str = "Load a recorded profile";
     const DESCRIPTION: &'static str = "Reads a JSON profile that Scalene wrote elsewhere (CI, another machine) and \
-        stores it for the analysis tools and for comparison. Nothing is run. Answers as profile_script, without \
-        output and environment.";
+        stores it for the analysis tools and for comparison. Nothing is run.";
 
     const WAITS: bool = true;
 

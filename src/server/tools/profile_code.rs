@@ -55,8 +55,8 @@ pub(super) struct Params {
     env: BTreeMap<String, String>,
     /// Text for stdin.
     stdin: Option<String>,
-    /// Confine the program: off, writes or strict.
-    sandbox: Option<String>,
+    /// Confine the program.
+    sandbox: Option<run::Sandbox>,
     /// Paths that a confined program may write.
     #[serde(default)]
     writable: Vec<String>,
@@ -71,6 +71,9 @@ pub(super) struct Params {
     /// Count calls in one more run.
     #[serde(default)]
     count_calls: bool,
+    /// Time one more run without profiler.
+    #[serde(default)]
+    plain_run: bool,
     /// Tell await time apart.
     async_profile: Option<bool>,
 }
@@ -110,6 +113,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         malloc_threshold: params.malloc_threshold,
         allocation_sampling_window: params.allocation_sampling_window,
         count_calls: params.count_calls,
+        plain_run: params.plain_run,
         ..Measure::default()
     };
     let surroundings = Surroundings {

@@ -37,10 +37,10 @@ pub(super) struct Params {
     /// Leave out insignificant lines.
     #[serde(default)]
     reduced_profile: bool,
-    /// Only files whose path contains one of these, comma separated.
+    /// Only files whose path has one of these, by comma.
     #[serde(default)]
     profile_only: String,
-    /// Not files whose path contains one of these.
+    /// No files whose path has one of these.
     #[serde(default)]
     profile_exclude: String,
     /// Seconds between CPU samples, 0.0001 to 10.
@@ -72,8 +72,8 @@ pub(super) struct Params {
     env: BTreeMap<String, String>,
     /// Text for stdin.
     stdin: Option<String>,
-    /// Confine the program: off, writes or strict.
-    sandbox: Option<String>,
+    /// Confine the program.
+    sandbox: Option<run::Sandbox>,
     /// Paths that a confined program may write.
     #[serde(default)]
     writable: Vec<String>,
@@ -88,6 +88,9 @@ pub(super) struct Params {
     /// Count calls in one more run.
     #[serde(default)]
     count_calls: bool,
+    /// Time one more run without profiler.
+    #[serde(default)]
+    plain_run: bool,
     /// Tell await time apart.
     async_profile: Option<bool>,
 }
@@ -138,6 +141,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         use_virtual_time: params.use_virtual_time,
         allocation_sampling_window: params.allocation_sampling_window,
         count_calls: params.count_calls,
+        plain_run: params.plain_run,
     };
     let surroundings = Surroundings {
         python: params.python,

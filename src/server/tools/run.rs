@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
 use crate::recording::RunRequest;
@@ -36,13 +39,32 @@ pub(super) const fn yes() -> bool {
     true
 }
 
+/// How far a program is confined, as both tools take it.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Sandbox {
+    Off,
+    Writes,
+    Strict,
+}
+
+impl Sandbox {
+    fn mode(self) -> Mode {
+        match self {
+            Self::Off => Mode::Off,
+            Self::Writes => Mode::Writes,
+            Self::Strict => Mode::Strict,
+        }
+    }
+}
+
 /// The program's surroundings, as both tools take them.
 pub(super) struct Surroundings {
     pub(super) python: Option<String>,
     pub(super) cwd: Option<String>,
     pub(super) env: BTreeMap<String, String>,
     pub(super) stdin: Option<String>,
-    pub(super) sandbox: Option<String>,
+    pub(super) sandbox: Option<Sandbox>,
     pub(super) writable: Vec<String>,
     pub(super) timeout: f64,
     pub(super) max_memory_mb: Option<u64>,
@@ -54,18 +76,12 @@ impl Surroundings {
         request.cwd = self.cwd.map(PathBuf::from);
         request.env = self.env.into_iter().collect();
         request.stdin = self.stdin;
-        request.sandbox = self.sandbox.map(|word| mode(&word)).transpose()?;
+        request.sandbox = self.sandbox.map(Sandbox::mode);
         request.writable = self.writable.into_iter().map(PathBuf::from).collect();
         request.timeout = seconds("timeout", self.timeout)?;
         request.max_memory_mb = self.max_memory_mb;
         Ok(())
     }
-}
-
-fn mode(word: &str) -> Result<Mode, ToolError> {
-    word.parse().map_err(|problem: String| {
-        ToolError::invalid_argument(format!("sandbox: {problem}"), "correct it or leave it out")
-    })
 }
 
 pub(super) fn seconds(name: &str, value: f64) -> Result<Duration, ToolError> {
