@@ -6,6 +6,7 @@
 //! not known. All of memory, copies and the GPU is Scalene's. Its own shares are kept beside the
 //! result ([`Line::scalene`]). `docs/accuracy.md` has the reasons.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
 use super::thresholds::{AGREEING_POINTS, HELPERS, KNOWN_CODE, RECONCILE_SAMPLES, WITNESS_FAILED};
@@ -87,14 +88,15 @@ pub fn reconcile(
     let (memory, gpu) =
         (has(files, |line| line.memory.is_some()), has(files, |line| line.gpu.is_some()));
     let whole = native_part(files.iter().flat_map(|file| &file.lines));
+    let undivided = Cell::new(0.0);
     for file in std::mem::take(files) {
         let own = times.remove(file.path.as_str()).unwrap_or_default();
-        files.push(timed(file, &own, scale, whole));
+        files.push(timed(file, &own, scale, whole, &undivided));
     }
     for (path, own) in times {
         let text = source(path).unwrap_or_default();
         let file = FileProfile::new(path.to_owned(), text, Vec::new(), Percent::ZERO);
-        files.push(timed(file, &own, scale, whole));
+        files.push(timed(file, &own, scale, whole, &undivided));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     for file in files.iter_mut() {
@@ -111,7 +113,7 @@ pub fn reconcile(
             line.gpu.get_or_insert_with(LineGpu::default);
         }
     }
-    Witness::Stacks { scalene_samples }
+    Witness::Stacks { scalene_samples, undivided: scale.share(undivided.get()) }
 }
 
 fn has(files: &[FileProfile], of: impl Fn(&Line) -> bool) -> bool {
@@ -150,12 +152,14 @@ impl Scale {
     }
 }
 
-/// The file with the times of the stacks.
+/// The file with the times of the stacks. Running seconds of which nothing says whether they are Python or native are
+/// added to `undivided`.
 fn timed(
     mut file: FileProfile,
     times: &BTreeMap<LineNo, Seconds>,
     scale: Scale,
     whole: Option<f64>,
+    undivided: &Cell<f64>,
 ) -> FileProfile {
     let of_file = native_part(&file.lines).or(whole);
     let mut by_function: HashMap<Option<usize>, Vec<&Line>> = HashMap::new();
@@ -170,11 +174,15 @@ fn timed(
             native_part(lines.iter().copied())
         };
         let measured = times.get(&number).and_then(Seconds::native);
-        measured.or(own).or_else(function).or(of_file).unwrap_or(0.0)
+        measured.or(own).or_else(function).or(of_file)
     };
     let cpu = |number: LineNo| {
         let Seconds { running, waiting, .. } = times.get(&number).copied().unwrap_or_default();
-        let native = running * native(number);
+        let part = native(number);
+        if part.is_none() {
+            undivided.set(undivided.get() + running);
+        }
+        let native = running * part.unwrap_or(0.0);
         LineCpu {
             python: scale.share(running - native),
             native: scale.share(native),

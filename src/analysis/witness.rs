@@ -34,7 +34,7 @@ pub fn second_opinion(
     line: &Line,
     basis: CpuBasis,
 ) -> Option<(Percent, Agreement)> {
-    let Witness::Stacks { scalene_samples } = profile.timed_by else { return None };
+    let Witness::Stacks { scalene_samples, .. } = profile.timed_by else { return None };
     let scalene = |line: &Line| line.scalene.as_ref().map_or(Percent::ZERO, |cpu| basis.share(cpu));
     // What Scalene says is a share of the time that it saw.
     let (own, other) = (basis.share(&line.cpu), scalene(line));

@@ -15,8 +15,9 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
         Confidence::Unknown => vec![unlisted(profile)],
     };
     doubts.extend(analysis::contradiction(profile).map(|found| contradicted(profile, &found)));
-    if profile.timed_by != Witness::Scalene {
+    if let Witness::Stacks { undivided, .. } = profile.timed_by {
         doubts.extend(profilers(profile));
+        doubts.extend(not_divided(undivided));
         return doubts;
     }
     doubts.extend(waiting(profile));
@@ -28,6 +29,19 @@ pub(super) fn of_times(profile: &Profile) -> Vec<String> {
         );
     }
     doubts
+}
+
+/// Share of the time, in percent, from which it matters how it divides.
+const DIVIDED: f64 = 1.0;
+
+fn not_divided(undivided: Percent) -> Option<String> {
+    (undivided.get() >= DIVIDED).then(|| {
+        format!(
+            "of {} % of the time it is not known whether it is Python or native (no machine code was seen, and Scalene \
+             has no samples there): it is counted as Python",
+            amount(undivided.rounded())
+        )
+    })
 }
 
 /// Where Scalene alone would have misled.

@@ -36,7 +36,7 @@ pub struct Program {
 }
 
 /// Who says which lines take the time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Witness {
     /// Scalene alone.
     #[default]
@@ -45,6 +45,9 @@ pub enum Witness {
     Stacks {
         /// Samples behind Scalene's own figures, when their number is known.
         scalene_samples: Option<u64>,
+        /// Share of the time of which nothing says how it divides into Python and native: it is counted as
+        /// Python.
+        undivided: Percent,
     },
 }
 

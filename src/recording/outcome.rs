@@ -370,6 +370,20 @@ impl Conclusion {
         vec![error]
     }
 
+    /// A bug of the interpreter that worker processes meet when they are profiled: what they send are buffers.
+    fn known_crash(&self) -> Option<String> {
+        const SEGV: i32 = 11;
+        let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
+        let version = project.version.to_string();
+        let affected = ["3.12.0", "3.12.1"].contains(&version.as_str());
+        (affected && self.finished.exit == Exit::Signal(SEGV)).then(|| {
+            format!(
+                "Python {version} may crash when it collects buffers of BytesIO, which multiprocessing uses \
+                 (python/cpython#111049, mended in 3.12.2)"
+            )
+        })
+    }
+
     fn more_warnings(&self, parsed: &Parsed) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.request.measure.gpu && parsed.gpu.is_none() {
@@ -403,6 +417,7 @@ impl Conclusion {
                     .to_owned(),
             );
         }
+        warnings.extend(self.known_crash());
         if self.finished.forced {
             warnings.push("the program did not end when asked and was killed".to_owned());
         }

@@ -166,7 +166,7 @@ fn stacks_say_which_lines_take_the_time() {
     let calls = sampled(&file, &[(10, 1.8), (blamed, 0.1), (4, 0.1)], 200);
     let witness = reconciled(&mut profile, calls);
     assert!(
-        matches!(witness, Witness::Stacks { scalene_samples: Some(n) } if n > 30),
+        matches!(witness, Witness::Stacks { scalene_samples: Some(n), .. } if n > 30),
         "{witness:?}"
     );
     let spots = analysis::cpu_hotspots(&profile, CpuBasis::WithSystem);
