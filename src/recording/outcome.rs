@@ -17,7 +17,7 @@ use crate::profile::{
     Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program,
     ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
-use crate::sampler::Seen;
+use crate::sampler::{Sampler, Seen};
 use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
@@ -39,7 +39,24 @@ pub(super) struct Conclusion {
     pub(super) warnings: Vec<String>,
 }
 
-pub(super) fn conclude(
+/// Concludes on a thread where that holds nobody up; the run's folder comes back with what became of it.
+pub(super) async fn concluded(
+    conclusion: Conclusion,
+    sampler: Option<Sampler>,
+    workspace: Workspace,
+) -> Result<(Result<Profile, RecordError>, Workspace), RecordError> {
+    let conclude = move || {
+        let seen = sampler.map(Sampler::finish).unwrap_or_default();
+        (conclude(conclusion, &seen, &workspace), workspace)
+    };
+    tokio::task::spawn_blocking(conclude).await.map_err(|error| match error.try_into_panic() {
+        // The caller's to tell: it is no cancellation.
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => RecordError::Cancelled,
+    })
+}
+
+fn conclude(
     conclusion: Conclusion,
     seen: &Seen,
     workspace: &Workspace,

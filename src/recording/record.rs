@@ -179,16 +179,7 @@ impl Recorder {
             confinement,
             warnings,
         };
-        let conclude = move || {
-            let seen = sampler.map(Sampler::finish).unwrap_or_default();
-            (outcome::conclude(conclusion, &seen, &workspace), workspace)
-        };
-        let concluded = tokio::task::spawn_blocking(conclude).await;
-        let (profile, _workspace) = concluded.map_err(|error| match error.try_into_panic() {
-            // The caller's to tell: it is no cancellation.
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => RecordError::Cancelled,
-        })?;
+        let (profile, _workspace) = outcome::concluded(conclusion, sampler, workspace).await?;
         let mut profile = profile?;
         if let Some(counting) = counting {
             counting.run(&mut profile, controls, on_event).await?;
