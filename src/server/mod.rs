@@ -17,7 +17,7 @@ mod stdio;
 mod tools;
 mod transport;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +32,8 @@ pub use stdio::serve;
 pub(crate) struct Server {
     store: Arc<Store>,
     jobs: Arc<Jobs>,
-    tools: Arc<tools::Registry>,
+    /// Made beside the first exchange of messages: its schemas take longer than all the rest of the start.
+    tools: Arc<LazyLock<tools::Registry>>,
 }
 
 impl Server {
@@ -40,6 +41,9 @@ impl Server {
         let store = Arc::new(Store::new(Bounds::default()));
         let recorder = Recorder::new(settings);
         let jobs = Jobs::new(recorder, Arc::clone(&store), shutdown);
-        Self { store, jobs: Arc::new(jobs), tools: Arc::new(tools::Registry::new()) }
+        let tools = Arc::new(LazyLock::new(tools::Registry::new as fn() -> tools::Registry));
+        let early = Arc::clone(&tools);
+        std::thread::spawn(move || _ = LazyLock::force(&early));
+        Self { store, jobs: Arc::new(jobs), tools }
     }
 }

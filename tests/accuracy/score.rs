@@ -102,7 +102,9 @@ impl Score {
                 // part of the run for which it lasted; so the others are parts of the run here, too.
                 let sum = |key: &dyn Fn(&Time) -> f64| times.values().map(key).sum::<f64>();
                 let part = sum(&|time| time.waiting) / sum(&|time| time.of(true));
-                waits.iter_mut().for_each(|(_, share)| *share *= part);
+                for (_, share) in &mut waits {
+                    *share *= part;
+                }
                 waits.extend(crowded(profile));
                 waits.sort_by(|a, b| b.1.total_cmp(&a.1));
             }
