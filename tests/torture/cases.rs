@@ -60,7 +60,6 @@ pub(crate) const CASES: &[Case] = &[
     with_memory(&case("daemon", &[(Itself, "complete: exit 0"), (Killed, NONE)])),
     case("pool_fork", ENDLESS),
     case("pool_spawn", ENDLESS),
-    Case { times: 50, python: "3.12", ..case("pool_short", &[(Itself, "complete: exit 0")]) },
     case("pool_short", &[(Itself, "complete: exit 0")]),
     case("threads", ENDLESS),
     case("sub_python", ENDLESS),
@@ -91,4 +90,17 @@ pub(crate) const CASES: &[Case] = &[
         &[(Itself, "complete: exit 0|partial: stopped"), (Timeout, "complete: exit 0|partial")],
     ),
     case("shadowed", &[(Itself, "complete: exit 0")]),
+    // CPython 3.12.0 and 3.12.1 crash when they collect what multiprocessing sends (python/cpython#111049); a
+    // worker that dies of it leaves its pool waiting, without a profiler too.
+    Case {
+        times: 50,
+        python: "3.12",
+        ..case(
+            "pool_short",
+            &[(
+                Itself,
+                "complete: exit 0|partial: killed by SIGSEGV|partial: stopped at the time limit",
+            )],
+        )
+    },
 ];
