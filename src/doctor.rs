@@ -9,6 +9,7 @@ use crate::answer::amount;
 use crate::process::Controls;
 use crate::profile::{Profile, ProfileId, Witness};
 use crate::recording::{RecordError, Recorder, RunRequest, Target};
+use crate::sandbox::Mode;
 
 /// How a check went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -59,6 +60,7 @@ impl Check {
 const CPU: &str = "CPU profile";
 const STACKS: &str = "stacks";
 const MEMORY: &str = "memory profile";
+const SANDBOX: &str = "sandbox";
 
 /// Busy for about a second, with all of it in one function.
 const CPU_PROGRAM: &str = "\
@@ -97,7 +99,7 @@ pub async fn examine(
         Ok(found) => found,
         Err(error) => {
             add(Check::failed("Python", &error));
-            for name in ["Scalene", CPU, MEMORY] {
+            for name in ["Scalene", CPU, MEMORY, SANDBOX] {
                 add(Check::skipped(name, "there is no Python to try it with"));
             }
             return checks;
@@ -117,27 +119,33 @@ pub async fn examine(
         }
         Err(error) => {
             add(Check::failed("Scalene", &error));
-            for name in [CPU, MEMORY] {
+            for name in [CPU, MEMORY, SANDBOX] {
                 add(Check::skipped(name, "there is no Scalene to try it with"));
             }
             return checks;
         }
     }
-    let run = async |program: &str, memory: bool| {
+    let run = async |program: &str, memory: bool, sandbox: Option<Mode>| {
         let mut request = RunRequest::new(Target::Snippet(program.to_owned()));
         request.python.clone_from(&python);
         request.cwd = Some(near.to_owned());
         request.timeout = Duration::from_secs(30);
         request.measure.memory = memory;
+        request.sandbox = sandbox;
         recorder.record(ProfileId::draw(|_| false), &request, controls, &mut |_| {}).await
     };
-    match run(CPU_PROGRAM, false).await {
+    match run(CPU_PROGRAM, false, None).await {
         Ok(profile) => [cpu(&profile), stacks(&profile)].into_iter().for_each(&mut add),
         Err(error) => add(Check::failed(CPU, &error)),
     }
-    add(run(MEMORY_PROGRAM, true)
+    add(run(MEMORY_PROGRAM, true, None)
         .await
         .map_or_else(|error| Check::failed(MEMORY, &error), |p| memory(&p)));
+    // Nothing needs it unless it is asked for, so that its lack is no failure.
+    add(match run(CPU_PROGRAM, false, Some(Mode::Strict)).await {
+        Ok(_) => Check::ok(SANDBOX, "a program was profiled under `strict`".to_owned()),
+        Err(error) => Check { detail: error.to_string(), ..Check::skipped(SANDBOX, "") },
+    });
     checks
 }
 
