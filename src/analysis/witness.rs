@@ -35,6 +35,10 @@ pub fn second_opinion(
     basis: CpuBasis,
 ) -> Option<(Percent, Agreement)> {
     let Witness::Stacks { scalene_samples, .. } = profile.timed_by else { return None };
+    // Scalene saw nothing at all: that is no opinion.
+    if scalene_samples == Some(0) {
+        return None;
+    }
     let scalene = |line: &Line| line.scalene.as_ref().map_or(Percent::ZERO, |cpu| basis.share(cpu));
     // What Scalene says is a share of the time that it saw.
     let (own, other) = (basis.share(&line.cpu), scalene(line));

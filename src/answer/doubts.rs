@@ -59,10 +59,11 @@ fn contradicted(profile: &Profile, found: &Contradiction<'_>) -> String {
 fn profilers(profile: &Profile) -> Option<String> {
     let sampling = &profile.calls.as_ref()?.sampling;
     let part = Percent::of_whole(sampling.profiler, sampling.profiler + sampling.attributed)?;
+    let less = if profile.measured.memory { "memory=false, or " } else { "" };
     (part.get() >= HIGH_SHARE.value).then(|| {
         format!(
             "Scalene's own work took about {part} % of the run: seconds, which are shares of the whole, are too long by \
-             as much; memory=false, or a larger cpu_sampling_rate, makes it less"
+             as much, and shares are less certain than their intervals say; {less}a larger cpu_sampling_rate makes it less"
         )
     })
 }

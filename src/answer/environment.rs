@@ -27,6 +27,9 @@ pub struct EnvironmentInfo {
     /// One-minute load average when the run began.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<f64>,
+    /// How the program was confined, if it was: `writes` or `strict`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sandbox: Option<String>,
     /// Directory that paths in answers are relative to.
     pub project_root: String,
     /// Working directory of the program.
@@ -46,6 +49,7 @@ impl EnvironmentInfo {
             platform: environment.platform.clone(),
             cores: environment.cores,
             load: environment.load.map(round_for_display),
+            sandbox: environment.sandbox.map(str::to_owned),
             project_root: run.project_root.display().to_string(),
             cwd: run.cwd.display().to_string(),
         })
@@ -54,8 +58,10 @@ impl EnvironmentInfo {
     pub(super) fn text(&self) -> String {
         let cores = self.cores.map_or_else(String::new, |cores| format!(", {cores} cores"));
         let load = self.load.map_or_else(String::new, |load| format!(", load {}", amount(load)));
+        let sandbox =
+            self.sandbox.as_ref().map_or_else(String::new, |mode| format!(", sandbox {mode}"));
         format!(
-            "Environment: Python {} ({}, from {}), Scalene {} ({}), {}{cores}{load}; cwd {}, paths relative to {}\n",
+            "Environment: Python {} ({}, from {}), Scalene {} ({}), {}{cores}{load}{sandbox}; cwd {}, paths relative to {}\n",
             self.python_version,
             self.python,
             self.python_source,

@@ -15,7 +15,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
@@ -28,6 +28,10 @@ use super::table::{self, Entry};
 
 /// Largest order that is accepted.
 const LARGEST_ORDER: u32 = 64 << 20;
+/// In the command line of the process that removes what others leave in shared memory.
+const TRACKER: &[u8] = b"multiprocessing.resource_tracker";
+/// Time for it to do so.
+const TRACKERS_WITHIN: Duration = Duration::from_secs(1);
 /// Time for killed processes to go.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often descendants are looked for where they get lost when their parents end.
@@ -226,8 +230,28 @@ impl Keeper {
         }
     }
 
+    /// Ends all but those that Python starts to remove what other processes leave in shared memory, and gives
+    /// these a moment: they do so when the last of the others is gone.
+    fn end_all_but_trackers(&self) {
+        let is_tracker = |pid: &u32| {
+            let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            command.windows(TRACKER.len()).any(|part| part == TRACKER)
+        };
+        let trackers: HashSet<u32> = self.alive().into_iter().filter(is_tracker).collect();
+        if trackers.is_empty() {
+            return;
+        }
+        let others = || self.alive().into_iter().filter(|pid| !trackers.contains(pid)).collect();
+        end_all(others, PATIENCE);
+        let deadline = Instant::now() + TRACKERS_WITHIN;
+        while !self.alive().is_empty() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Ends all processes of the run and removes their files.
     fn end(&self) {
+        self.end_all_but_trackers();
         // One call ends the whole group at once, however many there are and however busy they
         // keep the machine. What left the group has to be found first.
         let is_over = std::mem::replace(&mut self.family().is_over, true);

@@ -94,6 +94,8 @@ pub struct Environment {
     pub cores: Option<usize>,
     /// One-minute load average when the run began.
     pub load: Option<f64>,
+    /// How the program was confined, if it was: `writes` or `strict`.
+    pub sandbox: Option<&'static str>,
 }
 
 /// How a profile came to be.

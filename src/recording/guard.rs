@@ -43,7 +43,7 @@ impl Guard {
         Err(RecordError::InvalidArgument {
             parameter: "python",
             problem: format!(
-                "`{named}`: this server prescribes a sandbox, so that only a version can be named, as 3.12;                  `--python` of the server names an interpreter"
+                "`{named}`: this server prescribes a sandbox, so that only a version can be named, as 3.12; `--python` of the server names an interpreter"
             ),
         })
     }
@@ -51,6 +51,13 @@ impl Guard {
     /// The paths that a run may write besides its own, links resolved. Where a sandbox is
     /// prescribed, a caller may not open a way out of it.
     pub(super) fn writable(&self, request: &RunRequest) -> Result<Vec<PathBuf>, RecordError> {
+        if !request.writable.is_empty() && self.mode(request)? == Mode::Off {
+            return Err(RecordError::InvalidArgument {
+                parameter: "writable",
+                problem: "the program is not confined, so that it may write anywhere: give `sandbox`, too"
+                    .to_owned(),
+            });
+        }
         let own = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let from = request.cwd.as_ref().map_or_else(|| own.clone(), |cwd| own.join(cwd));
         let each = request.writable.iter().map(|path| {

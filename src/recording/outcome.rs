@@ -18,6 +18,7 @@ use crate::profile::{
     ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
+use crate::sandbox::Mode;
 use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
@@ -341,6 +342,7 @@ impl Conclusion {
                 platform: format!("{} {}", project.platform, project.machine),
                 cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
                 load: self.load,
+                sandbox: self.confinement.mode().map(Mode::word),
             }),
             errors: self.errors(&ran),
             stdout: ran.stdout,

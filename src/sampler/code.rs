@@ -160,6 +160,26 @@ fn looped(file: &Path, base: u64) -> Option<Range<u64>> {
     Some(start..start + found.size())
 }
 
+/// Longest name that is kept.
+const LONGEST_NAME: usize = 80;
+
+/// A symbol as its language writes the function's name, without its parameters.
+fn readable(symbol: &str) -> String {
+    let options = cpp_demangle::DemangleOptions::new().no_params().no_return_type();
+    let of_cpp = || {
+        let symbol = cpp_demangle::BorrowedSymbol::new(symbol.as_bytes()).ok()?;
+        symbol.demangle_with_options(&options).ok()
+    };
+    let of_rust = || rustc_demangle::try_demangle(symbol).ok().map(|name| format!("{name:#}"));
+    let name = of_rust().or_else(|| symbol.starts_with("_Z").then(of_cpp).flatten());
+    let mut name = name.unwrap_or_else(|| symbol.to_owned());
+    if let Some((end, _)) = name.char_indices().nth(LONGEST_NAME) {
+        name.truncate(end);
+        name.push('…');
+    }
+    name
+}
+
 /// Names of the functions at addresses, which are in order; only the table of symbols is read, and of the
 /// names those that are asked for.
 pub(super) fn names(image: &Image, addresses: &[u64]) -> HashMap<u64, String> {
@@ -175,7 +195,7 @@ pub(super) fn names(image: &Image, addresses: &[u64]) -> HashMap<u64, String> {
         let inside = { addresses.iter().skip(first) }.take_while(|address| **address < end);
         for address in inside {
             if let Ok(name) = symbol.name() {
-                names.entry(*address).or_insert_with(|| name.to_owned());
+                names.entry(*address).or_insert_with(|| readable(name));
             }
         }
     }
@@ -185,6 +205,15 @@ pub(super) fn names(image: &Image, addresses: &[u64]) -> HashMap<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_as_their_language_writes_them() {
+        assert_eq!(readable("dgemm_kernel_HASWELL"), "dgemm_kernel_HASWELL");
+        assert_eq!(readable("_ZN11TraceConfig12should_traceEPc"), "TraceConfig::should_trace");
+        assert_eq!(readable("_ZN4core3fmt5write17h0123456789abcdefE"), "core::fmt::write");
+        assert_eq!(readable("_Zbroken"), "_Zbroken");
+        assert_eq!(readable(&"x".repeat(200)).chars().count(), LONGEST_NAME + 1);
+    }
 
     #[test]
     fn code_is_told_by_its_file() {

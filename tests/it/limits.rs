@@ -55,3 +55,30 @@ async fn memory_of_children_counts_and_the_parameter_is_remembered() {
     assert!(early.starts_with("memory_limit: stopped at the memory limit before"), "{early}");
     session.close().await;
 }
+
+/// What Python's own helper process would remove from shared memory, were it given the time.
+const SHARED: &str = "
+import multiprocessing, time
+from multiprocessing import shared_memory
+if __name__ == '__main__':
+    block = shared_memory.SharedMemory(create=True, size=1 << 20)
+    lock = multiprocessing.get_context('spawn').Lock()
+    print(block.name, flush=True)
+    while True: sum(range(1000))
+";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn shared_memory_does_not_outlive_a_run_that_is_ended() {
+    let place = Place::new();
+    place.write("shared.py", SHARED);
+    let session = Session::open(&place.path()).await;
+    let arguments = json!({"script_path": "shared.py", "memory": false, "timeout": 2});
+    let answer = session.call("profile_script", arguments).await.structured;
+    assert_eq!(answer["outcome"]["description"], "stopped at the time limit", "{answer}");
+    let name = answer["stdout"]["head"].as_str().unwrap().trim();
+    assert!(name.starts_with("psm_"), "{answer}");
+    let block = std::path::Path::new("/dev/shm").join(name);
+    assert!(!block.exists(), "{} is still there", block.display());
+    session.close().await;
+}

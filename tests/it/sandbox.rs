@@ -300,7 +300,7 @@ async fn a_client_cannot_ask_for_less_than_the_server_demands() {
     assert!(failure.contains("only `writes` and `strict`"), "{failure}");
     let failure = session.failure("profile_code", call(json!({"sandbox": "tight"}))).await;
     assert!(failure.starts_with("invalid_argument: "), "{failure}");
-    assert!(failure.contains("off, writes, strict"), "{failure}");
+    assert!(failure.contains("`off`, `writes`, `strict`"), "{failure}");
     let failure = session.failure("profile_code", call(json!({"writable": ["/"]}))).await;
     assert!(failure.starts_with("outside_roots: "), "{failure}");
 

@@ -177,6 +177,8 @@ fn summary(profile: &Profile, summary: &analysis::Summary) -> SummaryMetrics {
         num_functions: summary.functions,
         cpu_percent_threshold: profile.reporting.cpu_percent_threshold,
         cpu_samples: profile.cpu_samples(),
+        plain_elapsed_sec: { profile.floor.as_ref() }
+            .and_then(|floor| Some(floor.plain?.plain.rounded())),
     }
 }
 
@@ -347,6 +349,10 @@ fn next_calls(profile: &Profile, figures: &Figures<'_>) -> Vec<NextCall> {
     let mut calls = Vec::new();
     if !figures.cpu.spots.is_empty() || profile.footprint.is_some() {
         calls.push(NextCall::new("analyze_profile", [("profile_id", id.clone())]));
+    }
+    if profile.call_counts.is_some() {
+        calls.push(NextCall::new("get_function_summary", [("profile_id", id.clone())]));
+        return calls;
     }
     if let Some(spot) = figures.cpu.spots.first() {
         let (start, end) = spot.line.region.map_or_else(

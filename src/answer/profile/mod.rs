@@ -63,6 +63,9 @@ pub struct SummaryMetrics {
     /// CPU samples behind the shares. Absent when Scalene does not tell (worker threads).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_samples: Option<u64>,
+    /// Wall seconds of one more run without any profiler, from the start of the process to its end (`plain_run`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plain_elapsed_sec: Option<f64>,
 }
 
 /// Lines by rank, as an object keyed `file:line`.

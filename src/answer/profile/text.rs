@@ -58,6 +58,11 @@ impl ProfileAnswer {
             parts.extend(
                 summary.elapsed_time_sec.map(|s| format!("{} s wall (profiled)", amount(s))),
             );
+            parts.extend(
+                summary
+                    .plain_elapsed_sec
+                    .map(|s| format!("{} s from start to end without a profiler", amount(s))),
+            );
             parts.extend(summary.max_footprint_mb.map(|mib| format!("peak +{} MiB", amount(mib))));
             parts.extend(summary.average_memory_mb.map(|mib| format!("mean +{} MiB", amount(mib))));
             parts.push(summary.cpu_samples.map_or_else(

@@ -69,6 +69,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
                 platform: "linux x86_64".into(),
                 cores: Some(2),
                 load: Some(0.5),
+                sandbox: None,
             }),
             stdout: Output { head: "done\n".into(), total_bytes: 5, ..Output::default() },
             stderr: Output::default(),
