@@ -361,8 +361,7 @@ impl Held {
             self.stopped.drain(..).partition(|tid| tid.as_raw().unsigned_abs() == self.pid);
         let before = times_scheduled(self.pid);
         for tid in &main {
-            // It may have been killed while it was stopped.
-            let _ = ptrace::detach(*tid, None::<Signal>);
+            self.detach(*tid);
         }
         let started = Instant::now();
         let runs = || times_scheduled(self.pid) != before && !signals_wait(self.pid);
@@ -371,7 +370,15 @@ impl Held {
             std::thread::sleep(NAP);
         }
         for tid in others {
-            let _ = ptrace::detach(tid, None::<Signal>);
+            self.detach(tid);
+        }
+    }
+
+    /// A thread that was killed while it was stopped cannot be let go at this moment: it stops once more, for its end,
+    /// and would stay there for ever.
+    fn detach(&mut self, tid: Pid) {
+        if ptrace::detach(tid, None::<Signal>) == Err(Errno::ESRCH) {
+            self.owed.push(tid);
         }
     }
 }
