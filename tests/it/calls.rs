@@ -295,3 +295,32 @@ async fn a_program_that_nobody_can_stop_is_read_as_it_runs_and_that_is_said() {
     assert!(f(&named(&paths.structured, "spin")["total_sec"]) > 0.5, "{}", paths.text);
     assert!(paths.text.contains("read while the program ran"), "{}", paths.text);
 }
+
+/// Two places call the same function, one of them a hundred times as often.
+const SHARED_FUNCTION: &str = "def cost(v, n):
+    out = 0
+    for i in range(n):
+        out += (v * i) % 7 + (v ^ i) % 11
+    return out
+def rare():
+    return [cost(i, 3000) for i in range(15)]
+def often(xs):
+    return [cost(x, 3000) for x in xs]
+print(len(rare()) + len(often(range(1500))))
+";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_caller_is_charged_for_its_own_calls_only() {
+    let session = Session::open(&program("")).await;
+    let python = pythons::with_scalene("2.4.0");
+    let run = json!({"code": SHARED_FUNCTION, "memory": false, "python": python});
+    session.call("profile_code", run).await;
+    let found = session.call("get_bottlenecks", json!({"profile_id": "latest"})).await;
+    let rows = found.structured["bottlenecks"].as_array().unwrap();
+    let of = |line: &str| rows.iter().find(|row| row["location"].as_str().unwrap().ends_with(line));
+    let often = of(":9").unwrap_or_else(|| panic!("{}", found.text));
+    assert!(f(&often["percent_of_total"]) > 70.0, "{}", found.text);
+    assert_eq!(of(":7"), None, "{}", found.text);
+    session.close().await;
+}

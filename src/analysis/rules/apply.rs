@@ -6,6 +6,7 @@ use super::super::code::{Code, Tree};
 use super::super::thresholds::{ALLOCATED_MIB, EXPLAINED_PART, PLACE_SHARE, WHOLE_LINES};
 use super::figures::{Figures, Quantity, Ranges, number};
 use super::place::{Seen, Site};
+use super::reached;
 use super::{Kind, Knows, Look, Rule, Severity, rules};
 use crate::analysis::stats;
 use crate::profile::{FileProfile, FunctionSpan, Line, LineNo, Percent, Profile, Totals};
@@ -181,6 +182,8 @@ fn judge<'a>(
 ) -> Option<Candidate<'a>> {
     let Fact { rule, site, figures } = fact;
     let rule = *rule;
+    let own = reached::figures(profile, file, site);
+    let figures = if site.through { &own } else { figures };
     let volume = totals.allocated.get();
     let reached =
         |limit: &super::Limit| figures.quantity(limit.of, profile, volume) >= limit.least.value;
@@ -264,6 +267,7 @@ fn from_verdict<'a>(
         Figures::of(file, &site.counted).evidence(profile, &site.counted, !memory_alone)
     });
     evidence.extend(file.zip(site.called).and_then(|(file, line)| counted(profile, file, line)));
+    evidence.extend(file.and_then(|file| reached::note(profile, file, &site)));
     evidence.extend(site.notes);
     let counted =
         site.counted.iter().filter_map(|(first, last)| LineNo::new(*first).zip(LineNo::new(*last)));

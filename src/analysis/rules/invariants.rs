@@ -115,10 +115,7 @@ fn pure_call(seen: &Seen<'_>) -> Vec<Site> {
                     seen.line(looped)
                 ),
             )
-            .note(format!(
-                "all time of the function on line {} is counted, that of other callers too",
-                seen.line(function)
-            ))
+            .reached_here()
             .calls(seen.line(function)),
         );
     }

@@ -18,6 +18,7 @@ mod memory;
 mod numpy;
 mod objects;
 mod place;
+mod reached;
 mod searches;
 mod strings;
 mod table;

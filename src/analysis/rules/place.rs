@@ -53,6 +53,9 @@ pub(in crate::analysis) struct Site {
     pub(super) stays: bool,
     /// Line of `def` of the function that is called too often, where that is the problem.
     pub(super) called: Option<u32>,
+    /// What is counted beside the place are functions that it calls: time that others reach them by is not
+    /// the place's.
+    pub(super) through: bool,
 }
 
 impl Site {
@@ -70,12 +73,18 @@ impl Site {
             notes: Vec::new(),
             stays: false,
             called: None,
+            through: false,
         }
     }
 
     /// The time is not spent at the place itself, so that removing it has no ceiling to speak of.
     pub(super) fn without_ceiling(self) -> Self {
         Self { stays: true, ..self }
+    }
+
+    /// Of the functions that are counted only the time counts that is reached from the place.
+    pub(super) fn reached_here(self) -> Self {
+        Self { through: true, ..self }
     }
 
     /// Its problem is how often a function is called: counts of its calls are evidence.

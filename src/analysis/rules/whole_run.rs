@@ -7,6 +7,7 @@ use super::super::thresholds::{
 use super::apply::Verdict;
 use super::figures::{Figures, Quantity, number};
 use super::place::{Seen, Site};
+use super::reached;
 use super::{Kind, Knows, Limit, Look, Rule, Severity};
 use crate::profile::{FileProfile, Fraction, Percent, Profile};
 
@@ -87,15 +88,18 @@ fn independent_calls(seen: &Seen<'_>) -> Vec<Site> {
         }
         let name = seen.child(function, "name").map_or("", |name| seen.text(name));
         let (line, text) = (seen.line(call), seen.quoted(call));
-        sites.push(Site::new(
+        let site = Site::new(
             seen.at(call),
             vec![seen.at(call), seen.lines(function)],
-            format!("line {line} computes `{text}` for one item after the other, each without the others"),
+            format!(
+                "line {line} computes `{text}` for one item after the other, each without the others"
+            ),
             format!(
                 "on line {line}, hand the items to `concurrent.futures.ProcessPoolExecutor().map({name}, …)`, if they \
                  and the results can be pickled and one call takes a millisecond or more"
             ),
-        ));
+        );
+        sites.push(site.reached_here());
     }
     sites
 }
@@ -137,7 +141,7 @@ fn idle_cores<'a>(profile: &'a Profile, file: &'a FileProfile, site: &Site) -> O
     if busy <= 0.0 || busy > BUSY_CORES.value {
         return None;
     }
-    let share = Percent::from_percent(Figures::of(file, &site.counted).total().min(100.0))?;
+    let share = Percent::from_percent(reached::figures(profile, file, site).total().min(100.0))?;
     let note =
         format!("{} of {} cores busy in the mean while computing", number(busy), number(cores));
     Some(Verdict {
