@@ -51,7 +51,9 @@ impl Guard {
     /// The paths that a run may write besides its own, links resolved. Where a sandbox is
     /// prescribed, a caller may not open a way out of it.
     pub(super) fn writable(&self, request: &RunRequest) -> Result<Vec<PathBuf>, RecordError> {
-        if !request.writable.is_empty() && self.mode(request)? == Mode::Off {
+        // Who says `off` knows.
+        let unsaid = request.sandbox.is_none() && self.mode(request)? == Mode::Off;
+        if unsaid && !request.writable.is_empty() {
             return Err(RecordError::InvalidArgument {
                 parameter: "writable",
                 problem: "the program is not confined, so that it may write anywhere: give `sandbox`, too"

@@ -357,6 +357,9 @@ async fn nothing_outside_the_roots_is_run_or_read() {
         let failure = session.failure("load_profile", json!({"path": path})).await;
         assert!(failure.starts_with("outside_roots: path: "), "{failure}");
     }
+    let unconfined = json!({"code": "1", "writable": [root]});
+    let failure = session.failure("profile_code", unconfined).await;
+    assert!(failure.starts_with("invalid_argument: writable: "), "{failure}");
     let writable = json!({"code": "1", "sandbox": "writes", "writable": [outside.path()]});
     let failure = session.failure("profile_code", writable).await;
     assert!(failure.starts_with("outside_roots: writable: "), "{failure}");
