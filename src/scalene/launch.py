@@ -722,6 +722,25 @@ def keep_timers_for_main(cls):
     cls.start = start_with_timers_blocked
 
 
+def keep_term_through_forks():
+    """A forked child forgets the signals that Python has noted but not handled yet. Plain Python has no handler
+    for SIGTERM, so that one that comes right after the fork ends the child; with ours it would be lost."""
+    mask = getattr(signal, "pthread_sigmask", None)
+    if mask is None or not hasattr(os, "register_at_fork"):
+        return
+    before, ident = {}, threading.get_ident
+
+    def block():
+        before[ident()] = mask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+    def restore():
+        was = before.pop(ident(), None)
+        if was is not None:
+            mask(signal.SIG_SETMASK, was)
+
+    os.register_at_fork(before=block, after_in_parent=restore, after_in_child=restore)
+
+
 def install(st, program, request, env0):
     """Imports Scalene and hooks it.  Returns its main function."""
     import random
@@ -808,6 +827,7 @@ def install(st, program, request, env0):
         _kill(_getpid(), signum)
 
     Scalene.term_signal_handler = staticmethod(on_term)
+    keep_term_through_forks()
 
     def replace_exec(name):
         real = _execs[name]
