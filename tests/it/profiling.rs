@@ -227,9 +227,11 @@ async fn a_running_program_shows_its_hot_lines_and_is_ended_early() {
     let run = session.call("profile_script", arguments).await.structured;
     let id = &run["profile_id"];
     let so_far = with_hot_lines(&session, id).await;
-    let first = &so_far.structured["top_lines"][0];
-    assert_eq!(first["function_name"], "spin", "{}", so_far.text);
-    assert!(first["location"].as_str().unwrap().contains("runs_forever.py:"), "{first}");
+    // Its sleep may have more of the first moments.
+    let lines = so_far.structured["top_lines"].as_array().unwrap();
+    let spin = lines.iter().find(|line| line["function_name"] == "spin");
+    let spin = spin.unwrap_or_else(|| panic!("{}", so_far.text));
+    assert!(spin["location"].as_str().unwrap().contains("runs_forever.py:"), "{spin}");
     assert!(so_far.structured["progress"]["sampled_sec"].as_f64().unwrap() > 0.0);
     assert!(so_far.text.contains("So far, from"), "{}", so_far.text);
     assert_eq!(so_far.structured["next"][1]["tool"], "stop_profile");
