@@ -23,6 +23,7 @@
 //! | use cases | [`doctor`], [`recording`], [`answer`] |
 //! | domain | [`analysis`], [`store`], [`scalene`], [`python`], [`sampler`], [`tracker`] |
 //! | ground | [`process`], [`profile`], [`sandbox`] |
+//! | below all | [`statistics`] |
 //!
 //! # One call, traced
 //!
@@ -43,6 +44,7 @@ pub mod sampler;
 pub mod sandbox;
 pub mod scalene;
 pub mod server;
+pub mod statistics;
 pub mod store;
 pub mod tracker;
 

@@ -10,6 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["doctor", "answer", "recording"],
     &["analysis", "store", "scalene", "python", "sampler", "tracker"],
     &["process", "profile", "sandbox"],
+    &["statistics"],
 ];
 /// Uses within a layer that are meant: doctor tries a recording and rounds like an answer.
 const SIDEWAYS: &[(&str, &str)] = &[("doctor", "recording"), ("doctor", "answer")];
