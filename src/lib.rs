@@ -47,6 +47,7 @@ pub mod server;
 pub mod statistics;
 pub mod store;
 pub mod tracker;
+pub mod verify;
 
 pub use library::{
     Error, ErrorKind, ProfileAnalyzer, ProfileComparator, ProfileParser, ScaleneProfiler,

@@ -45,6 +45,13 @@ pub struct Whole {
 }
 
 impl Whole {
+    /// A text that is all there.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let mut digest = KEYS.build_hasher();
+        digest.write(&bytes);
+        Self { total_bytes: bytes.len() as u64, digest: digest.finish(), bytes }
+    }
+
     /// Whether nothing was left out.
     pub fn is_complete(&self) -> bool {
         self.bytes.len() as u64 == self.total_bytes
@@ -91,11 +98,7 @@ impl Collector {
     /// What was kept whole, if it was asked for.
     pub(super) fn take_whole(&mut self) -> Option<Whole> {
         let whole = self.whole.take()?;
-        Some(Whole {
-            bytes: whole.bytes,
-            total_bytes: self.total,
-            digest: whole.digest.finish(),
-        })
+        Some(Whole { bytes: whole.bytes, total_bytes: self.total, digest: whole.digest.finish() })
     }
 
     pub(super) fn finish(&self) -> Captured {

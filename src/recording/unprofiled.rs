@@ -11,12 +11,14 @@ use super::error::RecordError;
 use super::record::{self, Place, Recorder};
 use super::request::{MOST_DISK, RunRequest, Script, Target};
 use super::secrets;
-use super::workspace::Workspace;
+use super::workspace::{self, Workspace};
 use crate::process::{self, Controls, EndedBy, Finished, Limits, Spec, Tick};
 use crate::python::{self, Interpreter};
 
 /// Time between asking a program to end and killing it: there is nothing to write.
 const GRACE: Duration = Duration::from_secs(2);
+/// Bytes of the output of a helping program that are kept whole.
+const AID_STDOUT: usize = 4 << 20;
 /// Longest code that is handed to Python as an argument, bytes.
 const LONGEST_CODE: usize = 100_000;
 
@@ -95,8 +97,8 @@ pub struct Aid {
     pub write: Vec<PathBuf>,
     /// Time that it may take.
     pub within: Duration,
-    /// Bytes of its stdout that are kept whole.
-    pub keep_stdout: usize,
+    /// With the variables that the program has, too.
+    pub as_program: bool,
 }
 
 impl Recorder {
@@ -154,6 +156,20 @@ impl Ground {
     pub fn write(&self, name: &str, content: &str) -> Result<PathBuf, RecordError> {
         self.workspace.write(name, content.as_bytes())?;
         Ok(self.workspace.path(name))
+    }
+
+    /// What a program wrote to a file of the private folder that it can write, by its name, and removes
+    /// it. `None` where there is none, or it is longer than `most` bytes.
+    pub fn take_output(&self, name: &str, most: u64) -> Option<Vec<u8>> {
+        let path = self.workspace.output(name);
+        let bytes = workspace::read(&path, most);
+        let _ = std::fs::remove_file(path);
+        bytes
+    }
+
+    /// The path of such a file.
+    pub fn output(&self, name: &str) -> PathBuf {
+        self.workspace.output(name)
     }
 
     /// The real path of something that a caller named, if it lies in a root.
@@ -255,17 +271,20 @@ impl Ground {
         for path in &aid.write {
             confinement = confinement.with_write(path);
         }
+        let mut env =
+            if aid.as_program { self.environment(program, Turn::default()) } else { Vec::new() };
+        env.extend(aid.env);
         let mut env_remove = self.hidden.clone();
         env_remove.extend(aid.env_remove);
         let spec = Spec {
             program: aid.program,
             args: aid.args,
             cwd: Some(aid.cwd.unwrap_or_else(|| program.place.cwd.clone())),
-            env: aid.env,
+            env,
             env_remove,
             stdin: aid.stdin,
             folder: Some(self.workspace.root()),
-            keep_stdout: aid.keep_stdout,
+            keep_stdout: AID_STDOUT,
             ..Spec::default()
         };
         let limits = Limits {
@@ -402,6 +421,6 @@ fn pth_folders(packages: &Path) -> Vec<PathBuf> {
     let files = files.filter(|path| path.extension().is_some_and(|ending| ending == "pth"));
     let texts = files.filter_map(|path| std::fs::read_to_string(path).ok());
     let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
-    let folders = lines.map(|line| packages.join(line.trim())).filter(|path| path.is_dir());
-    folders.map(|path| path.canonicalize().unwrap_or(path)).collect()
+    let folders = lines.map(|line| PathBuf::from(line.trim())).filter(|path| path.is_absolute());
+    folders.filter_map(|path| path.canonicalize().ok()).filter(|path| path.is_dir()).collect()
 }

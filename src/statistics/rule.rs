@@ -116,7 +116,8 @@ impl Rule {
         let clear = verdict != Verdict::Undecided && verdict == self.verdict(strict.as_ref());
         if clear {
             Step::Stop(Why::Clear)
-        } else if pairs.len() >= LEAST_FOR_NARROW && reported.is_some_and(|it| self.is_narrow(&it)) {
+        } else if pairs.len() >= LEAST_FOR_NARROW && reported.is_some_and(|it| self.is_narrow(&it))
+        {
             Step::Stop(Why::Narrow)
         } else {
             Step::Go

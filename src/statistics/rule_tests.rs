@@ -38,9 +38,8 @@ fn few_pairs_are_judged_by_whether_the_sides_overlap() {
     let slower = rule.ratio(&around(2.0, 0.2, 4));
     assert_eq!(rule.verdict(slower.as_ref()), Verdict::Slower);
     // Each candidate below its own baseline, and above another: 4 pairs cannot tell.
-    let mixed: Vec<Pair> = [1.0, 1.3, 1.6, 1.9]
-        .map(|speed| Pair { baseline: speed, candidate: 0.9 * speed })
-        .to_vec();
+    let mixed: Vec<Pair> =
+        [1.0, 1.3, 1.6, 1.9].map(|speed| Pair { baseline: speed, candidate: 0.9 * speed }).to_vec();
     assert_eq!(rule.verdict(rule.ratio(&mixed).as_ref()), Verdict::Undecided);
 }
 
@@ -74,8 +73,7 @@ fn more_pairs_would_decide() {
         assert!((1..2_000).contains(&more), "{centre}: {more}");
         // With about as many, of the same kind, it is.
         let wanted = u16::try_from(10 + more + more / 3).unwrap();
-        let many: Vec<Pair> =
-            (0..wanted).map(|n| noisy[usize::from(n) % noisy.len()]).collect();
+        let many: Vec<Pair> = (0..wanted).map(|n| noisy[usize::from(n) % noisy.len()]).collect();
         let verdict = rule.verdict(rule.ratio(&many).as_ref());
         assert_ne!(verdict, Verdict::Undecided, "{centre}: {more} more");
         assert_eq!(rule.more_pairs(&many), None);

@@ -106,7 +106,13 @@ impl Noise {
     }
 
     /// What is measured of a run that takes `own` on an ideal machine; `spent` is the part of the budget so far.
-    pub(crate) fn run(&mut self, own: f64, candidate: bool, spent: f64, chance: &mut Chance) -> f64 {
+    pub(crate) fn run(
+        &mut self,
+        own: f64,
+        candidate: bool,
+        spent: f64,
+        chance: &mut Chance,
+    ) -> f64 {
         self.runs += 1;
         match self.machine {
             Machine::Quiet => own * chance.lognormal(0.01),

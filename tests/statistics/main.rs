@@ -154,7 +154,9 @@ fn row(name: &str, truth: f64, tally: &Tally) {
 
 fn header(what: &str) {
     println!("\n{what}\n");
-    println!("| machine | ratio | covered % | faster % | slower % | no difference % | early % | pairs |");
+    println!(
+        "| machine | ratio | covered % | faster % | slower % | no difference % | early % | pairs |"
+    );
     println!("|---|---|---|---|---|---|---|---|");
 }
 
@@ -167,7 +169,9 @@ fn judge(what: &str, truth: f64, tally: &Tally, failed: &mut Vec<String>) {
     }
     let (faster, slower) = (tally.part(tally.faster), tally.part(tally.slower));
     if truth == 1.0 && faster.max(slower) > 2.5 + error(2.5) {
-        failed.push(format!("{what}: {faster:.1} % faster, {slower:.1} % slower without a difference"));
+        failed.push(format!(
+            "{what}: {faster:.1} % faster, {slower:.1} % slower without a difference"
+        ));
     }
     if truth < 1.0 && slower > 0.5 + error(0.5) {
         failed.push(format!("{what} {truth}: {slower:.1} % slower"));
