@@ -115,8 +115,8 @@ pub struct Usage {
     pub wall: Duration,
     /// CPU time, user and system, of the child and of all descendants that were waited for.
     pub cpu: Option<Duration>,
-    /// Highest resident size of a process among these, bytes; absent where it is no more than the keeper's own
-    /// size, with which a child begins.
+    /// Highest resident size of a process among these, bytes; absent where a confined program was no larger than
+    /// the helper that confined it.
     pub peak_resident: Option<u64>,
 }
 

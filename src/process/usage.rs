@@ -11,11 +11,13 @@ use super::order::Used;
 const MAXRSS_BYTES: u64 = if cfg!(target_os = "macos") { 1 } else { 1024 };
 
 /// What the children of this process have used so far that were waited for, and those that they waited for.
-pub(super) fn of_children(wall: Duration) -> Used {
+///
+/// `confined`: the child began as this executable. Then its highest size tells nothing of what it became, where
+/// it is not above our own.
+pub(super) fn of_children(wall: Duration, confined: bool) -> Used {
     let children = getrusage(UsageWho::RUSAGE_CHILDREN).ok();
-    let own = getrusage(UsageWho::RUSAGE_SELF).ok();
+    let own = getrusage(UsageWho::RUSAGE_SELF).ok().filter(|_| confined);
     let peak = |usage: &Usage| u64::try_from(usage.max_rss()).ok().map(|size| size * MAXRSS_BYTES);
-    // A child begins with the size of its parent: no more than that tells nothing of the child.
     let floor = own.as_ref().and_then(peak).unwrap_or_default();
     let cpu = |usage: &Usage| {
         let time = usage.user_time() + usage.system_time();

@@ -141,25 +141,25 @@ fn restored(
         problem,
     };
     let id = &profile.id;
-    let script = original.script().and_then(|script| script.strip_prefix(root).ok());
-    if let Some(script) = script
-        && !files.contains_key(script)
-    {
-        return Err(invalid(format!(
-            "profile {id} does not keep the source of `{}`, only of {}",
-            script.display(),
-            listed(files.keys())
-        )));
-    }
     if files.is_empty() {
         return Err(invalid(format!("profile {id} keeps no source below `{}`", root.display())));
     }
     let to = ground.folder(folder)?;
+    let kept = files.clone();
+    let script = original.script().and_then(|script| script.strip_prefix(root).ok());
+    if let Some(script) = script
+        && !files.contains_key(script)
+    {
+        // Python looks for modules beside the script itself, not beside a link to it.
+        let text = std::fs::read_to_string(root.join(script))
+            .map_err(|error| invalid(format!("`{}` cannot be read: {error}", script.display())))?;
+        files.insert(script.to_owned(), text);
+    }
     restore::mirror(root, &to, &files).map_err(|error| {
         invalid(format!("the sources of profile {id} cannot be laid out: {error}"))
     })?;
     let now = |path: &PathBuf| std::fs::read_to_string(root.join(path)).ok();
-    let changed: Vec<&PathBuf> = { files.iter() }
+    let changed: Vec<&PathBuf> = { kept.iter() }
         .filter(|(path, text)| now(path).as_ref() != Some(text))
         .map(|(p, _)| p)
         .collect();
@@ -169,8 +169,8 @@ fn restored(
         format!("changed since: {}", listed(changed.into_iter()))
     };
     let note = format!(
-        "restored for the baseline from profile {id}: {} ({differ}); all other files are as they are on disk now",
-        listed(files.keys())
+        "restored for the baseline from profile {id}: {} ({differ}); files that had no samples are not kept: they are as on disk now",
+        listed(kept.keys())
     );
     Ok((Moved { from: root.to_owned(), to }, note))
 }

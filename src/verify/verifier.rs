@@ -91,6 +91,10 @@ impl Verifier {
             begun: before.begun,
         };
         let timed = plan.time(&mut runner).await?;
+        let startup = match (startup, startup_again(&mut runner).await) {
+            (Some(before), Some(after)) => Some(before.min(after)),
+            (before, _) => before,
+        };
         let Rehearsed { unsteady, baseline, .. } = plan.reference;
         let unsteady = unsteady.map(|own| Finding::differs(Verdict::NondeterministicOutput, own));
         let mut found =
@@ -148,6 +152,11 @@ async fn startup(runner: &mut Runner<'_>) -> Result<Option<f64>, Interrupt> {
         }
     }
     Ok(least)
+}
+
+/// The same after the timed runs: the machine may be quieter by then.
+async fn startup_again(runner: &mut Runner<'_>) -> Option<f64> {
+    startup(runner).await.ok().flatten()
 }
 
 fn concluded(

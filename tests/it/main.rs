@@ -68,3 +68,5 @@ mod sandbox;
 mod support;
 /// Large writes of programs that run without Python's buffer.
 mod unbuffered;
+/// Two versions of a program, run in turns.
+mod verify;

@@ -39,7 +39,7 @@ pub(super) fn summary(found: &Verification) -> String {
     let said = match found.verdict {
         Verdict::Faster | Verdict::Slower => measured,
         Verdict::NoDifference => format!("no difference of {effect} % or more: {measured}"),
-        Verdict::Undecided => format!("undecided: {measured}"),
+        Verdict::Undecided => format!("the runs cannot tell: {measured}"),
         Verdict::DifferentOutput => {
             "the candidate does not do the same work: no speed-up".to_owned()
         }
