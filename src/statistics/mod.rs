@@ -19,7 +19,7 @@ mod signed_rank;
 pub use interval::Interval;
 pub use noise::{Drift, Shift, WarmUp, drift, median, spread, warm_up};
 pub use order::{Side, order};
-pub use ratio::{Pair, Ratio, ratio};
+pub use ratio::{Pair, Ratio, estimate, ratio};
 pub use rule::{Rule, Step, Verdict, Why};
 
 use statrs::distribution::{ContinuousCDF, Normal};

@@ -59,6 +59,14 @@ pub fn ratio(pairs: &[Pair], alpha: f64) -> Option<Ratio> {
     })
 }
 
+/// The estimate alone, from any number of pairs: where there are too few for an interval. `None` without pairs,
+/// or where a value is not positive.
+pub fn estimate(pairs: &[Pair]) -> Option<f64> {
+    let positive = pairs.iter().all(|pair| pair.is_positive());
+    let centre = positive.then(|| middle(&signed_rank::walsh_averages(&logs(pairs)))).flatten();
+    centre.map(f64::exp)
+}
+
 fn logs(pairs: &[Pair]) -> Vec<f64> {
     pairs.iter().map(|pair| (pair.candidate / pair.baseline).ln()).collect()
 }

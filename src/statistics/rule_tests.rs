@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::statistics::{Side, order};
+use crate::statistics::{Side, estimate, order};
 
 fn pairs(ratios: &[f64]) -> Vec<Pair> {
     ratios.iter().map(|ratio| Pair { baseline: 2.0, candidate: 2.0 * ratio }).collect()
@@ -21,7 +21,8 @@ fn a_ratio_that_never_varies_is_known_exactly() {
     let same = rule.ratio(&pairs(&[1.0; 12])).unwrap();
     assert_eq!((same.ratio, same.low, same.high, same.pairs), (1.0, 1.0, 1.0, 12));
     assert_eq!(rule.verdict(Some(&same)), Verdict::NoDifference);
-    assert_eq!(rule.decide(&pairs(&[1.0; 12])), Step::Stop(Why::Clear));
+    assert_eq!(rule.decide(&pairs(&[1.0; 12])), Step::Go);
+    assert_eq!(rule.decide(&pairs(&[1.0; 18])), Step::Stop(Why::Narrow));
     // Below the smallest effect: real, and of no account.
     let little = rule.ratio(&pairs(&[0.99; 12])).unwrap();
     assert_eq!((little.low, little.high), (little.ratio, little.ratio));
@@ -32,6 +33,7 @@ fn a_ratio_that_never_varies_is_known_exactly() {
 fn few_pairs_are_judged_by_whether_the_sides_overlap() {
     let rule = Rule::default();
     assert_eq!(rule.ratio(&around(0.5, 0.2, 3)), None);
+    assert!(estimate(&around(0.5, 0.2, 3)).is_some_and(|ratio| (0.4..0.5).contains(&ratio)));
     assert_eq!(rule.more_pairs(&around(0.5, 0.2, 3)), Some(1));
     let apart = rule.ratio(&around(0.5, 0.2, 4));
     assert_eq!(rule.verdict(apart.as_ref()), Verdict::Faster);
@@ -57,17 +59,18 @@ fn a_clear_difference_ends_at_the_first_look() {
 #[test]
 fn a_narrow_interval_at_the_smallest_effect_ends_the_runs() {
     let rule = Rule::default();
-    let at_the_limit = around(1.0 / 1.03, 0.006, 27);
+    let at_the_limit = around(1.0 / 1.028, 0.006, 27);
     assert_eq!(rule.verdict(rule.ratio(&at_the_limit).as_ref()), Verdict::Undecided);
     assert_eq!(rule.decide(&at_the_limit), Step::Stop(Why::Narrow));
-    assert_eq!(rule.more_pairs(&around(1.0 / 1.03, 0.2, 27)), None);
+    // Within a tenth of a percent of the limit, no reasonable number of pairs would do.
+    assert_eq!(rule.more_pairs(&around(1.0 / 1.029, 0.05, 27)), None);
 }
 
 #[test]
 fn more_pairs_would_decide() {
     let rule = Rule::default();
-    for centre in [0.94, 1.0, 1.07] {
-        let noisy = around(centre, 0.4, 10);
+    for (centre, noise) in [(0.95, 0.2), (1.002, 0.12), (1.07, 0.2)] {
+        let noisy = around(centre, noise, 10);
         assert_eq!(rule.verdict(rule.ratio(&noisy).as_ref()), Verdict::Undecided, "{centre}");
         let more = rule.more_pairs(&noisy).unwrap();
         assert!((1..2_000).contains(&more), "{centre}: {more}");

@@ -70,3 +70,6 @@ mod support;
 mod unbuffered;
 /// Two versions of a program, run in turns.
 mod verify;
+/// How verifications end, and what they may do.
+#[cfg(target_os = "linux")]
+mod verify_ends;

@@ -144,8 +144,8 @@ async fn every_tool_says_what_it_is_and_does() {
         let description = tool["description"].as_str().unwrap();
         assert!((80..=600).contains(&description.len()), "{name}: {} bytes", description.len());
         assert!(!description.contains("  "), "{name}: {description}");
-        // The first two may run a program again, the last ends one.
-        let again = ["get_memory_hotspots", "get_memory_leaks", "stop_profile"];
+        // They may run a program again, or end one.
+        let again = ["get_memory_hotspots", "get_memory_leaks", "stop_profile", "verify_speedup"];
         let runs_code = name.starts_with("profile_") || again.contains(&name);
         let hints =
             ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"].map(|hint| {

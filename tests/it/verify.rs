@@ -268,7 +268,7 @@ async fn code_is_compared_as_python_runs_it() {
         (json!({"baseline_code": "1", "candidate_code": "2", "min_effect": 0}), "min_effect"),
         (json!({"baseline_code": "1", "candidate_code": "2", "check": "'"}), "quotes"),
         (json!({"baseline_rev": "HEAD", "candidate_code": "2"}), "script_path"),
-        (json!({"verification_id": "v0"}), "known: none"),
+        (json!({"verification_id": "v0"}), "known: v"),
     ];
     for (arguments, said) in calls {
         let failure = bench.session.failure("verify_speedup", arguments).await;
