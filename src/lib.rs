@@ -20,7 +20,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | entrances | [`cli`], [`server`], [`library`] |
-//! | use cases | [`doctor`], [`recording`], [`answer`] |
+//! | use cases | [`doctor`], [`recording`], [`verify`], [`answer`] |
 //! | domain | [`analysis`], [`store`], [`scalene`], [`python`], [`sampler`], [`tracker`] |
 //! | ground | [`process`], [`profile`], [`sandbox`] |
 //! | below all | [`statistics`] |
@@ -51,5 +51,5 @@ pub mod verify;
 
 pub use library::{
     Error, ErrorKind, ProfileAnalyzer, ProfileComparator, ProfileParser, ScaleneProfiler,
-    configure_logging,
+    SpeedupVerifier, configure_logging,
 };

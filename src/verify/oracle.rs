@@ -27,6 +27,8 @@ pub(super) enum Oracle {
     Command(Vec<String>),
     /// An expression has the same value.
     Value(String),
+    /// Nothing but the exit code.
+    ExitCode,
 }
 
 /// Both sides with one list of arguments.
@@ -42,7 +44,9 @@ type Outcome<T> = Result<Result<T, Finding>, Interrupt>;
 
 impl Oracle {
     pub(super) fn new(request: &VerifyRequest) -> Result<Self, RecordError> {
-        let Some(check) = request.check.as_deref().map(str::trim) else { return Ok(Self::Stdout) };
+        let Some(check) = request.check.as_deref().map(str::trim) else {
+            return Ok(if request.compare_output { Self::Stdout } else { Self::ExitCode });
+        };
         let invalid = |problem: &str| RecordError::InvalidArgument {
             parameter: "check",
             problem: problem.to_owned(),
@@ -68,6 +72,7 @@ impl Oracle {
         match self {
             Self::Stdout => format!("equal exit code and stdout{within}"),
             Self::Command(words) => format!("check `{}` passed for both", words.join(" ")),
+            Self::ExitCode => "equal exit code; what they print was not compared".to_owned(),
             Self::Value(expression) => format!("equal value of `{expression}`{within}"),
         }
     }
@@ -91,6 +96,7 @@ impl Oracle {
         let pair = Rehearsed { baseline, candidate, unsteady: None };
         match self {
             Self::Stdout => by_stdout(runner, pair, args, tolerance, (code, hash_seed)).await,
+            Self::ExitCode => Ok(Ok(pair)),
             Self::Command(words) => by_command(runner, words, pair, args).await,
             Self::Value(expression) => {
                 by_value(runner, expression, pair, args, tolerance, hash_seed).await

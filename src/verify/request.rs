@@ -49,6 +49,8 @@ pub struct VerifyRequest {
     /// What decides whether the work is the same, in place of the comparison of stdout: a command line, which gets
     /// that stdout as its stdin and ends with 0, or `=EXPRESSION`, whose value must be the same.
     pub check: Option<String>,
+    /// Whether what they print has to be the same, where no check decides.
+    pub compare_output: bool,
     /// How far two floating-point numbers in otherwise equal text may lie apart, relative to the larger, and
     /// absolute below 1.
     pub float_tolerance: Option<f64>,
@@ -70,6 +72,7 @@ impl VerifyRequest {
             budget: BUDGET,
             min_effect: MIN_EFFECT,
             check: None,
+            compare_output: true,
             float_tolerance: None,
             seed: None,
             parameters: Map::new(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use super::compare::Difference;
-use crate::statistics::{Drift, Ratio, Side, Verdict as Timing};
+use crate::statistics::{Drift, Interval, Ratio, Side, Verdict as Timing};
 
 /// What is concluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,8 +121,14 @@ pub struct SideFigures {
     pub runs: usize,
     /// Wall time from start to end of the process, seconds.
     pub wall: Option<f64>,
+    /// Mean wall time with its interval, seconds.
+    pub wall_mean: Option<Interval>,
     /// CPU time, user and system, of the process and its children, seconds.
     pub cpu: Option<f64>,
+    /// Mean CPU time with its interval, seconds.
+    pub cpu_mean: Option<Interval>,
+    /// Mean of the highest resident size with its interval, bytes.
+    pub peak_mean: Option<Interval>,
     /// Highest resident size of its largest process, bytes.
     pub peak: Option<f64>,
     /// Scaled median absolute deviation of the wall times over their median.

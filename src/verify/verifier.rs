@@ -10,7 +10,7 @@ use super::timing::{Couple, Plan, Timed, hash_seed, pairs, wall};
 use super::trial::{Interrupt, Runner, Trial};
 use crate::process::Controls;
 use crate::recording::{Guard, RecordError, Recorder, Turn};
-use crate::statistics::{Rule, Side, drift, median, spread};
+use crate::statistics::{Interval, Rule, Side, drift, median, spread};
 
 /// Runs of an empty program, of which the quickest counts.
 const STARTUPS: usize = 3;
@@ -222,11 +222,15 @@ fn figures(name: &str, couples: &[Couple], side: impl Fn(&Couple) -> &Trial) -> 
         couples.iter().map(|couple| figure(side(couple))).collect::<Option<Vec<f64>>>()
     };
     let middle = |figure| all(figure).as_deref().and_then(median);
+    let mean = |figure| all(figure).as_deref().and_then(Interval::of);
     SideFigures {
         name: name.to_owned(),
         runs: couples.len(),
         wall: middle(|trial| Some(trial.wall)),
+        wall_mean: mean(|trial| Some(trial.wall)),
         cpu: middle(|trial| trial.cpu),
+        cpu_mean: mean(|trial| trial.cpu),
+        peak_mean: mean(|trial| trial.peak),
         peak: middle(|trial| trial.peak),
         spread: all(|trial| Some(trial.wall)).as_deref().and_then(spread),
     }
