@@ -219,7 +219,7 @@ impl Ground {
                 confinement = confinement.with_write(&moved.or_same(&path));
             }
         }
-        let path = moved.and_then(|moved| self.import_path(request, moved));
+        let path = moved.and_then(|moved| self.import_path(request, moved, &original.cwd));
         Ok(Program { request: request.clone(), place, confinement, path })
     }
 
@@ -358,12 +358,13 @@ impl Ground {
 
     /// Where modules are looked for by a program that runs from a copy: folders of the project that are
     /// on the path by `PYTHONPATH`, or by a `.pth` file as of an editable install, are those of the copy.
-    fn import_path(&self, request: &RunRequest, moved: &Moved) -> Option<OsString> {
+    fn import_path(&self, request: &RunRequest, moved: &Moved, cwd: &Path) -> Option<OsString> {
         let given = request.env.iter().find(|(key, _)| key == "PYTHONPATH");
         let given = given.map(|(_, value)| OsString::from(value));
         let set = given.or_else(|| std::env::var_os("PYTHONPATH")).unwrap_or_default();
         let set = std::env::split_paths(&set).filter(|path| !path.as_os_str().is_empty());
-        let mut path: Vec<PathBuf> = set.map(|path| moved.or_same(&path)).collect();
+        // Relative ones are meant from where the program runs.
+        let mut path: Vec<PathBuf> = set.map(|path| moved.or_same(&cwd.join(path))).collect();
         let installed = self.interpreter.site_packages.iter().flat_map(|dir| pth_folders(dir));
         for folder in installed.filter_map(|folder| moved.map(&folder)) {
             if !path.contains(&folder) {

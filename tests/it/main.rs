@@ -19,6 +19,8 @@ mod arguments;
 mod bad_input;
 /// Call paths, sampled beside Scalene.
 mod calls;
+/// The gate for changes.
+mod check;
 /// Two profiles side by side.
 mod compare;
 /// Calls, counted in one more run of the program.

@@ -26,114 +26,83 @@ pub(super) struct VerifySpeedup;
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Old file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Old script.
     baseline_path: Option<String>,
-    /// New file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// New script.
     candidate_path: Option<String>,
-    /// Old code.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Old source.
     baseline_code: Option<String>,
-    /// New code.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// New source.
     candidate_code: Option<String>,
-    /// Script of *_rev; as it is now unless candidate_rev.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Script of *_rev.
     script_path: Option<String>,
     /// Git revision.
-    #[serde(skip_serializing_if = "Option::is_none")]
     baseline_rev: Option<String>,
-    /// Git revision.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Default: files now.
     candidate_rev: Option<String>,
-    /// Its sources are the baseline.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Stored sources.
     baseline_profile_id: Option<String>,
     /// Arguments.
-    #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<Vec<String>>,
-    /// More args to compare output with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Compared, too.
+    #[serde(default)]
     args_variants: Vec<Vec<String>>,
-    /// Instead of stdout: `=expression` or command reading stdout.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Not stdout: `=expression` or command.
     check: Option<String>,
-    /// Let floats in stdout differ.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// For floats in stdout.
     float_tolerance: Option<f64>,
-    /// Change that matters.
-    #[serde(default = "default_min_effect", skip_serializing_if = "is_default_min_effect")]
-    min_effect: f64,
-    /// For all runs.
-    #[serde(default = "default_budget", skip_serializing_if = "is_default_budget")]
-    budget_sec: f64,
-    /// Per run, seconds.
-    #[serde(default = "default_timeout", skip_serializing_if = "is_default_timeout")]
-    timeout: f64,
-    /// As profile_script.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What matters (0.03).
+    min_effect: Option<f64>,
+    /// All runs (40).
+    budget_sec: Option<f64>,
+    /// One run (120).
+    timeout: Option<f64>,
+    /// Interpreter.
     python: Option<String>,
-    /// As profile_script.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Directory.
     cwd: Option<String>,
     /// Variables.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     env: BTreeMap<String, String>,
-    /// Text for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Input text.
     stdin: Option<String>,
-    /// For the order.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Of the order.
     seed: Option<u64>,
-    /// As profile_script.
-    #[serde(default = "run::default_wait_sec", skip_serializing)]
-    wait_sec: f64,
-    /// Wait for that one.
-    #[serde(skip_serializing)]
+    /// Default 45.
+    wait_sec: Option<f64>,
+    /// Wait for it.
     verification_id: Option<String>,
 }
 
-const fn default_min_effect() -> f64 {
-    0.03
-}
-
-const fn default_budget() -> f64 {
-    40.0
-}
-
-const fn default_timeout() -> f64 {
-    120.0
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_default_min_effect(value: &f64) -> bool {
-    *value == default_min_effect()
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_default_budget(value: &f64) -> bool {
-    *value == default_budget()
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_default_timeout(value: &f64) -> bool {
-    *value == default_timeout()
+impl Params {
+    /// What was given, to be given again.
+    fn given(&self) -> Map<String, Value> {
+        let Ok(Value::Object(mut all)) = serde_json::to_value(self) else { return Map::new() };
+        all.retain(|name, value| {
+            let is_empty = match value {
+                Value::Null => true,
+                Value::Array(items) => items.is_empty(),
+                Value::Object(members) => members.is_empty(),
+                _ => false,
+            };
+            !is_empty && name != "wait_sec"
+        });
+        all
+    }
 }
 
 impl ToolSpec for VerifySpeedup {
     const NAME: &'static str = "verify_speedup";
     const TITLE: &'static str = "Is it really faster?";
-    const DESCRIPTION: &'static str = "Runs two versions in turns without a profiler, says whether the new one does \
-        the same work and is faster, with a 95 % interval. Use it after every optimisation. Give a pair of paths, \
-        codes or revisions.";
+    const DESCRIPTION: &'static str = "Runs two versions in turns without a profiler: same work, and faster? With a \
+        95 % interval. Use it after every optimisation.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;
     type Output = VerifyAnswer;
 
     async fn call(server: &Server, params: Params, call: Call) -> Result<VerifyAnswer, ToolError> {
-        let wait_sec = params.wait_sec;
+        let wait_sec = params.wait_sec.unwrap_or_else(run::default_wait_sec);
         run::seconds("wait_sec", wait_sec)?;
         if let Some(id) = &params.verification_id {
             let job = server.jobs.verification(id).ok_or_else(|| unknown(server, id))?;
@@ -182,10 +151,7 @@ pub(super) async fn wait(
 }
 
 fn request(server: &Server, params: Params) -> Result<VerifyRequest, ToolError> {
-    let parameters = match serde_json::to_value(&params) {
-        Ok(Value::Object(parameters)) => parameters,
-        _ => Map::new(),
-    };
+    let parameters = params.given();
     let profile = match &params.baseline_profile_id {
         Some(id) => Some(server.store.get(id)?),
         None => None,
@@ -223,18 +189,22 @@ fn request(server: &Server, params: Params) -> Result<VerifyRequest, ToolError> 
         run.env = params.env.into_iter().collect();
     }
     run.stdin = params.stdin.or(run.stdin);
-    run.timeout = run::seconds("timeout", params.timeout)?;
+    if let Some(timeout) = params.timeout {
+        run.timeout = run::seconds("timeout", timeout)?;
+    }
+    let usual = VerifyRequest::new(baseline, candidate);
+    let budget = params.budget_sec.map(|budget| run::seconds("budget_sec", budget)).transpose()?;
     Ok(VerifyRequest {
         script,
         run,
         args_variants: params.args_variants,
-        budget: run::seconds("budget_sec", params.budget_sec)?,
-        min_effect: params.min_effect,
+        budget: budget.unwrap_or(usual.budget),
+        min_effect: params.min_effect.unwrap_or(usual.min_effect),
         check: params.check,
         float_tolerance: params.float_tolerance,
         seed: params.seed,
         parameters,
-        ..VerifyRequest::new(baseline, candidate)
+        ..usual
     })
 }
 
