@@ -1,7 +1,7 @@
 //! Runs in the background: started by one call, waited for by any.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +60,8 @@ impl Phase {
             Event::Reading => Self::Reading,
             Event::Counting => Self::Again("counting calls"),
             Event::Plain => Self::Again("timing it without a profiler"),
+            // The job counts them.
+            Event::Repeat { .. } => self.clone(),
         }
     }
 
@@ -91,11 +93,31 @@ pub(super) struct Job {
     number: u64,
     controls: Controls,
     phase: watch::Receiver<Phase>,
+    /// Which of several runs it is at, and how many there are; 0 where there is one.
+    repeat: [AtomicUsize; 2],
 }
 
 impl Job {
     pub(super) fn phase(&self) -> Phase {
         self.phase.borrow().clone()
+    }
+
+    fn count(&self, event: &Event) {
+        if let Event::Repeat { number, of } = event {
+            let [at, all] = &self.repeat;
+            all.store(*of, Ordering::Relaxed);
+            at.store(*number, Ordering::Relaxed);
+        }
+    }
+
+    /// What it is doing, with the number of the run where there are several.
+    pub(super) fn nth(&self, doing: &str) -> String {
+        let [at, all] = self.repeat.each_ref().map(|number| number.load(Ordering::Relaxed));
+        if at > 0 && !matches!(self.phase(), Phase::Queued) {
+            format!("run {at} of {all}: {doing}")
+        } else {
+            doing.to_owned()
+        }
     }
 
     /// Ends it: nobody waits for it any more.
@@ -188,7 +210,8 @@ impl Jobs {
         let controls =
             Controls { stop: CancellationToken::new(), cancel: self.shutdown.child_token() };
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        (Arc::new(Job { id, label, number, controls, phase }), report)
+        let repeat = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        (Arc::new(Job { id, label, number, controls, phase, repeat }), report)
     }
 
     /// Keeps how a run is repeated, as long as its profile is stored.
@@ -242,7 +265,10 @@ impl Jobs {
         report: &watch::Sender<Phase>,
     ) -> Result<Arc<Profile>, Arc<RecordError>> {
         let turn = self.turn(job, report).await?;
-        let mut on_event = |event| report.send_modify(|phase| *phase = phase.next(event));
+        let mut on_event = |event| {
+            job.count(&event);
+            report.send_modify(|phase| *phase = phase.next(event));
+        };
         let id = job.id.clone();
         let recorded = self.recorder.record(id, request, &job.controls, &mut on_event).await;
         drop(turn);
@@ -267,7 +293,7 @@ impl Jobs {
     pub(super) fn describe(&self, job: &Job) -> String {
         let phase = job.phase();
         if !matches!(phase, Phase::Queued) {
-            return phase.describe();
+            return job.nth(&phase.describe());
         }
         let ahead = self.unfinished().iter().filter(|other| other.number < job.number).count();
         // What is ahead may have ended this moment, or be a second run, which is in no list.
