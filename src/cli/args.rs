@@ -194,6 +194,9 @@ pub(super) struct ProfileOptions {
     /// Run the program once more, without any profiler, and report how long that takes
     #[arg(long, conflicts_with = "json")]
     pub(super) plain_run: bool,
+    /// Run it so many times, 1 to 10, and report the means with their intervals
+    #[arg(long, value_name = "RUNS", default_value_t = 1)]
+    pub(super) repeat: usize,
 
     /// Profile libraries too
     #[arg(long)]

@@ -21,6 +21,7 @@ impl Live {
         let text = match event {
             // The report has them at the end.
             Event::Seen(_) => return,
+            Event::Repeat { number, of } => format!("run {number} of {of}"),
             Event::SettingUp(step) => step.clone(),
             Event::Starting => "starting".to_owned(),
             Event::Running(tick) => {

@@ -1,7 +1,7 @@
 //! The use case: find a Python, give it Scalene, run the program, read the profile.
 //!
 //! Entry point: [`Recorder::record`]. Reading order: `request` (what is asked for),
-//! `record` (the story), `workspace` (the run's private directory), `outcome` (what became
+//! `repeat` (one run or several), `record` (the story of one), `workspace` (the run's private directory), `outcome` (what became
 //! of it), `error` (why there is no profile), `guard` and `confine` (what programs may do), `prove` (a second run in which
 //! all allocations are recorded); `import` (profiles that were recorded elsewhere).
 
@@ -16,6 +16,7 @@ mod outcome;
 mod plain;
 mod prove;
 mod record;
+mod repeat;
 mod request;
 mod secrets;
 mod setup;

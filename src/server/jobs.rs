@@ -4,7 +4,7 @@ mod job;
 mod verifications;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -105,7 +105,8 @@ impl Jobs {
         let controls =
             Controls { stop: CancellationToken::new(), cancel: self.shutdown.child_token() };
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        (Arc::new(Job { id, label, number, controls, phase }), report)
+        let repeat = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        (Arc::new(Job { id, label, number, controls, phase, repeat }), report)
     }
 
     /// Keeps how a run is repeated, as long as its profile is stored.
@@ -160,7 +161,10 @@ impl Jobs {
         report: &watch::Sender<Phase>,
     ) -> Result<Arc<Profile>, Arc<RecordError>> {
         let turn = self.turn(job, report).await?;
-        let mut on_event = |event| report.send_modify(|phase| *phase = phase.next(event));
+        let mut on_event = |event| {
+            job.count(&event);
+            report.send_modify(|phase| *phase = phase.next(event));
+        };
         let recorded = self.recorder.record(id, request, &job.controls, &mut on_event).await;
         drop(turn);
         recorded.map(|profile| self.store.insert(profile)).map_err(Arc::new)
@@ -184,7 +188,7 @@ impl Jobs {
     pub(super) fn describe<T: Clone>(&self, job: &Job<T>) -> String {
         let phase = job.phase();
         if !matches!(phase, Phase::Queued) {
-            return phase.describe();
+            return job.nth(&phase.describe());
         }
         let profiled = self.unfinished().iter().filter(|other| other.number < job.number).count();
         let ahead = profiled + self.verifications_before(job.number);

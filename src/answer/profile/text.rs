@@ -4,7 +4,7 @@ use super::{ProfileAnswer, StatusInfo, TopLine};
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
-use crate::answer::{Answer, budget, next};
+use crate::answer::{Answer, budget, listing, next};
 
 impl Answer for ProfileAnswer {
     fn text(&self) -> String {
@@ -55,8 +55,12 @@ impl ProfileAnswer {
         }
         parts.extend(self.outcome.as_ref().map(|outcome| outcome.description.clone()));
         if let Some(summary) = &self.summary {
+            parts.extend(summary.runs.map(|runs| format!("mean of {runs} runs")));
+            let within = listing::within(summary.elapsed_interval_sec);
             parts.extend(
-                summary.elapsed_time_sec.map(|s| format!("{} s wall (profiled)", amount(s))),
+                summary
+                    .elapsed_time_sec
+                    .map(|s| format!("{}{within} s wall (profiled)", amount(s))),
             );
             parts.extend(
                 summary

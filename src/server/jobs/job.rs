@@ -1,6 +1,7 @@
 //! One run in the background, as those see it who wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
@@ -31,7 +32,7 @@ pub(in crate::server) enum Phase<T = Arc<Profile>> {
     Lost,
 }
 
-impl<T> Phase<T> {
+impl<T: Clone> Phase<T> {
     /// What comes after this phase of a profiled run.
     pub(super) fn next(&self, event: Event) -> Self {
         let seen = match self {
@@ -49,6 +50,8 @@ impl<T> Phase<T> {
             Event::Reading => Self::Reading,
             Event::Counting => Self::Again("counting calls"),
             Event::Plain => Self::Again("timing it without a profiler"),
+            // The job counts them.
+            Event::Repeat { .. } => self.clone(),
         }
     }
 
@@ -94,11 +97,31 @@ pub(in crate::server) struct Job<T = Arc<Profile>> {
     pub(super) number: u64,
     pub(super) controls: Controls,
     pub(super) phase: watch::Receiver<Phase<T>>,
+    /// Which of several runs it is at, and how many there are; 0 where there is one.
+    pub(super) repeat: [AtomicUsize; 2],
 }
 
 impl<T: Clone> Job<T> {
     pub(in crate::server) fn phase(&self) -> Phase<T> {
         self.phase.borrow().clone()
+    }
+
+    pub(super) fn count(&self, event: &Event) {
+        if let Event::Repeat { number, of } = event {
+            let [at, all] = &self.repeat;
+            all.store(*of, Ordering::Relaxed);
+            at.store(*number, Ordering::Relaxed);
+        }
+    }
+
+    /// What it is doing, with the number of the run where there are several.
+    pub(in crate::server) fn nth(&self, doing: &str) -> String {
+        let [at, all] = self.repeat.each_ref().map(|number| number.load(Ordering::Relaxed));
+        if at > 0 && !matches!(self.phase(), Phase::Queued) {
+            format!("run {at} of {all}: {doing}")
+        } else {
+            doing.to_owned()
+        }
     }
 
     /// Ends it: nobody waits for it any more.

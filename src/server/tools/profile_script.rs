@@ -91,6 +91,9 @@ pub(super) struct Params {
     /// Time one more run without profiler.
     #[serde(default)]
     plain_run: bool,
+    /// Average so many runs, 1 to 10.
+    #[serde(default = "run::one")]
+    repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
 }
@@ -148,6 +151,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         writable: params.writable,
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
+        repeat: params.repeat,
     };
     surroundings.apply(&mut request)?;
     Ok(request)
