@@ -252,9 +252,9 @@ pub(super) struct ProfileOptions {
 
 Exit codes: 0 pass, 1 regression, 2 could not tell, 3 wrong usage or failure.")]
 pub(super) struct CheckOptions {
-    /// What to compare with: a file, or git:REV for the script at a revision; not needed where `--budget` has limits
-    /// of its own
-    #[arg(long, value_name = "FILE|git:REV")]
+    /// What to compare with: a file, git:REV for the script at a revision, or the id of a profile in the --store
+    /// folder; not needed where `--budget` has limits of its own
+    #[arg(long, value_name = "FILE|git:REV|ID")]
     pub(super) baseline: Option<String>,
 
     /// Most wall time above the baseline's, as 5% or 0.05 [default: 5%]

@@ -11,6 +11,7 @@ use super::limits::{Held, Limits, Row};
 use super::live::Live;
 use crate::answer::{Answer, VerifyAnswer, amount};
 use crate::recording::{RecordError, Recorder, Settings};
+use crate::store::Store;
 use crate::verify::{
     Ended, Origin, Progress, Side, Verdict, Verification, Verifier, VerifyRequest,
 };
@@ -29,10 +30,10 @@ struct Outcome<'a> {
     verification: &'a VerifyAnswer,
 }
 
-pub(super) async fn run(mut settings: Settings, options: CheckOptions) -> ExitCode {
+pub(super) async fn run(mut settings: Settings, store: &Store, options: CheckOptions) -> ExitCode {
     let json = options.json;
     let python = settings.python.take();
-    let (request, limits) = match prepare(options, python.map(|(python, _)| python)) {
+    let (request, limits) = match prepare(options, python.map(|(python, _)| python), store) {
         Ok(prepared) => prepared,
         Err(error) => {
             super::tell(&error);
@@ -113,6 +114,7 @@ fn held(found: &Verification, rows: &[Row]) -> Held {
 fn prepare(
     options: CheckOptions,
     python: Option<String>,
+    store: &Store,
 ) -> Result<(VerifyRequest, Limits), RecordError> {
     let invalid = |parameter: &'static str, problem: String| RecordError::InvalidArgument {
         parameter,
@@ -138,7 +140,7 @@ fn prepare(
     let baseline = match &options.baseline {
         Some(named) => {
             limits = limits.with_slowdown();
-            baseline(named, &cwd)?
+            baseline(named, &cwd, store)?
         }
         // Limits of its own need nothing to compare with: it runs against itself.
         None if absolute.is_some() => {
@@ -178,15 +180,23 @@ fn program(typed: &[String]) -> Option<(String, Vec<String>)> {
     }
 }
 
-fn baseline(named: &str, cwd: &Path) -> Result<Origin, RecordError> {
+fn baseline(named: &str, cwd: &Path, store: &Store) -> Result<Origin, RecordError> {
     if let Some(revision) = named.strip_prefix(REVISION) {
         return Ok(Origin::Revision(revision.to_owned()));
     }
     if cwd.join(named).exists() {
         return Ok(Origin::Path(named.to_owned()));
     }
-    Err(RecordError::InvalidArgument {
-        parameter: "--baseline",
-        problem: format!("`{named}` is no file; a revision is named as {REVISION}REV"),
-    })
+    let problem = match store.dir() {
+        None => format!(
+            "`{named}` is no file; a revision is named as {REVISION}REV, and the id of a profile needs --store"
+        ),
+        Some(_) => match store.get(named) {
+            Ok(profile) => return Ok(Origin::Profile(profile)),
+            Err(error) => {
+                format!("`{named}` is no file, a revision is named as {REVISION}REV, and {error}")
+            }
+        },
+    };
+    Err(RecordError::InvalidArgument { parameter: "--baseline", problem })
 }

@@ -56,7 +56,7 @@ pub fn main() -> ExitCode {
         match arguments {
             None | Some(Command::Serve) => serve(settings, store).await,
             Some(Command::Profile(options)) => profile::run(settings, store, *options).await,
-            Some(Command::Check(options)) => check::run(settings, *options).await,
+            Some(Command::Check(options)) => check::run(settings, &store, *options).await,
             Some(Command::Setup(options)) => setup::run(settings, options).await,
             Some(Command::Doctor(options)) => doctor::run(settings, options).await,
             // Taken care of above.

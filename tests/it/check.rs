@@ -72,7 +72,7 @@ async fn limits_come_from_a_file_too() {
         format!("[scripts.\"quick.py\"]\nmax_seconds = {seconds}\nmax_memory_mb = 4000\n")
     };
     place.write("perf-budget.toml", &held("30"));
-    let args = ["--budget", "perf-budget.toml", "--budget-sec", "6", "--json", "--", "quick.py"];
+    let args = ["--budget", "perf-budget.toml", "--budget-sec", "15", "--json", "--", "quick.py"];
     let pass = check(&cwd, &args).await;
     assert_eq!(pass.code, 0, "{}{}", pass.stdout, pass.stderr);
     let json: Value = serde_json::from_str(&pass.stdout).unwrap();
@@ -81,5 +81,6 @@ async fn limits_come_from_a_file_too() {
     assert!(json["limits"][0]["value"].as_f64().unwrap() >= 0.25, "{json}");
     assert!(json["verification"]["wall_ratio"].is_number(), "{json}");
     place.write("perf-budget.toml", &held("0.01"));
-    assert_eq!(check(&cwd, &args).await.code, 1);
+    let broken = check(&cwd, &args).await;
+    assert_eq!(broken.code, 1, "{}", broken.stdout);
 }

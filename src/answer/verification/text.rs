@@ -1,10 +1,10 @@
 //! A verification for a reader.
 
-use super::{FailureInfo, NoiseInfo, VerifyAnswer, advice, seconds};
+use super::{FailureInfo, NoiseInfo, VerifyAnswer, advice, ratio_digits, seconds};
 use crate::answer::text::{amount, one_line};
 use crate::answer::{Answer, next};
 use crate::profile::round_for_display;
-use crate::statistics::Ratio;
+use crate::statistics::{Ratio, Verdict as Timing};
 use crate::verify::{Ended, Verdict, Verification};
 
 /// Lines of stderr that are shown of a failure.
@@ -26,7 +26,16 @@ pub(super) fn change(ratio: &Ratio) -> String {
 
 /// The verdict in a sentence.
 pub(super) fn summary(found: &Verification) -> String {
+    let is_clear = matches!(found.timing, Some(Timing::Faster | Timing::Slower));
     let measured = match (&found.wall, found.baseline.wall, found.candidate.wall) {
+        (Some(it), one, other) if !is_clear => format!(
+            "wall time {} of the baseline's, 95 % interval {} to {} ({} to {})",
+            ratio_digits(it.ratio),
+            ratio_digits(it.low),
+            ratio_digits(it.high),
+            seconds(one),
+            seconds(other)
+        ),
         (Some(ratio), one, other) => {
             format!("{} ({} to {})", change(ratio), seconds(one), seconds(other))
         }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Call, ToolSpec, run};
+use super::{Call, ToolSpec, aside, run};
 use crate::answer::VerifyAnswer;
 use crate::profile::{Profile, ProgramKind};
 use crate::recording::{RunRequest, Target};
@@ -108,7 +108,14 @@ impl ToolSpec for VerifySpeedup {
             let job = server.jobs.verification(id).ok_or_else(|| unknown(server, id))?;
             return wait(server, &job, wait_sec, call, false).await;
         }
-        let job = server.jobs.start_verification(request(server, params)?);
+        let profile = match params.baseline_profile_id.clone() {
+            Some(id) => {
+                let store = Arc::clone(&server.store);
+                Some(aside(Self::NAME, move || store.get(&id)).await??)
+            }
+            None => None,
+        };
+        let job = server.jobs.start_verification(request(server, params, profile)?);
         wait(server, &job, wait_sec, call, true).await
     }
 }
@@ -150,12 +157,12 @@ pub(super) async fn wait(
     }
 }
 
-fn request(server: &Server, params: Params) -> Result<VerifyRequest, ToolError> {
+fn request(
+    server: &Server,
+    params: Params,
+    profile: Option<Arc<Profile>>,
+) -> Result<VerifyRequest, ToolError> {
     let parameters = params.given();
-    let profile = match &params.baseline_profile_id {
-        Some(id) => Some(server.store.get(id)?),
-        None => None,
-    };
     let baseline = only(
         "baseline",
         [
