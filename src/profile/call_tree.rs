@@ -216,6 +216,17 @@ impl CallTree {
         self.functions.get(site.function as usize)
     }
 
+    /// Whether every caller stands before what it calls, and nothing is named that is not there. A tree from a
+    /// file may have been tampered with.
+    pub fn is_sound(&self) -> bool {
+        let node = |number: u32| (number as usize) < self.nodes.len();
+        let nodes = self.nodes.iter().enumerate().all(|(number, node)| {
+            node.parent.is_none_or(|parent| (parent as usize) < number)
+                && self.function(node.site).is_some()
+        });
+        nodes && self.meanwhile.iter().all(|pair| node(pair.waiting) && node(pair.cause))
+    }
+
     /// Seconds of all nodes.
     pub fn total(&self) -> Option<Seconds> {
         Seconds::from_secs(self.nodes.iter().map(|node| node.running + node.waiting).sum())
