@@ -17,6 +17,7 @@ const LARGEST_FILE: u64 = 1 << 20;
 /// Limits of one script; absent means none.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the words of the file and of the command line")]
 pub(super) struct Limits {
     /// Wall time above the baseline's, as a part.
     #[serde(default, deserialize_with = "part_of_file")]

@@ -168,9 +168,10 @@ mod tests {
     fn a_stream_kept_whole_is_cut_at_its_end_and_its_digest_is_of_all() {
         let whole = |chunks: &[&[u8]]| {
             let shared = keeping(4);
-            chunks.iter().for_each(|chunk| lock(&shared).push(chunk));
-            let whole = lock(&shared).take_whole().unwrap();
-            whole
+            for chunk in chunks {
+                lock(&shared).push(chunk);
+            }
+            lock(&shared).take_whole().unwrap()
         };
         let (one, other) = (whole(&[b"abcdef"]), whole(&[b"abc", b"def"]));
         assert_eq!((one.bytes.as_slice(), one.total_bytes), (&b"abcd"[..], 6));

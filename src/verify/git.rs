@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::restore;
-use crate::process::{Controls, EndedBy, Exit, Finished};
+use crate::process::{Controls, EndedBy, Exit, Finished, Whole};
 use crate::recording::{Aid, Ground, Moved, Program, RecordError};
 
 /// Time for one call of git.
@@ -182,7 +182,7 @@ impl Git<'_> {
     async fn link_untracked(&mut self, to: &Path) -> Result<(), RecordError> {
         let args = ["ls-files", "--others", "--directory", "--no-empty-directory", "-z"];
         let finished = self.run(args.map(Into::into).to_vec(), false, None).await?;
-        let listed = finished.whole.filter(|whole| whole.is_complete()).map(|whole| whole.bytes);
+        let listed = finished.whole.filter(Whole::is_complete).map(|whole| whole.bytes);
         let listed = String::from_utf8_lossy(&listed.unwrap_or_default()).into_owned();
         for name in listed.split('\0').filter(|name| !name.is_empty()).take(MOST_LINKS) {
             let name = name.trim_end_matches('/');

@@ -259,7 +259,7 @@ async fn checked(
         _ => "it did not end by itself".to_owned(),
     };
     let lines = [finished.stderr.end(), finished.stdout.end()];
-    let said = lines.into_iter().filter_map(|text| text.trim().lines().last()).next();
+    let said = lines.into_iter().find_map(|text| text.trim().lines().last());
     Ok(Err(said.map_or_else(|| how.clone(), |said| format!("{how}, {said}"))))
 }
 
@@ -325,12 +325,9 @@ async fn value(
     let turn = Turn { code: Some(VALUE), args: Some(&all), ..Turn::default() };
     let trial = runner.turn(side, turn, hash_seed).await?;
     let written = runner.sides.ground.take_output(VALUE_FILE, LONGEST_VALUE);
-    Ok(match written {
-        Some(bytes) => Ok(Whole::of(bytes)),
-        None => {
-            let failure = runner.failure(side, &trial, args);
-            let what = format!("`{expression}` has no value: {}", failure.what);
-            Err(Failure { what, ..failure })
-        }
-    })
+    Ok(written.map(Whole::of).ok_or_else(|| {
+        let failure = runner.failure(side, &trial, args);
+        let what = format!("`{expression}` has no value: {}", failure.what);
+        Failure { what, ..failure }
+    }))
 }

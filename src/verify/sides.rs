@@ -191,8 +191,8 @@ fn editable(ground: &Ground, moved: &Moved) -> Option<String> {
     let folders = ground.interpreter().site_packages.iter();
     let entries = folders.filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
     let mut finders = entries.filter(|entry| {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        name.starts_with("__editable__") && name.ends_with(".py")
+        let is_python = entry.path().extension().is_some_and(|ending| ending == "py");
+        is_python && entry.file_name().to_string_lossy().starts_with("__editable__")
     });
     let leads_back = finders.any(|entry| {
         std::fs::read_to_string(entry.path()).is_ok_and(|text| text.contains(&*project))

@@ -61,6 +61,8 @@ mod profiling;
 mod properties;
 /// The protocol surface: versions, schemas, budgets, resources, progress.
 mod protocol;
+/// Several runs of one program as one profile.
+mod repeat;
 /// The rules behind findings, against recorded programs and any source.
 mod rules;
 /// What confined programs cannot do.

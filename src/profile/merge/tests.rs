@@ -225,6 +225,20 @@ prop_compose! {
     }
 }
 
+#[test]
+fn a_mean_survives_being_stored() {
+    let runs =
+        vec![run(1.0, vec![line(1, 60.0, 20.0, 80)]), run(3.0, vec![line(3, 10.0, 0.0, 30)])];
+    let both = merged(runs).unwrap();
+    let text = serde_json::to_string(&both).unwrap();
+    let read: Profile = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, both);
+    // Files from before there were repeats have no such field.
+    let mut older: serde_json::Value = serde_json::from_str(&text).unwrap();
+    older.as_object_mut().unwrap().remove("repeats").unwrap();
+    assert_eq!(serde_json::from_value::<Profile>(older).unwrap().repeats, None);
+}
+
 proptest! {
     #[test]
     fn what_runs_have_in_all_is_kept(runs in prop::collection::vec(some_run(), 2..10)) {

@@ -91,7 +91,7 @@ pub(super) struct Params {
     /// Time one more run without profiler.
     #[serde(default)]
     plain_run: bool,
-    /// Average so many runs, 1 to 10.
+    /// Mean of 1 to 10 runs.
     #[serde(default = "run::one")]
     repeat: usize,
     /// Tell await time apart.

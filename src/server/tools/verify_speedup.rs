@@ -115,7 +115,7 @@ impl ToolSpec for VerifySpeedup {
             }
             None => None,
         };
-        let job = server.jobs.start_verification(request(server, params, profile)?);
+        let job = server.jobs.start_verification(request(server, params, profile.as_ref())?);
         wait(server, &job, wait_sec, call, true).await
     }
 }
@@ -160,7 +160,7 @@ pub(super) async fn wait(
 fn request(
     server: &Server,
     params: Params,
-    profile: Option<Arc<Profile>>,
+    profile: Option<&Arc<Profile>>,
 ) -> Result<VerifyRequest, ToolError> {
     let parameters = params.given();
     let baseline = only(
@@ -169,10 +169,10 @@ fn request(
             params.baseline_path.map(Origin::Path),
             params.baseline_code.map(Origin::Code),
             params.baseline_rev.map(Origin::Revision),
-            profile.clone().map(Origin::Profile),
+            profile.cloned().map(Origin::Profile),
         ],
     )?;
-    let script = match &profile {
+    let script = match profile {
         Some(profile) => Some(params.script_path.map_or_else(|| script_of(profile), Ok)?),
         None => params.script_path,
     };
@@ -188,7 +188,7 @@ fn request(
     // The files as they are now.
     let candidate = candidate.or_else(|| script.clone().map(Origin::Path));
     let candidate = candidate.ok_or_else(|| missing("candidate"))?;
-    let mut run = profile.as_ref().map_or_else(fresh, |profile| run_of(server, profile));
+    let mut run = profile.map_or_else(fresh, |profile| run_of(server, profile));
     run.args = params.args.unwrap_or(run.args);
     run.python = params.python.or(run.python);
     run.cwd = params.cwd.map(PathBuf::from).or(run.cwd);
