@@ -4,6 +4,7 @@
 //! (`jobs` and [`crate::recording`], or [`crate::analysis`]) → [`crate::answer`].
 
 mod arguments;
+mod completion;
 mod error;
 mod fault;
 mod handler;
@@ -11,6 +12,7 @@ mod jobs;
 mod large;
 mod message;
 mod progress;
+mod prompts;
 mod resources;
 mod schema;
 mod stdio;
@@ -19,6 +21,7 @@ mod transport;
 
 use std::sync::{Arc, LazyLock};
 
+use rmcp::ErrorData;
 use tokio_util::sync::CancellationToken;
 
 use crate::recording::{Recorder, Settings};
@@ -32,6 +35,9 @@ pub use stdio::serve;
 pub(crate) struct Server {
     store: Arc<Store>,
     jobs: Arc<Jobs>,
+    /// Of sessions with a handshake; others bring their own.
+    listeners: Arc<resources::Listeners>,
+    shutdown: CancellationToken,
     /// Made beside the first exchange of messages: its schemas take longer than all the rest of the start.
     tools: Arc<LazyLock<tools::Registry>>,
 }
@@ -40,10 +46,14 @@ impl Server {
     pub(crate) fn new(settings: Settings, store: Store, shutdown: CancellationToken) -> Self {
         let store = Arc::new(store);
         let recorder = Recorder::new(settings);
-        let jobs = Jobs::new(recorder, Arc::clone(&store), shutdown);
+        let jobs = Jobs::new(recorder, Arc::clone(&store), shutdown.clone());
         let tools = Arc::new(LazyLock::new(tools::Registry::new as fn() -> tools::Registry));
         let early = Arc::clone(&tools);
         std::thread::spawn(move || _ = LazyLock::force(&early));
-        Self { store, jobs: Arc::new(jobs), tools }
+        Self { store, jobs: Arc::new(jobs), listeners: Arc::default(), shutdown, tools }
     }
+}
+
+fn unknown_cursor(cursor: &str) -> ErrorData {
+    ErrorData::invalid_params(format!("unknown cursor `{cursor}`"), None)
 }

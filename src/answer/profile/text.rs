@@ -7,6 +7,10 @@ use crate::answer::text::{amount, amount_or_dash, count, table};
 use crate::answer::{Answer, budget, listing, next};
 
 impl Answer for ProfileAnswer {
+    fn profile(&self) -> Option<&str> {
+        (self.status != StatusInfo::Running).then_some(&self.profile_id)
+    }
+
     fn text(&self) -> String {
         let mut text = self.headline();
         if let Some(progress) = &self.progress {
