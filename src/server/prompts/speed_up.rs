@@ -24,15 +24,15 @@ fn write(asked: &Asked<'_>) -> Result<String, ErrorData> {
     Ok(format!(
         "Make {name} faster without changing what it does.\n\
          1. {first}\n\
-         2. {analyze} names the next place, what it gives at most, and the `floor`: start and imports that no hot line saves.\n\
+         2. {analyze} names the next place, what it gives at most, and the `floor` that stays (start, imports).\n\
          3. Make one change there.\n\
-         4. {verify} runs old and new in turns, without a profiler, and compares what they print. (Of a profile the old code is what it \
-         kept, the new code the files as they are; of two copies: {copies}.)\n\
+         4. {verify} runs old and new in turns, without a profiler, and compares what they print. (Old is what the profile kept, new the \
+         files as they are. Two copies: {copies}.)\n\
          5. `faster`: keep it, {again}; it is `latest` now, and the next baseline; go to 2. `no_difference` or `slower`: undo it, take the next place. \
          `different_output`: the change is wrong; mend or undo it. `undecided`: a larger input or `budget_sec`.\n\
-         Stop when `no_difference` came for the last place worth a change, when the floor is most of what is left, or when it is fast enough.\n\n\
+         Stop when `no_difference` came for the last place worth a change, or the floor is most of what is left.\n\n\
          How to read it: {kinds} {clock}\n\n\
-         Answer with each change and its verdict, and the ratio of the kept ones with its interval.",
+         Answer with each change and its verdict; of the kept ones the ratio with its interval.",
         name = subject.name,
         first = subject.first,
         analyze = subject.about("analyze_profile", [("focus_area", "cpu")]),
