@@ -20,7 +20,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | entrances | [`cli`], [`server`], [`library`] |
-//! | use cases | [`doctor`], [`recording`], [`answer`] |
+//! | use cases | [`doctor`], [`recording`], [`verify`], [`answer`] |
 //! | domain | [`analysis`], [`store`], [`scalene`], [`python`], [`sampler`], [`tracker`] |
 //! | ground | [`process`], [`profile`], [`sandbox`] |
 //! | below all | [`statistics`] |
@@ -47,8 +47,9 @@ pub mod server;
 pub mod statistics;
 pub mod store;
 pub mod tracker;
+pub mod verify;
 
 pub use library::{
     Error, ErrorKind, ProfileAnalyzer, ProfileComparator, ProfileParser, ScaleneProfiler,
-    configure_logging,
+    SpeedupVerifier, configure_logging,
 };

@@ -44,6 +44,15 @@ impl Live {
         }
     }
 
+    /// Shows a step in words, on a terminal only.
+    pub(super) fn step(&self, text: &str) {
+        if self.terminal {
+            eprint!("\r\x1b[2K{text}");
+            // See above.
+            let _ = std::io::stderr().flush();
+        }
+    }
+
     pub(super) fn clear(&self) {
         if self.terminal {
             eprint!("\r\x1b[2K");

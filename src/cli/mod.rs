@@ -2,8 +2,10 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to people")]
 
 mod args;
+mod check;
 mod confine;
 mod doctor;
+mod limits;
 mod live;
 mod profile;
 mod setup;
@@ -54,6 +56,7 @@ pub fn main() -> ExitCode {
         match arguments {
             None | Some(Command::Serve) => serve(settings, store).await,
             Some(Command::Profile(options)) => profile::run(settings, store, *options).await,
+            Some(Command::Check(options)) => check::run(settings, &store, *options).await,
             Some(Command::Setup(options)) => setup::run(settings, options).await,
             Some(Command::Doctor(options)) => doctor::run(settings, options).await,
             // Taken care of above.
@@ -89,13 +92,18 @@ async fn serve(settings: Settings, store: Store) -> ExitCode {
 }
 
 fn fail(error: &RecordError) -> ExitCode {
+    tell(error);
+    ExitCode::from(FAILURE)
+}
+
+/// Says what failed and what to do.
+fn tell(error: &RecordError) {
     eprintln!("{}: {error}\nNext: {}", error.code(), error.hint());
     if let Some(ran) = error.ran() {
         for (name, output) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
             eprint!("{}", crate::answer::OutputInfo::new(output).text(name));
         }
     }
-    ExitCode::from(FAILURE)
 }
 
 /// The first Ctrl-C ends the run and keeps its profile, the second kills it.

@@ -21,6 +21,7 @@ mod request;
 mod secrets;
 mod setup;
 mod stacks;
+mod unprofiled;
 mod workspace;
 
 pub use error::{Ran, RecordError};
@@ -29,6 +30,7 @@ pub use import::{ImportError, import, import_file};
 pub use prove::Proving;
 pub use record::{Event, Recorder, Settings, user_cache_dir};
 pub use request::{Measure, RunRequest, Target};
+pub use unprofiled::{Aid, Ground, Moved, Program, Turn};
 
 use std::path::PathBuf;
 

@@ -454,6 +454,7 @@ fn spec(
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
         begun: Some(workspace.begun()),
+        keep_stdout: 0,
         pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }

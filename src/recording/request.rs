@@ -26,6 +26,16 @@ pub enum Target {
     Snippet(String),
 }
 
+impl Target {
+    /// A program as it is typed: a file, or `-m package.module`.
+    pub fn typed(text: &str) -> Self {
+        match text.trim_start().strip_prefix("-m ") {
+            Some(module) => Self::Module(module.trim().to_owned()),
+            None => Self::Script(text.to_owned()),
+        }
+    }
+}
+
 /// What to measure, as the API describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measure {

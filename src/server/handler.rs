@@ -22,7 +22,7 @@ Start with profile_script (a file, or `-m package.module`) or profile_code (a sn
 installs nothing into the project and returns the hot lines with their source, memory, the program's \
 exit code and output, and a profile_id. Then analyze_profile says what to change and what that gives at \
 most. Drill down with get_file_details, get_function_summary, get_cpu_hotspots, get_memory_hotspots, \
-get_memory_leaks. After a change profile again and call compare_profiles. load_profile reads a JSON that \
+get_memory_leaks. After a change verify_speedup runs old and new in turns and says whether it is faster and does the same work; compare_profiles shows where. load_profile reads a JSON that \
 Scalene wrote elsewhere. `latest` and `previous` name the newest profiles. A run longer than wait_sec answers with status `running`: call get_profile with its id. \
 Times are shares of sampled time times wall time under the profiler; system time is mostly waiting. \
 Memory is growth since the start in MiB, not resident size. Believe shares only with enough samples: \

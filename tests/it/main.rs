@@ -19,6 +19,8 @@ mod arguments;
 mod bad_input;
 /// Call paths, sampled beside Scalene.
 mod calls;
+/// The gate for changes.
+mod check;
 /// Two profiles side by side.
 mod compare;
 /// Calls, counted in one more run of the program.
@@ -72,3 +74,8 @@ mod store;
 mod support;
 /// Large writes of programs that run without Python's buffer.
 mod unbuffered;
+/// Two versions of a program, run in turns.
+mod verify;
+/// How verifications end, and what they may do.
+#[cfg(target_os = "linux")]
+mod verify_ends;

@@ -141,7 +141,7 @@ async fn what_cannot_be_read_is_left_out_and_named() {
 
     let second = open(&place).await;
     let list = second.call("list_profiles", json!({})).await;
-    let warnings: Vec<_> = list.structured["warnings"].as_array().unwrap().to_vec();
+    let warnings: Vec<_> = list.structured["warnings"].as_array().unwrap().clone();
     assert_eq!(warnings.len(), 5, "{warnings:?}");
     let all = format!("{warnings:?}");
     for (id, why) in [

@@ -18,6 +18,7 @@ mod profile_code;
 mod profile_script;
 mod run;
 mod stop_profile;
+mod verify_speedup;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -104,6 +105,7 @@ impl Registry {
             entry::<profile_code::ProfileCode>(),
             entry::<profile_script::ProfileScript>(),
             entry::<stop_profile::StopProfile>(),
+            entry::<verify_speedup::VerifySpeedup>(),
         ];
         entries.sort_by(|a, b| a.tool.name.cmp(&b.tool.name));
         Self { entries }

@@ -121,11 +121,7 @@ impl ToolSpec for ProfileScript {
 }
 
 fn request(params: Params) -> Result<RunRequest, ToolError> {
-    let target = match params.script_path.trim_start().strip_prefix("-m ") {
-        Some(module) => Target::Module(module.trim().to_owned()),
-        None => Target::Script(params.script_path),
-    };
-    let mut request = RunRequest::new(target);
+    let mut request = RunRequest::new(Target::typed(&params.script_path));
     request.args = params.args.unwrap_or_default();
     request.measure = Measure {
         cpu: params.cpu,
