@@ -72,6 +72,8 @@ mod sandbox;
 mod store;
 /// What all tests share.
 mod support;
+/// Which tools a server offers, and in which form it answers.
+mod toolsets;
 /// Large writes of programs that run without Python's buffer.
 mod unbuffered;
 /// Two versions of a program, run in turns.
