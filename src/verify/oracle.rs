@@ -260,7 +260,7 @@ async fn checked(
     };
     let lines = [finished.stderr.end(), finished.stdout.end()];
     let said = lines.into_iter().find_map(|text| text.trim().lines().last());
-    Ok(Err(said.map_or_else(|| how.clone(), |said| format!("{how}, {said}"))))
+    Ok(Err(compare::shown(said).map_or_else(|| how.clone(), |said| format!("{how}, {said}"))))
 }
 
 async fn by_value(

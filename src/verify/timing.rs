@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::compare;
+use super::compare::{self, Difference};
 use super::oracle::{Oracle, Rehearsed};
 use super::request::VerifyRequest;
 use super::result::{Ended, Finding, Progress, SoFar, Verdict};
@@ -68,7 +68,9 @@ impl Plan<'_> {
             let elapsed = self.begun.elapsed().as_secs_f64();
             #[expect(clippy::cast_precision_loss, reason = "a small number")]
             let per_pair = first.elapsed().as_secs_f64() / timed.couples.len().max(1) as f64;
-            if !timed.couples.is_empty() && elapsed + per_pair > budget {
+            // Where the first runs have spent it all, one pair more would tell nothing.
+            let is_spent = elapsed > budget;
+            if is_spent || (!timed.couples.is_empty() && elapsed + per_pair > budget) {
                 timed.ended = Ended::Budget;
                 break;
             }
@@ -162,7 +164,12 @@ impl Plan<'_> {
                 self.reference.unsteady = Some(own);
                 None
             }
-            None => Some(Finding::differs(Verdict::DifferentOutput, found)),
+            None => {
+                let remark = "the first runs printed the same: what the candidate prints varies";
+                let remark = Some(found.remark.clone().unwrap_or_else(|| remark.to_owned()));
+                let found = Difference { remark, ..found };
+                Some(Finding::differs(Verdict::DifferentOutput, found))
+            }
         }
     }
 }

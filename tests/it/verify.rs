@@ -238,6 +238,19 @@ async fn a_side_that_does_not_end_is_a_timeout() {
 }
 
 #[tokio::test]
+async fn a_budget_that_the_first_runs_spend_is_said() {
+    let sleep = "import time\ntime.sleep(1.5)\n";
+    let bench = Bench::new(&[("old.py", sleep), ("new.py", sleep)]).await;
+    let answer = bench.paths(json!({"budget_sec": 0.5})).await;
+    assert_verdict(&answer, "undecided");
+    assert_eq!(answer.structured["runs"], 0);
+    assert!(answer.text.contains("left no time"), "{}", answer.text);
+    let budget = &answer.structured["next"][0]["arguments"]["budget_sec"];
+    assert!(budget.as_f64() > Some(12.0), "four pairs of 3 s: {budget}");
+    bench.session.close().await;
+}
+
+#[tokio::test]
 async fn a_result_that_is_written_down_shows_with_other_arguments() {
     let old = "import sys\nprint(sum(range(int(sys.argv[1]))))\n";
     let bench = Bench::new(&[("old.py", old), ("new.py", "print(4950)\n")]).await;
