@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::compare::{self, Difference};
-use super::oracle::{Oracle, Rehearsed};
+use super::oracle::{self, Kind, Oracle, Rehearsed};
 use super::request::VerifyRequest;
 use super::result::{Ended, Finding, Progress, SoFar, Verdict};
 use super::trial::{Interrupt, Runner, Trial, index};
@@ -159,12 +159,17 @@ impl Plan<'_> {
         let [baseline, candidate] = [&couple.baseline.stdout, &couple.candidate.stdout];
         let found = compare::difference(baseline, candidate, tolerance)?;
         let reference = &self.reference.baseline.stdout;
-        match compare::difference(reference, baseline, tolerance) {
-            Some(own) => {
+        let outputs = [reference, baseline, candidate];
+        match oracle::classify(outputs, tolerance) {
+            Kind::Unsteady(own) => {
                 self.reference.unsteady = Some(own);
                 None
             }
-            None => {
+            Kind::Different(Some(line)) => {
+                let found = oracle::steady_line(outputs, line);
+                Some(Finding::differs(Verdict::DifferentOutput, found))
+            }
+            Kind::Different(None) => {
                 let remark = "the first runs printed the same: what the candidate prints varies";
                 let remark = Some(found.remark.clone().unwrap_or_else(|| remark.to_owned()));
                 let found = Difference { remark, ..found };
