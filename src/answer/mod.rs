@@ -60,6 +60,9 @@ pub use verification::{DifferenceInfo, FailureInfo, NoiseInfo, VerifyAnswer, Whe
 
 /// An answer: structured by `Serialize`, readable by [`Answer::text`].
 pub trait Answer: Serialize + JsonSchema {
+    /// The calls that it recommends.
+    fn next_calls(&mut self) -> &mut Vec<NextCall>;
+
     /// The same facts for a reader, within the text budget.
     fn text(&self) -> String;
 }

@@ -1,6 +1,7 @@
 //! The same comparison for a reader.
 
 use super::{Change, ComparisonAnswer, FileDelta, Unchanged};
+use crate::answer::NextCall;
 use crate::answer::text::{amount, amount_or_dash, table};
 use crate::answer::{Answer, budget, next};
 
@@ -10,6 +11,10 @@ fn signed(value: f64) -> String {
 }
 
 impl Answer for ComparisonAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let mut text = self.headline();
         for warning in &self.warnings {

@@ -1,6 +1,7 @@
 //! A verification for a reader.
 
 use super::{FailureInfo, NoiseInfo, VerifyAnswer, advice, ratio_digits, seconds};
+use crate::answer::NextCall;
 use crate::answer::text::{amount, one_line};
 use crate::answer::{Answer, next};
 use crate::profile::round_for_display;
@@ -84,6 +85,10 @@ fn failed(found: &Verification, what: &str) -> String {
 }
 
 impl Answer for VerifyAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let verdict = self.verdict.as_deref().unwrap_or("running");
         let mut text = format!("{verdict}: {} [{}]\n", self.summary, self.verification_id);
