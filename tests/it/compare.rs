@@ -1,6 +1,6 @@
 //! Two profiles side by side: what counts as a change, and what is matched with what.
 
-use scalene_mcp::analysis::compare::{Comparison, Verdict, compare};
+use scalene_mcp::analysis::compare::{Comparison, LineStatus, Verdict, compare};
 use scalene_mcp::answer::{Answer, ComparisonAnswer};
 use scalene_mcp::profile::Profile;
 use scalene_mcp::{ProfileComparator, ProfileParser};
@@ -76,7 +76,7 @@ fn a_profile_does_not_differ_from_itself() {
         let profile = recorded::profile(name);
         let comparison = ProfileComparator::new().compare(&profile, &profile, 0.0);
         assert!(!comparison.has_regressions() && !comparison.has_improvements(), "{name}");
-        assert!(comparison.functions.iter().all(|function| !function.edited()), "{name}");
+        assert!(comparison.functions.iter().all(|function| !function.edited), "{name}");
         assert!(!comparison.functions.is_empty(), "{name}");
     }
 }
@@ -92,9 +92,10 @@ fn lines_that_moved_are_the_same_lines() {
         [("other", Verdict::Unchanged), ("slow", Verdict::Unchanged)]
     );
     let slow = comparison.functions.iter().find(|function| function.name == "slow").unwrap();
-    assert!(!slow.edited());
-    let line = &slow.lines()[0];
-    assert_eq!((line.before.unwrap().get(), line.after.unwrap().get()), (4, 7));
+    assert!(!slow.edited && !slow.moved);
+    let line = &comparison.lines_of([slow].into_iter())[0][0];
+    assert_eq!((line.before.unwrap().line.get(), line.after.unwrap().line.get()), (4, 7));
+    assert_eq!(line.status, LineStatus::Same);
     assert_eq!(line.text, "        total += i");
 }
 
@@ -111,7 +112,7 @@ fn what_got_slower_what_faster_and_by_how_much() {
         [("other", Verdict::Improvement), ("slow", Verdict::Regression)]
     );
     let slow = &comparison.functions[0];
-    assert!(slow.name == "slow" && slow.edited());
+    assert!(slow.name == "slow" && slow.edited);
     assert!((slow.time.change() - 1.4).abs() < 1e-3, "{:?}", slow.time);
     assert!((slow.time.percent().unwrap() - 116.66).abs() < 0.1);
     assert!(comparison.has_regressions() && comparison.elapsed_verdict == Verdict::Regression);

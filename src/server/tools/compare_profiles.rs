@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::file_details::file;
 use super::{Call, ToolSpec, stored};
 use crate::answer::ComparisonAnswer;
 use crate::server::Server;
@@ -22,6 +23,8 @@ pub(super) struct Params {
     #[serde(default = "default_tolerance")]
     #[schemars(range(min = 0.0, max = 10.0))]
     tolerance: f64,
+    /// Also list this file's lines.
+    file_path: Option<String>,
 }
 
 const fn default_tolerance() -> f64 {
@@ -31,9 +34,8 @@ const fn default_tolerance() -> f64 {
 impl ToolSpec for CompareProfiles {
     const NAME: &'static str = "compare_profiles";
     const TITLE: &'static str = "Compare two profiles";
-    const DESCRIPTION: &'static str = "Says what got slower and faster between two profiles: wall time, peak \
-        memory, functions by name and lines by a diff of the sources. A change counts beyond the tolerance and the \
-        sampling error.";
+    const DESCRIPTION: &'static str = "Says what got slower and faster between two profiles, and by how much. Functions and \
+        lines are followed through edits, moves and renames; a change counts beyond the tolerance and the sampling error.";
 
     type Params = Params;
     type Output = ComparisonAnswer;
@@ -51,6 +53,18 @@ impl ToolSpec for CompareProfiles {
         }
         let baseline = stored(server, &params.profile_id1, &mut call).await?;
         let candidate = stored(server, &params.profile_id2, &mut call).await?;
-        Ok(ComparisonAnswer::new(&baseline, &candidate, params.tolerance))
+        let Some(path) = params.file_path else {
+            return Ok(ComparisonAnswer::new(&baseline, &candidate, params.tolerance));
+        };
+        let found = file(&candidate, &path)
+            .or_else(|missing| file(&baseline, &path).map_err(|_| missing))?;
+        ComparisonAnswer::of_file(&baseline, &candidate, params.tolerance, &found.path).ok_or_else(
+            || {
+                ToolError::invalid_argument(
+                    format!("file_path `{path}` is in neither profile"),
+                    "pass a file as the comparison without file_path names it",
+                )
+            },
+        )
     }
 }

@@ -1,0 +1,162 @@
+//! A function in two profiles.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::align::{Alignment, Function, FunctionPair};
+use super::delta::{Delta, Verdict};
+use super::scale::{Part, Scales};
+use crate::profile::{FileProfile, Line, LineNo, Percent};
+
+/// A function, or the module-level code of a file, in both profiles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FunctionChange<'a> {
+    /// File, as the candidate shows it (the baseline for a function that is gone).
+    pub file: Arc<str>,
+    /// Qualified name or `<module>`, in the candidate if it is there.
+    pub name: &'a str,
+    /// Its name in the baseline, where it is another.
+    pub old_name: Option<&'a str>,
+    /// Its file in the baseline, where it is another.
+    pub old_file: Option<Arc<str>>,
+    /// First and last line in the baseline.
+    pub before: Option<(LineNo, LineNo)>,
+    /// First and last line in the candidate.
+    pub after: Option<(LineNo, LineNo)>,
+    /// It is in another file, or elsewhere among the functions of its file.
+    pub moved: bool,
+    /// The text of its own lines differs, not counting its name and its indentation as a whole.
+    pub edited: bool,
+    /// Share of all sampled time in the baseline.
+    pub share_before: Option<Percent>,
+    /// Share of all sampled time in the candidate.
+    pub share_after: Option<Percent>,
+    /// Seconds of all kinds of its own lines.
+    pub time: Delta,
+    /// Volume allocated by its own lines in MiB, when both profiles measured memory.
+    pub memory: Option<Delta>,
+    /// About its time.
+    pub time_verdict: Verdict,
+    /// About its memory.
+    pub memory_verdict: Verdict,
+    /// Index among the functions of the alignment.
+    pub(super) index: usize,
+}
+
+impl FunctionChange<'_> {
+    /// By time; by memory where the time tells nothing.
+    pub fn verdict(&self) -> Verdict {
+        match (self.time_verdict, self.memory_verdict) {
+            (
+                Verdict::Unchanged | Verdict::Noise,
+                memory @ (Verdict::Regression | Verdict::Improvement),
+            ) => memory,
+            (time, _) => time,
+        }
+    }
+}
+
+/// The measured lines of each function of a version: by file, by index of a span plus one, the module
+/// at 0.
+pub(super) struct Measured<'a> {
+    lines: HashMap<(usize, usize), Vec<&'a Line>>,
+}
+
+impl<'a> Measured<'a> {
+    pub(super) fn of(files: impl Iterator<Item = &'a FileProfile>) -> Self {
+        let mut lines: HashMap<(usize, usize), Vec<&'a Line>> = HashMap::new();
+        for (index, file) in files.enumerate() {
+            for line in &file.lines {
+                let slot = file.function_index(line.number).map_or(0, |span| span + 1);
+                lines.entry((index, slot)).or_default().push(line);
+            }
+        }
+        Self { lines }
+    }
+
+    /// Those of one function, in the order of the file.
+    pub(super) fn lines(&self, function: &Function<'_>) -> impl Iterator<Item = &'a Line> {
+        let slots = function.spans.iter().map(|span| span + 1);
+        let module = function.spans.is_empty().then_some(0);
+        let slots = module.into_iter().chain(slots);
+        slots.flat_map(|slot| self.lines.get(&(function.file, slot)).into_iter().flatten().copied())
+    }
+}
+
+/// Functions with measured lines in either version, largest change of time first.
+pub(super) fn changes<'a>(
+    alignment: &Alignment<'a>,
+    (before, after): (&Measured<'a>, &Measured<'a>),
+    scales: &Scales,
+) -> Vec<FunctionChange<'a>> {
+    let names = |files: &[super::align::Named<'a>]| -> Vec<Arc<str>> {
+        files.iter().map(|file| Arc::from(file.name.as_str())).collect()
+    };
+    let shown = (names(&alignment.before), names(&alignment.after));
+    let mut changes: Vec<FunctionChange<'a>> = alignment
+        .functions
+        .iter()
+        .enumerate()
+        .filter(|(_, pair)| {
+            let sampled = |function: &Option<Function<'a>>, measured: &Measured<'a>| {
+                function.as_ref().is_some_and(|function| measured.lines(function).next().is_some())
+            };
+            sampled(&pair.before, before) || sampled(&pair.after, after)
+        })
+        .filter_map(|(index, pair)| change(index, pair, alignment, (before, after), &shown, scales))
+        .collect();
+    let size = |change: &FunctionChange<'_>| {
+        let share = |share: Option<Percent>| share.map_or(0.0, Percent::get);
+        let seconds = change.time.change().abs();
+        let shares = (share(change.share_after) - share(change.share_before)).abs();
+        // The bits of numbers that are not negative are in the order of the numbers.
+        std::cmp::Reverse((seconds.to_bits(), shares.to_bits()))
+    };
+    changes.sort_by_cached_key(size);
+    changes
+}
+
+fn change<'a>(
+    index: usize,
+    pair: &FunctionPair<'a>,
+    alignment: &Alignment<'a>,
+    (before, after): (&Measured<'a>, &Measured<'a>),
+    shown: &(Vec<Arc<str>>, Vec<Arc<str>>),
+    scales: &Scales,
+) -> Option<FunctionChange<'a>> {
+    let (one, two) = (pair.before.as_ref(), pair.after.as_ref());
+    let part =
+        |function: &Function<'a>, measured: &Measured<'a>| Part::of(measured.lines(function));
+    let parts = (one.map(|one| part(one, before)), two.map(|two| part(two, after)));
+    let (time, time_verdict) = scales.time(parts.0, parts.1);
+    let (memory, memory_verdict) = scales.memory(parts.0, parts.1);
+    let old_file = one.and_then(|one| shown.0.get(one.file));
+    let new_file = two.and_then(|two| shown.1.get(two.file));
+    let range = |function: &Function<'a>, files: &[super::align::Named<'a>]| {
+        files.get(function.file).map(|named| range(function, named.file))
+    };
+    Some(FunctionChange {
+        file: Arc::clone(new_file.or(old_file)?),
+        name: two.or(one)?.name,
+        old_name: one.filter(|_| pair.renamed()).map(|one| one.name),
+        old_file: old_file.filter(|old| new_file.is_some_and(|new| new != *old)).cloned(),
+        before: one.and_then(|one| range(one, &alignment.before)),
+        after: two.and_then(|two| range(two, &alignment.after)),
+        moved: pair.moved,
+        edited: pair.edited,
+        share_before: parts.0.map(|part| part.share),
+        share_after: parts.1.map(|part| part.share),
+        time,
+        memory,
+        time_verdict,
+        memory_verdict,
+        index,
+    })
+}
+
+/// First and last line of a function, of the first one where there are several.
+fn range(function: &Function<'_>, file: &FileProfile) -> (LineNo, LineNo) {
+    let last = u32::try_from(file.source.line_count()).ok().and_then(LineNo::new);
+    let span = function.spans.first().and_then(|span| file.functions().get(*span));
+    span.map_or((LineNo::FIRST, last.unwrap_or(LineNo::FIRST)), |span| (span.start, span.end))
+}

@@ -1,0 +1,175 @@
+//! From shares of sampled time to seconds, and how far these can be off.
+
+use std::collections::HashSet;
+
+use super::delta::{Delta, Verdict};
+use crate::analysis::stats::{behind, effective};
+use crate::analysis::thresholds::{CHANGED_MIB, CHANGED_PART, SAMPLE_WEIGHT};
+use crate::profile::{Line, Percent, Profile, Seconds};
+
+/// Scalene's mean time between two samples, in seconds, unless told otherwise.
+const DEFAULT_INTERVAL: f64 = 0.01;
+
+/// A line, or several, in one profile.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Part {
+    /// Share of sampled time.
+    pub(super) share: Percent,
+    /// Samples behind it; 0 where they are not known.
+    samples: u64,
+    /// Volume allocated in MiB.
+    allocated: f64,
+    /// Standard error of its seconds over several runs.
+    between_runs: Option<f64>,
+}
+
+impl Part {
+    /// From the lines that were measured; none of them is a part that took no time.
+    pub(super) fn of<'l>(lines: impl Iterator<Item = &'l Line>) -> Self {
+        let mut part = Self::default();
+        // The lines of a loop over which Scalene spread its time list the same samples.
+        let mut spread = HashSet::new();
+        for line in lines {
+            part.share = part.share + line.cpu.total();
+            part.allocated += line.memory.as_ref().map_or(0.0, |memory| memory.allocated.get());
+            if line.spread.is_none_or(|lines| spread.insert(lines)) {
+                part.samples += u64::from(line.cpu.samples);
+            }
+        }
+        Self { between_runs: between_runs(), ..part }
+    }
+}
+
+/// Standard error of a part's seconds where a profile was merged from several runs, from the interval that
+/// it carries then: it holds the noise of the machine as well, and replaces the sampling error. A profile
+/// is one run so far.
+fn between_runs() -> Option<f64> {
+    None
+}
+
+/// What turns the shares of one profile into seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scale {
+    /// Seconds of all sampled time.
+    seconds: Option<f64>,
+    /// Samples behind it, by number, where known.
+    samples: Option<u64>,
+    /// The same in samples of equal weight; where Scalene does not say how many it took, those that were
+    /// due.
+    effective: Option<f64>,
+    memory: bool,
+}
+
+impl Scale {
+    pub(super) fn of(profile: &Profile) -> Self {
+        let whole = Percent::from_percent(100.0).and_then(|all| profile.seconds(all));
+        let samples = profile.cpu_samples().filter(|samples| *samples > 0);
+        let due = || {
+            let interval =
+                profile.measured.sampling_interval.map_or(DEFAULT_INTERVAL, Seconds::get);
+            Some(SAMPLE_WEIGHT.value * profile.elapsed?.get() / interval)
+        };
+        let counted = samples.map(|samples| effective(samples, profile.timed_by));
+        Self {
+            seconds: whole.map(Seconds::get),
+            samples,
+            effective: counted.or_else(due).filter(|n| *n > 0.0),
+            memory: profile.footprint.is_some(),
+        }
+    }
+
+    fn seconds(&self, share: Percent) -> Option<f64> {
+        Some(self.seconds? * share.get() / 100.0)
+    }
+
+    /// Standard error of a part's seconds: over the runs of a profile that has several, else from the
+    /// binomial variance of its samples. A share of nothing is given that of one sample, a share of
+    /// everything that of all but one.
+    fn error(&self, part: Part) -> Option<f64> {
+        part.between_runs.or_else(|| {
+            let n = self.effective? * self.known_from(part);
+            let edge = 1.0 / (n + 2.0);
+            let p = (part.share.get() / 100.0).clamp(edge, 1.0 - edge);
+            Some(self.seconds? * (p * (1.0 - p) / n).sqrt())
+        })
+    }
+
+    /// The part of all samples that a part's own stand for: a long wait or native call is one sample, however
+    /// long it lasts.
+    #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
+    fn known_from(&self, part: Part) -> f64 {
+        let known = self
+            .samples
+            .and_then(|all| Some(behind(part.share, part.samples, all)? as f64 / all as f64));
+        known.unwrap_or(1.0)
+    }
+}
+
+/// Both profiles' scales, and what counts as a change.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scales {
+    pub(super) before: Scale,
+    pub(super) after: Scale,
+    pub(super) tolerance: f64,
+    /// Changes of fewer seconds do not count.
+    smallest: f64,
+    /// Nothing keeps the seconds of the two from being compared.
+    pub(super) comparable: bool,
+}
+
+impl Scales {
+    pub(super) fn new(
+        baseline: &Profile,
+        candidate: &Profile,
+        tolerance: f64,
+        comparable: bool,
+    ) -> Self {
+        let elapsed = baseline.elapsed.or(candidate.elapsed).map_or(0.0, Seconds::get);
+        Self {
+            before: Scale::of(baseline),
+            after: Scale::of(candidate),
+            tolerance,
+            smallest: CHANGED_PART.value * elapsed,
+            comparable,
+        }
+    }
+
+    /// Seconds of a part, and what their change is worth. A part that is not there has no seconds.
+    pub(super) fn time(&self, before: Option<Part>, after: Option<Part>) -> (Delta, Verdict) {
+        let error = self
+            .before
+            .error(before.unwrap_or_default())
+            .zip(self.after.error(after.unwrap_or_default()))
+            .map(|(before, after)| before.hypot(after));
+        let delta = Delta {
+            before: before.and_then(|part| self.before.seconds(part.share)),
+            after: after.and_then(|part| self.after.seconds(part.share)),
+            error,
+        };
+        let known =
+            self.comparable && self.before.seconds.is_some() && self.after.seconds.is_some();
+        (delta, if known { delta.judge(self.tolerance, self.smallest) } else { Verdict::Unknown })
+    }
+
+    /// MiB that a part allocated, where both profiles measured memory.
+    pub(super) fn memory(
+        &self,
+        before: Option<Part>,
+        after: Option<Part>,
+    ) -> (Option<Delta>, Verdict) {
+        if !self.before.memory || !self.after.memory {
+            return (None, Verdict::Unknown);
+        }
+        let delta = Delta {
+            before: before.map(|part| part.allocated),
+            after: after.map(|part| part.allocated),
+            error: None,
+        };
+        let verdict = if self.comparable {
+            delta.judge(self.tolerance, CHANGED_MIB.value)
+        } else {
+            Verdict::Unknown
+        };
+        (Some(delta), verdict)
+    }
+}

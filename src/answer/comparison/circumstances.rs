@@ -1,0 +1,159 @@
+//! What else differs, and what is left to say of profiles that cannot be compared.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::{place, state};
+use crate::analysis::compare::{Comparison, Obstacle, Verdict};
+use crate::answer::text::one_line;
+use crate::profile::{Percent, Profile, round_for_display};
+
+/// Longest value shown, in characters.
+const VALUE: usize = 70;
+
+/// Something in which the two runs differ.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Differing {
+    /// `Python`, `load`, `arguments`, …
+    pub what: String,
+    /// In the baseline.
+    pub before: String,
+    /// In the candidate.
+    pub after: String,
+}
+
+/// How the circumstances of the two runs compare.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct CircumstancesInfo {
+    /// What differs.
+    pub differs: Vec<Differing>,
+    /// What is the same.
+    pub same: Vec<String>,
+    /// What is not known of one of them.
+    pub unknown: Vec<String>,
+    /// Samples behind the baseline's figures, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples_before: Option<u64>,
+    /// Samples behind the candidate's figures, when known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub samples_after: Option<u64>,
+}
+
+impl CircumstancesInfo {
+    pub(super) fn new(
+        comparison: &Comparison<'_>,
+        baseline: &Profile,
+        candidate: &Profile,
+    ) -> Self {
+        let found = &comparison.circumstances;
+        let differs = found.differs.iter().map(|difference| Differing {
+            what: difference.what.to_owned(),
+            before: one_line(&difference.before, VALUE),
+            after: one_line(&difference.after, VALUE),
+        });
+        let names = |names: &[&'static str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            differs: differs.collect(),
+            same: names(&found.same),
+            unknown: names(&found.unknown),
+            samples_before: baseline.cpu_samples(),
+            samples_after: candidate.cpu_samples(),
+        }
+    }
+}
+
+/// Why two profiles cannot be compared.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct Reason {
+    /// `mode`, `coverage`, `outcome`, `other_program` or `no_seconds`.
+    pub code: String,
+    /// The same in words.
+    pub reason: String,
+}
+
+impl Reason {
+    pub(super) fn new(obstacle: &Obstacle) -> Self {
+        Self { code: obstacle.code().to_owned(), reason: obstacle.text() }
+    }
+}
+
+/// A function's share of each run's own time.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ShareRow {
+    /// `file:first-last` in the candidate; in the baseline for a function that is gone.
+    pub location: String,
+    /// Qualified name; `<module>` for module-level code.
+    pub function_name: String,
+    /// As in `regressions`.
+    pub state: String,
+    /// Share of the baseline's sampled time in percent; absent where the function is new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_before: Option<f64>,
+    /// Share of the candidate's sampled time in percent; absent where the function is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent_after: Option<f64>,
+}
+
+/// Functions by the larger of their shares, and how many there are; none where seconds can be compared.
+pub(super) fn shares(comparison: &Comparison<'_>, rows: usize) -> (Vec<ShareRow>, usize) {
+    if comparison.is_comparable() {
+        return (Vec::new(), 0);
+    }
+    let share = |share: Option<Percent>| share.map_or(0.0, Percent::get);
+    let mut functions: Vec<_> = comparison.functions.iter().collect();
+    functions.retain(|f| share(f.share_before) + share(f.share_after) > 0.0);
+    let larger = |f: &&crate::analysis::compare::FunctionChange<'_>| {
+        share(f.share_before).max(share(f.share_after))
+    };
+    functions.sort_by(|a, b| larger(b).total_cmp(&larger(a)));
+    let shown = functions.iter().take(rows).map(|function| ShareRow {
+        location: place(&function.file, function.after.or(function.before)),
+        function_name: function.name.to_owned(),
+        state: state(function),
+        percent_before: function
+            .share_before
+            .map(|share| round_for_display(share.get().min(100.0))),
+        percent_after: function.share_after.map(|share| round_for_display(share.get().min(100.0))),
+    });
+    (shown.collect(), functions.len())
+}
+
+/// What is to be known beside the figures.
+pub(super) fn warnings(
+    comparison: &Comparison<'_>,
+    baseline: &Profile,
+    candidate: &Profile,
+    [regressions, improvements, _]: [usize; 3],
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if baseline.id == candidate.id {
+        warnings.push("both ids name the same profile: there is nothing to compare".to_owned());
+    }
+    let changed = matches!(comparison.elapsed_verdict, Verdict::Regression | Verdict::Improvement);
+    if changed && regressions + improvements == 0 {
+        warnings.push(
+            "the wall time changed, and no function did beyond the sampling error: likely noise of the machine"
+                .to_owned(),
+        );
+    }
+    let arguments = comparison.circumstances.differs.iter().any(|d| d.what == "arguments");
+    if arguments && comparison.is_comparable() {
+        warnings.push(
+            "the arguments differ: a change may come from the input and not from the code"
+                .to_owned(),
+        );
+    }
+    if comparison.circumstances.differs.iter().any(|d| d.what == "lines timed by") {
+        warnings.push(
+            "the lines are timed by different witnesses: time can be on another line without having moved"
+                .to_owned(),
+        );
+    }
+    if comparison.is_comparable() {
+        warnings.push(
+            "each profile is one run under the profiler: run-to-run noise is not in these figures"
+                .to_owned(),
+        );
+    }
+    warnings
+}
