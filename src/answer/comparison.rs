@@ -19,9 +19,10 @@ use self::listing::ComparedFile;
 use super::budget;
 use super::next::NextCall;
 use crate::analysis::compare::{
-    Comparison, FilePair, FunctionChange, LineStatus, Place, Verdict, compare,
+    Comparison, FilePair, FunctionChange, LineStatus, Place, Verdict, compare_with,
 };
-use crate::profile::{LineNo, Profile, round_for_display};
+use crate::analysis::thresholds::OTHER_PROGRAM_PART;
+use crate::profile::{FileProfile, LineNo, Profile, round_for_display};
 
 /// Rows under each heading.
 const MOST_ROWS: usize = 10;
@@ -47,10 +48,10 @@ pub struct ComparisonSummary {
     /// Wall time of the candidate in seconds, with profiling on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_after_sec: Option<f64>,
-    /// After minus before, seconds.
+    /// After minus before, seconds; absent where the two cannot be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_change_sec: Option<f64>,
-    /// The same in percent of the baseline; absent where the two cannot be compared.
+    /// The same in percent of the baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_change_pct: Option<f64>,
     /// Highest footprint of the baseline in MiB, when both profiled memory.
@@ -80,11 +81,11 @@ pub struct Renaming {
     pub location_before: String,
     /// `file:first-last` in the candidate.
     pub location_after: String,
-    /// `renamed`, `moved`, with `edited` where its text differs too.
+    /// `renamed`, `moved`, with `edited` or `rewritten` where its text differs too.
     pub state: String,
 }
 
-/// How many lines of the sources with samples are what.
+/// How many lines are what: of the files with samples, and of those that they import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct TextChanges {
     /// Same text, same place in the same function.
@@ -160,29 +161,52 @@ pub struct ComparisonAnswer {
     pub next: Vec<NextCall>,
 }
 
-impl ComparisonAnswer {
-    /// Compares a candidate with a baseline; `tolerance` is a part, 0.05 for 5 %.
-    pub fn new(baseline: &Profile, candidate: &Profile, tolerance: f64) -> Self {
-        let comparison = compare(baseline, candidate, tolerance);
+/// Two profiles, and what is to be known for their comparison.
+#[derive(Debug, Clone)]
+pub struct Comparing<'a> {
+    /// The baseline.
+    pub baseline: &'a Profile,
+    /// The candidate.
+    pub candidate: &'a Profile,
+    /// The relative change that is let pass, 0.05 for 5 %.
+    pub tolerance: f64,
+    /// Sources that the runs imported and no sample fell into: of the baseline, of the candidate.
+    pub unsampled: [Vec<FileProfile>; 2],
+}
+
+impl Comparing<'_> {
+    /// The comparison.
+    pub fn answer(&self) -> ComparisonAnswer {
+        let comparison = self.compare();
         let text = text_changes(&comparison);
         budget::fit(MOST_ROWS, budget::DEFAULT_CAP, |rows| {
-            Self::with_rows(baseline, candidate, &comparison, text, rows)
+            ComparisonAnswer::with_rows(self.baseline, self.candidate, &comparison, text, rows)
         })
     }
 
-    /// The same, with every line of one file; nothing where neither profile has it.
-    pub fn of_file(
-        baseline: &Profile,
-        candidate: &Profile,
-        tolerance: f64,
-        file: &str,
-    ) -> Option<Self> {
-        let comparison = compare(baseline, candidate, tolerance);
+    /// The same, with every line of one file; nothing where neither version has it.
+    pub fn answer_about(&self, file: &str) -> Option<ComparisonAnswer> {
+        const ROWS: usize = 3;
+        let comparison = self.compare();
         let pair = named_file(&comparison, file)?;
         let text = text_changes(&comparison);
-        let mut answer = Self::with_rows(baseline, candidate, &comparison, text, 3);
+        let mut answer =
+            ComparisonAnswer::with_rows(self.baseline, self.candidate, &comparison, text, ROWS);
         listing::fill(&mut answer, &comparison, pair);
         Some(answer)
+    }
+
+    fn compare(&self) -> Comparison<'_> {
+        let [before, after] = &self.unsampled;
+        compare_with(self.baseline, self.candidate, self.tolerance, [before, after])
+    }
+}
+
+impl ComparisonAnswer {
+    /// Compares a candidate with a baseline; `tolerance` is a part, 0.05 for 5 %.
+    pub fn new(baseline: &Profile, candidate: &Profile, tolerance: f64) -> Self {
+        let unsampled = [Vec::new(), Vec::new()];
+        Comparing { baseline, candidate, tolerance, unsampled }.answer()
     }
 
     fn with_rows(
@@ -205,7 +229,7 @@ impl ComparisonAnswer {
             let functions: Vec<_> = of(verdict).take(rows).collect();
             let lines = comparison.lines_of(functions.iter().copied());
             let both = functions.iter().zip(&lines);
-            both.map(|(function, lines)| Change::new(function, lines, comparison)).collect()
+            both.map(|(function, lines)| Change::new(function, lines, comparison, rows)).collect()
         };
         let regressions: Vec<Change> = changes(Verdict::Regression);
         let improvements: Vec<Change> = changes(Verdict::Improvement);
@@ -260,7 +284,7 @@ fn summary(comparison: &Comparison<'_>, counts: [usize; 3]) -> ComparisonSummary
         .to_owned(),
         elapsed_before_sec: elapsed.before.map(round_for_display),
         elapsed_after_sec: elapsed.after.map(round_for_display),
-        elapsed_change_sec: known.then(|| round_for_display(elapsed.change())),
+        elapsed_change_sec: (known && comparable).then(|| round_for_display(elapsed.change())),
         elapsed_change_pct: elapsed
             .percent()
             .filter(|_| known && comparable)
@@ -299,12 +323,14 @@ fn place(file: &str, lines: Option<(LineNo, LineNo)>) -> String {
     }
 }
 
-/// `renamed, moved, edited`, or nothing where none of it holds.
+/// `renamed, moved, edited`: what holds of it.
 fn state(function: &FunctionChange<'_>) -> String {
+    let rewritten = function.common < OTHER_PROGRAM_PART.value;
     let words = [
         (function.old_name.is_some(), "renamed"),
         (function.moved, "moved"),
-        (function.edited, "edited"),
+        (function.edited && !rewritten, "edited"),
+        (function.edited && rewritten, "rewritten"),
     ];
     let words: Vec<_> = words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
     match (function.before, function.after) {
@@ -365,7 +391,7 @@ fn text_changes(comparison: &Comparison<'_>) -> TextChanges {
     counts
 }
 
-/// The files that a name means: as the candidate shows it, as the baseline does, or the end of either.
+/// The files that a name means: as the candidate or the baseline shows it, or the end of one path only.
 fn named_file(comparison: &Comparison<'_>, wanted: &str) -> Option<FilePair> {
     let alignment = &comparison.alignment;
     let wanted = wanted.trim_start_matches("./").replace('\\', "/");
@@ -377,8 +403,15 @@ fn named_file(comparison: &Comparison<'_>, wanted: &str) -> Option<FilePair> {
         names.map(|name| name.replace('\\', "/")).collect::<Vec<_>>()
     };
     let ending = format!("/{wanted}");
-    let find = |fits: &dyn Fn(&str) -> bool| {
-        alignment.files.iter().find(|pair| names(pair).iter().any(|name| fits(name))).copied()
+    let find = |fits: &dyn Fn(&str) -> bool| -> Vec<FilePair> {
+        let pairs = alignment.files.iter();
+        pairs.filter(|pair| names(pair).iter().any(|name| fits(name))).copied().collect()
     };
-    find(&|name| name == wanted).or_else(|| find(&|name| name.ends_with(&ending)))
+    if let Some(exact) = find(&|name| name == wanted).first() {
+        return Some(*exact);
+    }
+    match find(&|name| name.ends_with(&ending)).as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    }
 }

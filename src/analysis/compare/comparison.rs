@@ -115,7 +115,18 @@ pub fn compare<'a>(
     candidate: &'a Profile,
     tolerance: f64,
 ) -> Comparison<'a> {
-    let alignment = align(named(baseline), named(candidate));
+    compare_with(baseline, candidate, tolerance, [&[], &[]])
+}
+
+/// The same, with sources that no sample fell into, so that a profile lacks them: of the baseline, and of
+/// the candidate. What an edit put there, or made so fast that no sample saw it, is found in them.
+pub fn compare_with<'a>(
+    baseline: &'a Profile,
+    candidate: &'a Profile,
+    tolerance: f64,
+    [before, after]: [&'a [FileProfile]; 2],
+) -> Comparison<'a> {
+    let alignment = align(named(baseline, before), named(candidate, after));
     let obstacles = obstacles(baseline, candidate, &alignment);
     let comparable = obstacles.is_empty();
     let scales = Scales::new(baseline, candidate, tolerance, comparable);
@@ -153,16 +164,24 @@ pub fn compare<'a>(
 }
 
 /// The files of a profile as the alignment takes them.
-fn named(profile: &Profile) -> Vec<Named<'_>> {
-    let files = profile.files.iter();
+fn named<'a>(profile: &'a Profile, unsampled: &'a [FileProfile]) -> Vec<Named<'a>> {
+    let files = profile.files.iter().chain(unsampled);
     files
         .map(|file| {
             let name = profile.display_path(&file.path).into_owned();
-            let main = profile.program.kind != ProgramKind::Module
-                && (name == profile.program.name || file.path == profile.program.name);
+            let main = is_main(profile, &file.path);
             Named { name, file, main }
         })
         .collect()
+}
+
+/// Whether a file is the program, which may have been named by the end of its path.
+fn is_main(profile: &Profile, path: &str) -> bool {
+    let program = profile.program.name.trim_start_matches("./").replace('\\', "/");
+    let path = path.replace('\\', "/");
+    let rest = path.strip_suffix(&program);
+    profile.program.kind != ProgramKind::Module
+        && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
 }
 
 fn measured<'a>(alignment: &Alignment<'a>) -> (Measured<'a>, Measured<'a>) {
@@ -186,6 +205,8 @@ fn file_changes(alignment: &Alignment<'_>, scales: &Scales) -> Vec<FileChange> {
         .filter_map(|pair| {
             let before = pair.before.and_then(|index| alignment.before.get(index));
             let after = pair.after.and_then(|index| alignment.after.get(index));
+            let sampled = |named: &&Named<'_>| !named.file.lines.is_empty();
+            before.filter(sampled).or(after.filter(sampled))?;
             let part = |named: &Named<'_>| Part::of(named.file.lines.iter());
             let (time, verdict) = scales.time(before.map(part), after.map(part));
             let file = after.or(before)?.name.clone();

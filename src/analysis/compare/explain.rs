@@ -77,8 +77,11 @@ pub(super) fn explain(
     })
 }
 
-/// Decimals that leave the largest figure three significant digits.
+/// Decimals that leave the largest figure three significant digits; two where there is nothing to tell.
 fn decimals(largest: f64) -> usize {
+    if largest == 0.0 {
+        return 2;
+    }
     [100.0, 10.0, 1.0, 0.1, 0.01].iter().take_while(|limit| largest < **limit).count()
 }
 

@@ -27,6 +27,8 @@ pub struct FunctionChange<'a> {
     pub moved: bool,
     /// The text of its own lines differs, not counting its name and its indentation as a whole.
     pub edited: bool,
+    /// Part of the letters and digits of its text that is kept, 0 to 1.
+    pub common: f64,
     /// Share of all sampled time in the baseline.
     pub share_before: Option<Percent>,
     /// Share of all sampled time in the candidate.
@@ -144,6 +146,7 @@ fn change<'a>(
         after: two.and_then(|two| range(two, &alignment.after)),
         moved: pair.moved,
         edited: pair.edited,
+        common: pair.common,
         share_before: parts.0.map(|part| part.share),
         share_after: parts.1.map(|part| part.share),
         time,

@@ -17,7 +17,7 @@ mod scale;
 pub use align::{
     Alignment, Fate, FilePair, Function, FunctionPair, LineStatus, Named, Place, align,
 };
-pub use comparison::{Comparison, FileChange, compare};
+pub use comparison::{Comparison, FileChange, compare, compare_with};
 pub use delta::{Delta, Verdict};
 pub use environment::{Circumstances, Difference, Obstacle};
 pub use explain::{ExplainedPart, Explanation};

@@ -124,7 +124,10 @@ impl Scales {
         tolerance: f64,
         comparable: bool,
     ) -> Self {
-        let elapsed = baseline.elapsed.or(candidate.elapsed).map_or(0.0, Seconds::get);
+        // The longer one: which of the two is the baseline makes no difference.
+        let elapsed =
+            [baseline, candidate].map(|profile| profile.elapsed.map_or(0.0, Seconds::get));
+        let elapsed = elapsed.into_iter().fold(0.0, f64::max);
         Self {
             before: Scale::of(baseline),
             after: Scale::of(candidate),

@@ -27,9 +27,12 @@ pub struct LineDelta {
     /// Line number in the candidate; absent where the line is removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line_after: Option<u32>,
-    /// File in the baseline, where it is not that of the function in the candidate.
+    /// File in the baseline, where it is not the one that the line is listed under.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_before: Option<String>,
+    /// File in the candidate, on the same terms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_after: Option<String>,
     /// Source text; the candidate's if it is there.
     pub content: String,
     /// Source text in the baseline of a line that was edited.
@@ -68,7 +71,8 @@ pub struct Change {
     /// Its name in the baseline, where it was renamed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_before: Option<String>,
-    /// `same text`, `new`, `gone`, or what holds of `renamed`, `moved`, `edited`.
+    /// `same text`, `new`, `gone`, or what holds of `renamed`, `moved`, `edited`, `rewritten` (almost no
+    /// text is kept).
     pub state: String,
     /// `time` or `memory`: what the verdict is about.
     pub reason: String,
@@ -121,6 +125,7 @@ impl Change {
         function: &FunctionChange<'_>,
         lines: &[LineChange<'_>],
         comparison: &Comparison<'_>,
+        rows: usize,
     ) -> Self {
         let of_time = matches!(function.time_verdict, Verdict::Regression | Verdict::Improvement);
         let memory = function.memory;
@@ -143,7 +148,7 @@ impl Change {
             memory_change_pct: memory.and_then(|m| m.percent()).map(round_for_display),
             lines: lines
                 .iter()
-                .take(LINES_OF_A_FUNCTION)
+                .take(LINES_OF_A_FUNCTION.min(rows))
                 .map(|line| LineDelta::new(line, &function.file, comparison))
                 .collect(),
         }
@@ -154,16 +159,15 @@ fn error(delta: &Delta) -> Option<f64> {
     delta.error.map(|error| round_for_display(INTERVAL_Z.value * error))
 }
 
-/// The name of a line's file in one version.
-fn file<'c>(files: &'c [Named<'_>], place: Option<Place>) -> Option<&'c str> {
-    place.and_then(|place| files.get(place.file)).map(|named| named.name.as_str())
+/// The name of a line's file in one version, where it is not the one that the line is listed under.
+pub(super) fn elsewhere(files: &[Named<'_>], place: Option<Place>, shown: &str) -> Option<String> {
+    let name = place.and_then(|place| files.get(place.file)).map(|named| named.name.as_str());
+    name.filter(|name| *name != shown).map(str::to_owned)
 }
 
 impl LineDelta {
     pub(super) fn new(line: &LineChange<'_>, shown: &str, comparison: &Comparison<'_>) -> Self {
         let alignment = &comparison.alignment;
-        // A line that went to another file is listed with the file that it came from.
-        let file_before = file(&alignment.before, line.before).filter(|before| *before != shown);
         let number = |place: Option<Place>| place.map(|place| LineNo::get(place.line));
         let memory = |side: fn(&Delta) -> Option<f64>| sampled(line.memory.as_ref().and_then(side));
         Self {
@@ -171,7 +175,8 @@ impl LineDelta {
             reindented: line.reindented,
             line_before: number(line.before),
             line_after: number(line.after),
-            file_before: file_before.map(str::to_owned),
+            file_before: elsewhere(&alignment.before, line.before, shown),
+            file_after: elsewhere(&alignment.after, line.after, shown),
             content: source(line.text),
             content_before: line.old_text.filter(|_| line.status == LineStatus::Edited).map(source),
             time_before_sec: line.time.before.map(round_for_display),

@@ -149,6 +149,7 @@ pub(super) fn warnings(
                 .to_owned(),
         );
     }
+    warnings.extend(absent(comparison));
     if comparison.is_comparable() {
         warnings.push(
             "each profile is one run under the profiler: run-to-run noise is not in these figures"
@@ -156,4 +157,27 @@ pub(super) fn warnings(
         );
     }
     warnings
+}
+
+/// Files that one profile has and the other lacks: their functions may be there without a sample.
+fn absent(comparison: &Comparison<'_>) -> Option<String> {
+    const MOST: usize = 3;
+    let alignment = &comparison.alignment;
+    let alone = alignment.files.iter().filter_map(|pair| {
+        let (files, index) = match (pair.before, pair.after) {
+            (Some(index), None) => (&alignment.before, index),
+            (None, Some(index)) => (&alignment.after, index),
+            _ => return None,
+        };
+        let named = files.get(index).filter(|named| !named.file.lines.is_empty())?;
+        Some(one_line(&named.name, VALUE))
+    });
+    let names: Vec<_> = alone.take(MOST).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "only one profile has {}: of functions there, new and gone can mean that the other run took no sample in that \
+             file",
+            names.join(", ")
+        )
+    })
 }

@@ -77,10 +77,10 @@ fn text(explanation: &Explanation, parts: &[(&FunctionChange<'_>, f64)]) -> Stri
             let state = match (function.before, function.after, function.old_name) {
                 (None, _, _) => " (new)".to_owned(),
                 (_, None, _) => " (gone)".to_owned(),
-                (_, _, Some(old)) => format!(" (was {})", one_line(old, 60)),
+                (_, _, Some(old)) => format!(" (was {})", one_line(old, 50)),
                 _ => String::new(),
             };
-            format!("{} in {}{state}", seconds(*change), one_line(function.name, 60))
+            format!("{} in {}{state}", seconds(*change), one_line(function.name, 50))
         })
         .collect();
     let others = u64::try_from(explanation.others).unwrap_or(u64::MAX);

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::ComparisonAnswer;
-use super::change::LineDelta;
+use super::change::{LineDelta, elsewhere};
 use crate::analysis::compare::{Comparison, FilePair, LineChange, LineStatus, Place};
 use crate::answer::budget;
 
@@ -30,6 +30,12 @@ pub struct ComparedLines {
     /// Last line in the candidate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_after: Option<u32>,
+    /// File of the lines in the baseline, where it is another than that of this list in the candidate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_before: Option<String>,
+    /// File of the lines in the candidate, on the same terms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_after: Option<String>,
     /// The line itself, where it has time or memory, or was edited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<LineDelta>,
@@ -74,6 +80,7 @@ fn stretches(
     file: &str,
     comparison: &Comparison<'_>,
 ) -> Vec<ComparedLines> {
+    let alignment = &comparison.alignment;
     let mut stretches: Vec<ComparedLines> = Vec::new();
     let mut last: Option<(&LineChange<'_>, bool)> = None;
     for line in lines {
@@ -97,6 +104,8 @@ fn stretches(
                 last_before: before,
                 first_after: after,
                 last_after: after,
+                file_before: elsewhere(&alignment.before, line.before, file),
+                file_after: elsewhere(&alignment.after, line.after, file),
                 line: told.then(|| LineDelta::new(line, file, comparison)),
             }),
         }

@@ -171,7 +171,7 @@ impl CircumstancesInfo {
             text.push_str(&format!("same {}; ", self.same.join(", ")));
         }
         if !self.unknown.is_empty() {
-            text.push_str(&format!("not known of both: {}; ", self.unknown.join(", ")));
+            text.push_str(&format!("not known: {}; ", self.unknown.join(", ")));
         }
         text.push_str(&format!(
             "samples {} -> {}\n",
@@ -240,16 +240,26 @@ impl Change {
     }
 }
 
+/// `a.py:12 -> b.py:14`: lines in both versions, each with its file where that is another one.
+fn both(
+    before: (&Option<String>, Option<String>),
+    after: (&Option<String>, Option<String>),
+) -> String {
+    let side = |(file, lines): (&Option<String>, Option<String>)| {
+        let file = file.as_ref().map_or_else(String::new, |f| format!("{}:", one_line(f, NAME)));
+        lines.map(|lines| format!("{file}{lines}"))
+    };
+    let sides: Vec<_> = [side(before), side(after)].into_iter().flatten().collect();
+    sides.join(" -> ")
+}
+
 impl LineDelta {
     fn text(&self) -> String {
-        let file = self.file_before.as_ref();
-        let file = file.map_or_else(String::new, |file| format!("{}:", one_line(file, NAME)));
-        let place = match (self.line_before, self.line_after) {
-            (Some(before), Some(after)) => format!("line {file}{before} -> {after}"),
-            (None, Some(after)) => format!("line {after}"),
-            (Some(before), None) => format!("line {file}{before}"),
-            (None, None) => String::new(),
-        };
+        let number = |number: Option<u32>| number.map(|number| number.to_string());
+        let place = both(
+            (&self.file_before, number(self.line_before)),
+            (&self.file_after, number(self.line_after)),
+        );
         let reindented = if self.reindented { ", other indentation" } else { "" };
         let verdict = self.verdict.as_deref().unwrap_or("-");
         let memory = if self.allocated_before_mb.or(self.allocated_after_mb).is_some() {
@@ -264,7 +274,7 @@ impl LineDelta {
         let was = self.content_before.as_ref();
         let was = was.map_or_else(String::new, |was| format!("  (was: {was})"));
         format!(
-            "{} s ({} -> {}{memory}; {verdict})  {}{reindented} {place}  {}{was}\n",
+            "{} s ({} -> {}{memory}; {verdict})  {}{reindented} line {place}  {}{was}\n",
             signed(self.time_change_sec),
             amount_or_dash(self.time_before_sec),
             amount_or_dash(self.time_after_sec),
@@ -288,11 +298,12 @@ impl ComparedFile {
                 (Some(first), Some(last)) if first != last => Some(format!("{first}-{last}")),
                 (first, _) => first.map(|first| first.to_string()),
             };
-            let before = range(stretch.first_before, stretch.last_before);
-            let after = range(stretch.first_after, stretch.last_after);
-            let places: Vec<_> = [before, after].into_iter().flatten().collect();
+            let place = both(
+                (&stretch.file_before, range(stretch.first_before, stretch.last_before)),
+                (&stretch.file_after, range(stretch.first_after, stretch.last_after)),
+            );
             let reindented = if stretch.reindented { ", other indentation" } else { "" };
-            text.push_str(&format!("  {}{reindented} {}\n", stretch.status, places.join(" -> ")));
+            text.push_str(&format!("  {}{reindented} {place}\n", stretch.status));
         }
         if self.omitted > 0 {
             text.push_str(&format!("  ({} further stretches left out)\n", self.omitted));

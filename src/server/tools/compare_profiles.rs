@@ -1,11 +1,13 @@
 //! `compare_profiles`.
 
+mod sources;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::file_details::file;
 use super::{Call, ToolSpec, stored};
-use crate::answer::ComparisonAnswer;
+use crate::answer::{Comparing, ComparisonAnswer};
 use crate::server::Server;
 use crate::server::error::ToolError;
 
@@ -53,18 +55,16 @@ impl ToolSpec for CompareProfiles {
         }
         let baseline = stored(server, &params.profile_id1, &mut call).await?;
         let candidate = stored(server, &params.profile_id2, &mut call).await?;
-        let Some(path) = params.file_path else {
-            return Ok(ComparisonAnswer::new(&baseline, &candidate, params.tolerance));
+        let comparing = Comparing {
+            baseline: &baseline,
+            candidate: &candidate,
+            tolerance: params.tolerance,
+            unsampled: [sources::unsampled(&baseline), sources::unsampled(&candidate)],
         };
-        let found = file(&candidate, &path)
-            .or_else(|missing| file(&baseline, &path).map_err(|_| missing))?;
-        ComparisonAnswer::of_file(&baseline, &candidate, params.tolerance, &found.path).ok_or_else(
-            || {
-                ToolError::invalid_argument(
-                    format!("file_path `{path}` is in neither profile"),
-                    "pass a file as the comparison without file_path names it",
-                )
-            },
-        )
+        let Some(path) = params.file_path else { return Ok(comparing.answer()) };
+        // A file of either profile, or one that only the comparison knows.
+        comparing
+            .answer_about(&path)
+            .map_or_else(|| file(&candidate, &path).map(|_| comparing.answer()), Ok)
     }
 }
