@@ -6,9 +6,9 @@ use super::environment::{Circumstances, Obstacle, circumstances, obstacles};
 use super::explain::{Explanation, explain};
 use super::function::{FunctionChange, Measured, changes};
 use super::line::{LineChange, Lines};
-use super::scale::{Part, Scales};
+use super::scale::{Scale, Scales};
 use crate::analysis::thresholds::CHANGED_MIB;
-use crate::profile::{FileProfile, Profile, ProgramKind, Seconds};
+use crate::profile::{FileProfile, Profile, ProgramKind};
 
 /// A file in both profiles.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,7 @@ pub struct Comparison<'a> {
     pub circumstances: Circumstances,
     /// Wall time in seconds, with profiling on.
     pub elapsed: Delta,
-    /// About the wall time; sampling error is not in it.
+    /// About the wall time; no error is known of a single run.
     pub elapsed_verdict: Verdict,
     /// Highest footprint in MiB, when both profiles measured memory.
     pub peak: Option<Delta>,
@@ -49,7 +49,7 @@ pub struct Comparison<'a> {
     pub explanation: Option<Explanation>,
     /// Which line is which.
     pub alignment: Alignment<'a>,
-    scales: Scales,
+    scales: Scales<'a>,
 }
 
 impl<'a> Comparison<'a> {
@@ -132,11 +132,7 @@ pub fn compare_with<'a>(
     let scales = Scales::new(baseline, candidate, tolerance, comparable);
     let measured = measured(&alignment);
     let functions = changes(&alignment, (&measured.0, &measured.1), &scales);
-    let elapsed = Delta {
-        before: baseline.elapsed.map(Seconds::get),
-        after: candidate.elapsed.map(Seconds::get),
-        error: None,
-    };
+    let elapsed = scales.elapsed();
     let peak = peak(baseline).zip(peak(candidate)).map(|(before, after)| Delta {
         before: Some(before),
         after: Some(after),
@@ -198,7 +194,7 @@ fn peak(profile: &Profile) -> Option<f64> {
     profile.footprint.as_ref().map(|footprint| footprint.peak.get())
 }
 
-fn file_changes(alignment: &Alignment<'_>, scales: &Scales) -> Vec<FileChange> {
+fn file_changes(alignment: &Alignment<'_>, scales: &Scales<'_>) -> Vec<FileChange> {
     let mut files: Vec<_> = alignment
         .files
         .iter()
@@ -207,8 +203,11 @@ fn file_changes(alignment: &Alignment<'_>, scales: &Scales) -> Vec<FileChange> {
             let after = pair.after.and_then(|index| alignment.after.get(index));
             let sampled = |named: &&Named<'_>| !named.file.lines.is_empty();
             before.filter(sampled).or(after.filter(sampled))?;
-            let part = |named: &Named<'_>| Part::of(named.file.lines.iter());
-            let (time, verdict) = scales.time(before.map(part), after.map(part));
+            let part = |scale: Scale<'_>, named: Option<&Named<'_>>| {
+                named.map(|named| scale.part(named.file, named.file.lines.iter()))
+            };
+            let (time, verdict) =
+                scales.time(part(scales.before, before), part(scales.after, after));
             let file = after.or(before)?.name.clone();
             let old_file = before.filter(|old| old.name != file).map(|old| old.name.clone());
             Some(FileChange { file, old_file, time, verdict })

@@ -214,20 +214,13 @@ fn arguments(words: &[String]) -> String {
     }
 }
 
+/// Parameters that are told as mode, interval, interpreter, directory or coverage.
+const TOLD: &[&str] =
+    &["memory", "gpu", "cpu", "use_virtual_time", "cpu_sampling_rate", "python", "cwd", "timeout"];
+
 /// Parameters of the calls that differ, by name: their values may be secrets.
 fn parameters(baseline: &Profile, candidate: &Profile) -> Option<Difference> {
     let (before, after) = (&baseline.run.parameters, &candidate.run.parameters);
-    // Told as mode, interval, interpreter or directory already.
-    const TOLD: &[&str] = &[
-        "memory",
-        "gpu",
-        "cpu",
-        "use_virtual_time",
-        "cpu_sampling_rate",
-        "python",
-        "cwd",
-        "timeout",
-    ];
     let only = |these: &serde_json::Map<String, serde_json::Value>,
                 others: &serde_json::Map<String, serde_json::Value>| {
         let names: Vec<&str> = these

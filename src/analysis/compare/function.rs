@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::align::{Alignment, Function, FunctionPair};
+use super::align::{Alignment, Function, FunctionPair, Named};
 use super::delta::{Delta, Verdict};
-use super::scale::{Part, Scales};
+use super::scale::{Scale, Scales};
 use crate::profile::{FileProfile, Line, LineNo, Percent};
 
 /// A function, or the module-level code of a file, in both profiles.
@@ -89,9 +89,9 @@ impl<'a> Measured<'a> {
 pub(super) fn changes<'a>(
     alignment: &Alignment<'a>,
     (before, after): (&Measured<'a>, &Measured<'a>),
-    scales: &Scales,
+    scales: &Scales<'a>,
 ) -> Vec<FunctionChange<'a>> {
-    let names = |files: &[super::align::Named<'a>]| -> Vec<Arc<str>> {
+    let names = |files: &[Named<'a>]| -> Vec<Arc<str>> {
         files.iter().map(|file| Arc::from(file.name.as_str())).collect()
     };
     let shown = (names(&alignment.before), names(&alignment.after));
@@ -124,17 +124,24 @@ fn change<'a>(
     alignment: &Alignment<'a>,
     (before, after): (&Measured<'a>, &Measured<'a>),
     shown: &(Vec<Arc<str>>, Vec<Arc<str>>),
-    scales: &Scales,
+    scales: &Scales<'a>,
 ) -> Option<FunctionChange<'a>> {
     let (one, two) = (pair.before.as_ref(), pair.after.as_ref());
     let part =
-        |function: &Function<'a>, measured: &Measured<'a>| Part::of(measured.lines(function));
-    let parts = (one.map(|one| part(one, before)), two.map(|two| part(two, after)));
+        |scale: Scale<'a>, function: Option<&Function<'a>>, measured, files: &[Named<'a>]| {
+            let function = function?;
+            let measured: &Measured<'a> = measured;
+            Some(scale.part(files.get(function.file)?.file, measured.lines(function)))
+        };
+    let parts = (
+        part(scales.before, one, before, &alignment.before),
+        part(scales.after, two, after, &alignment.after),
+    );
     let (time, time_verdict) = scales.time(parts.0, parts.1);
     let (memory, memory_verdict) = scales.memory(parts.0, parts.1);
     let old_file = one.and_then(|one| shown.0.get(one.file));
     let new_file = two.and_then(|two| shown.1.get(two.file));
-    let range = |function: &Function<'a>, files: &[super::align::Named<'a>]| {
+    let range = |function: &Function<'a>, files: &[Named<'a>]| {
         files.get(function.file).map(|named| range(function, named.file))
     };
     Some(FunctionChange {

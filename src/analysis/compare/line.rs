@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::align::{Alignment, Fate, Function, LineStatus, Named, Place};
 use super::delta::{Delta, Verdict};
 use super::function::Measured;
-use super::scale::{Part, Scales};
-use crate::profile::{Line, LineNo};
+use super::scale::{Scale, Scales};
+use crate::profile::{FileProfile, Line, LineNo};
 
 /// A line in both profiles.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +42,7 @@ impl LineChange<'_> {
 /// What makes lines of places.
 pub(super) struct Lines<'c, 'a> {
     pub(super) alignment: &'c Alignment<'a>,
-    pub(super) scales: &'c Scales,
+    pub(super) scales: &'c Scales<'a>,
 }
 
 impl<'a> Lines<'_, 'a> {
@@ -69,12 +69,13 @@ impl<'a> Lines<'_, 'a> {
         };
         let (one, two) = (file(&self.alignment.before, before), file(&self.alignment.after, after));
         // A line that is there without samples took nothing measurable; one that is not there has no time.
-        let part = |(file, line): (&'a crate::profile::FileProfile, LineNo)| {
-            Part::of(file.line(line).into_iter())
+        let part = |scale: Scale<'a>, at: Option<(&'a FileProfile, LineNo)>| {
+            at.map(|(file, line)| scale.part(file, file.line(line).into_iter()))
         };
-        let (time, verdict) = self.scales.time(one.map(part), two.map(part));
-        let (memory, _) = self.scales.memory(one.map(part), two.map(part));
-        let text = |(file, line): (&'a crate::profile::FileProfile, LineNo)| file.text(line);
+        let parts = (part(self.scales.before, one), part(self.scales.after, two));
+        let (time, verdict) = self.scales.time(parts.0, parts.1);
+        let (memory, _) = self.scales.memory(parts.0, parts.1);
+        let text = |(file, line): (&'a FileProfile, LineNo)| file.text(line);
         Some(LineChange {
             status: fate.status,
             reindented: fate.reindented,

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use super::delta::{Delta, Verdict};
 use crate::analysis::stats::{behind, effective};
 use crate::analysis::thresholds::{CHANGED_MIB, CHANGED_PART, SAMPLE_WEIGHT};
-use crate::profile::{Line, Percent, Profile, Seconds};
+use crate::profile::{FileProfile, Line, Percent, Profile, Seconds};
 
 /// Scalene's mean time between two samples, in seconds, unless told otherwise.
 const DEFAULT_INTERVAL: f64 = 0.01;
 
-/// A line, or several, in one profile.
+/// Some lines of one file in one profile.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Part {
     /// Share of sampled time.
@@ -23,33 +23,21 @@ pub(super) struct Part {
     between_runs: Option<f64>,
 }
 
-impl Part {
-    /// From the lines that were measured; none of them is a part that took no time.
-    pub(super) fn of<'l>(lines: impl Iterator<Item = &'l Line>) -> Self {
-        let mut part = Self::default();
-        // The lines of a loop over which Scalene spread its time list the same samples.
-        let mut spread = HashSet::new();
-        for line in lines {
-            part.share = part.share + line.cpu.total();
-            part.allocated += line.memory.as_ref().map_or(0.0, |memory| memory.allocated.get());
-            if line.spread.is_none_or(|lines| spread.insert(lines)) {
-                part.samples += u64::from(line.cpu.samples);
-            }
-        }
-        Self { between_runs: between_runs(), ..part }
-    }
-}
-
-/// Standard error of a part's seconds where a profile was merged from several runs, from the interval that
-/// it carries then: it holds the noise of the machine as well, and replaces the sampling error. A profile
-/// is one run so far.
-fn between_runs() -> Option<f64> {
+/// Standard error, over the runs of a profile that was merged from several, of the seconds of lines, or of the
+/// wall time where no lines are given. It holds the noise of the machine as well, and replaces the sampling error.
+///
+/// A profile is one run so far. One that carries the runs' 95 % interval gives a half of its width over
+/// [`INTERVAL_Z`] here, and nothing else has to change.
+///
+/// [`INTERVAL_Z`]: crate::analysis::thresholds::INTERVAL_Z
+fn between_runs(_profile: &Profile, _lines: Option<(&FileProfile, &[&Line])>) -> Option<f64> {
     None
 }
 
 /// What turns the shares of one profile into seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scale {
+pub(super) struct Scale<'a> {
+    profile: &'a Profile,
     /// Seconds of all sampled time.
     seconds: Option<f64>,
     /// Samples behind it, by number, where known.
@@ -60,8 +48,8 @@ pub(super) struct Scale {
     memory: bool,
 }
 
-impl Scale {
-    pub(super) fn of(profile: &Profile) -> Self {
+impl<'a> Scale<'a> {
+    pub(super) fn of(profile: &'a Profile) -> Self {
         let whole = Percent::from_percent(100.0).and_then(|all| profile.seconds(all));
         let samples = profile.cpu_samples().filter(|samples| *samples > 0);
         let due = || {
@@ -71,11 +59,35 @@ impl Scale {
         };
         let counted = samples.map(|samples| effective(samples, profile.timed_by));
         Self {
+            profile,
             seconds: whole.map(Seconds::get),
             samples,
             effective: counted.or_else(due).filter(|n| *n > 0.0),
             memory: profile.footprint.is_some(),
         }
+    }
+
+    /// What lines of a file add up to; none of them is a part that took no time.
+    pub(super) fn part<'l>(
+        &self,
+        file: &FileProfile,
+        lines: impl Iterator<Item = &'l Line>,
+    ) -> Part {
+        let lines: Vec<&Line> = lines.collect();
+        let mut part = Part {
+            between_runs: between_runs(self.profile, Some((file, &lines))),
+            ..Part::default()
+        };
+        // The lines of a loop over which Scalene spread its time list the same samples.
+        let mut spread = HashSet::new();
+        for line in lines {
+            part.share = part.share + line.cpu.total();
+            part.allocated += line.memory.as_ref().map_or(0.0, |memory| memory.allocated.get());
+            if line.spread.is_none_or(|lines| spread.insert(lines)) {
+                part.samples += u64::from(line.cpu.samples);
+            }
+        }
+        part
     }
 
     fn seconds(&self, share: Percent) -> Option<f64> {
@@ -107,9 +119,9 @@ impl Scale {
 
 /// Both profiles' scales, and what counts as a change.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scales {
-    pub(super) before: Scale,
-    pub(super) after: Scale,
+pub(super) struct Scales<'a> {
+    pub(super) before: Scale<'a>,
+    pub(super) after: Scale<'a>,
     pub(super) tolerance: f64,
     /// Changes of fewer seconds do not count.
     smallest: f64,
@@ -117,10 +129,10 @@ pub(super) struct Scales {
     pub(super) comparable: bool,
 }
 
-impl Scales {
+impl<'a> Scales<'a> {
     pub(super) fn new(
-        baseline: &Profile,
-        candidate: &Profile,
+        baseline: &'a Profile,
+        candidate: &'a Profile,
         tolerance: f64,
         comparable: bool,
     ) -> Self {
@@ -134,6 +146,18 @@ impl Scales {
             tolerance,
             smallest: CHANGED_PART.value * elapsed,
             comparable,
+        }
+    }
+
+    /// Wall time; its error is known only where both profiles have several runs.
+    pub(super) fn elapsed(&self) -> Delta {
+        let of = |scale: &Scale<'_>| scale.profile.elapsed.map(Seconds::get);
+        let error = |scale: &Scale<'_>| between_runs(scale.profile, None);
+        let errors = error(&self.before).zip(error(&self.after));
+        Delta {
+            before: of(&self.before),
+            after: of(&self.after),
+            error: errors.map(|(before, after)| before.hypot(after)),
         }
     }
 

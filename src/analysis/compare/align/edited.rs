@@ -17,7 +17,7 @@ pub(super) fn link(
     interner: &Interner<'_>,
     links: &mut Links,
 ) {
-    let mut bags = Bags { interner, bags: HashMap::new(), left: MOST_LIKENESSES };
+    let mut bags = Bags { interner, made: HashMap::new(), left: MOST_LIKENESSES };
     for pair in pairs {
         let units = (versions.0.unit(pair.before), versions.1.unit(pair.after));
         let Some((one, two)) = units.0.zip(units.1) else { continue };
@@ -45,7 +45,7 @@ fn stretches(one: &Unit<'_>, two: &Unit<'_>, links: &Links) -> Vec<Stretch> {
     };
     for line in &one.lines {
         let at = (one.file, *line);
-        match links.from_before(at) {
+        match links.partner_of(at) {
             None => before.push(at),
             // A line that moved divides nothing.
             Some(((_, other), LineStatus::Same)) => {
@@ -133,17 +133,17 @@ fn best(
 /// Words of texts, made once, and how many more pairs may be looked at.
 struct Bags<'a> {
     interner: &'a Interner<'a>,
-    bags: HashMap<u32, Bag>,
+    made: HashMap<u32, Bag>,
     left: usize,
 }
 
 impl Bags<'_> {
     fn make(&mut self, text: u32) {
-        self.bags.entry(text).or_insert_with(|| Bag::of_line(self.interner.text(text)));
+        self.made.entry(text).or_insert_with(|| Bag::of_line(self.interner.text(text)));
     }
 
     fn likeness(&self, one: u32, two: u32) -> f64 {
-        let bags = self.bags.get(&one).zip(self.bags.get(&two));
+        let bags = self.made.get(&one).zip(self.made.get(&two));
         bags.map_or(0.0, |(one, two)| one.likeness(two))
     }
 }

@@ -108,9 +108,10 @@ impl Described {
         for line in &unit.lines {
             let number = version.number(unit.file, *line);
             let text = interner.text(number);
-            let named = split(text).map(|word| if word == own { "\0" } else { word });
-            let text = named.clone_words(&mut words);
-            lines.push((hash(&text), interner.letters(number)));
+            let named: Vec<&str> =
+                split(text).map(|word| if word == own { "\0" } else { word }).collect();
+            lines.push((hash(&named.join(" ")), interner.letters(number)));
+            words.extend(named);
         }
         lines.sort_unstable();
         let telling = words.iter().filter(|word| !is_common(word) && is_name(word));
@@ -146,23 +147,6 @@ impl Described {
 
 fn is_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '\0')
-}
-
-/// Words of a line, kept, and joined to one text.
-trait CloneWords<'a> {
-    fn clone_words(self, words: &mut Vec<&'a str>) -> String;
-}
-
-impl<'a, I: Iterator<Item = &'a str>> CloneWords<'a> for I {
-    fn clone_words(self, words: &mut Vec<&'a str>) -> String {
-        let mut text = String::new();
-        for word in self {
-            words.push(word);
-            text.push_str(word);
-            text.push(' ');
-        }
-        text
-    }
 }
 
 fn by_text(old: &Version<'_>, new: &Version<'_>, interner: &Interner<'_>, found: &mut Found) {
@@ -245,7 +229,7 @@ fn gain(one: &Unit<'_>, two: &Unit<'_>) -> f64 {
 }
 
 /// `Shape` of `Shape.scale` and of `Shape.scale.<locals>.inner` too.
-fn enclosing<'a>(name: &'a str) -> impl Iterator<Item = &'a str> {
+fn enclosing(name: &str) -> impl Iterator<Item = &str> {
     let mut rest = name;
     std::iter::from_fn(move || {
         rest = rest.rsplit_once('.')?.0;

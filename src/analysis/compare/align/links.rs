@@ -28,16 +28,29 @@ enum Lines {
 }
 
 impl Lines {
-    fn get(&self, line: u32) -> Option<Option<Link>> {
+    /// Whether it has this line.
+    fn has(&self, line: u32) -> bool {
         match self {
-            Self::Identical { file, count } => (line < *count).then_some(Some(Link {
+            Self::Identical { count, .. } => line < *count,
+            Self::Linked(links) => (line as usize) < links.len(),
+        }
+    }
+
+    fn get(&self, line: u32) -> Option<Link> {
+        match self {
+            Self::Identical { file, .. } => self.has(line).then_some(Link {
                 file: *file,
                 line,
                 status: LineStatus::Same,
                 reindented: false,
-            })),
-            Self::Linked(links) => links.get(line as usize).copied(),
+            }),
+            Self::Linked(links) => *links.get(line as usize)?,
         }
+    }
+
+    /// Whether it has this line, and nothing is linked to it.
+    fn is_free(&self, line: u32) -> bool {
+        self.has(line) && self.get(line).is_none()
     }
 
     fn slot(&mut self, line: u32) -> Option<&mut Option<Link>> {
@@ -72,8 +85,8 @@ impl Identical {
             after.iter().enumerate().map(|(index, file)| (file.name.as_str(), index)).collect();
         for (one, file) in before.iter().enumerate() {
             let Some(two) = names.get(file.name.as_str()).copied() else { continue };
-            let same = |other: &&Named<'_>| other.file.source.text() == file.file.source.text();
-            if after.get(two).filter(same).is_some() {
+            let same = |other: &Named<'_>| other.file.source.text() == file.file.source.text();
+            if after.get(two).is_some_and(same) {
                 let count = file.file.source.line_count();
                 found.before.insert(one, (two, count));
                 found.after.insert(two, (one, count));
@@ -126,7 +139,7 @@ impl Links {
         (old, new): (&Version<'_>, &Version<'_>),
     ) -> bool {
         let free =
-            |lines: &[Lines], at: At| lines.get(at.0).and_then(|l| l.get(at.1)) == Some(None);
+            |lines: &[Lines], at: At| lines.get(at.0).is_some_and(|lines| lines.is_free(at.1));
         if !free(&self.before, one) || !free(&self.after, two) {
             return false;
         }
@@ -135,7 +148,9 @@ impl Links {
         let set = |lines: &mut [Lines], at: At, other: At| {
             let link = Link { file: number(other.0), line: other.1, status, reindented };
             let slot = lines.get_mut(at.0).and_then(|lines| lines.slot(at.1));
-            slot.into_iter().for_each(|slot| *slot = Some(link));
+            if let Some(slot) = slot {
+                *slot = Some(link);
+            }
         };
         set(&mut self.before, one, two);
         set(&mut self.after, two, one);
@@ -144,26 +159,28 @@ impl Links {
 
     /// Whether a line of the baseline has no link yet.
     pub(super) fn is_free_before(&self, at: At) -> bool {
-        self.before.get(at.0).and_then(|lines| lines.get(at.1)) == Some(None)
+        self.before.get(at.0).is_some_and(|lines| lines.is_free(at.1))
     }
 
     /// Whether a line of the candidate has no link yet.
     pub(super) fn is_free_after(&self, at: At) -> bool {
-        self.after.get(at.0).and_then(|lines| lines.get(at.1)) == Some(None)
+        self.after.get(at.0).is_some_and(|lines| lines.is_free(at.1))
     }
 
     /// Where a line of the baseline went.
-    pub(super) fn from_before(&self, at: At) -> Option<(At, LineStatus)> {
-        let link = self.before.get(at.0)?.get(at.1)??;
+    pub(super) fn partner_of(&self, at: At) -> Option<(At, LineStatus)> {
+        let link = self.before.get(at.0)?.get(at.1)?;
         Some(((link.file as usize, link.line), link.status))
     }
 
     /// The lines of a function that moved are not where they were.
     pub(super) fn mark_moved(&mut self, at: At) {
-        let Some((other, LineStatus::Same)) = self.from_before(at) else { return };
+        let Some((other, LineStatus::Same)) = self.partner_of(at) else { return };
         let mark = |lines: &mut [Lines], at: At| {
             let slot = lines.get_mut(at.0).and_then(|lines| lines.slot(at.1));
-            slot.into_iter().flatten().for_each(|link| link.status = LineStatus::Moved);
+            if let Some(Some(link)) = slot {
+                link.status = LineStatus::Moved;
+            }
         };
         mark(&mut self.before, at);
         mark(&mut self.after, other);
@@ -187,7 +204,7 @@ impl Links {
         if !self.is_free_before(at) {
             return;
         }
-        let Some(((file, line), status)) = self.from_before(neighbour) else { return };
+        let Some(((file, line), status)) = self.partner_of(neighbour) else { return };
         let Ok(line) = u32::try_from(i64::from(line) + step) else { return };
         let same = versions.0.number(at.0, at.1) == versions.1.number(file, line);
         if same && self.is_free_after((file, line)) {
@@ -214,7 +231,7 @@ impl Links {
         let mut shifts = HashSet::new();
         for line in &one.lines {
             let at = (one.file, *line);
-            let Some((other, status)) = self.from_before(at) else {
+            let Some((other, status)) = self.partner_of(at) else {
                 edited = true;
                 continue;
             };
@@ -263,7 +280,7 @@ impl Links {
             for (file, texts) in version.lines.iter().enumerate() {
                 for (line, text) in (0_u32..).zip(texts) {
                     let letters = interner.letters(text.number);
-                    let link = lines.get(file).and_then(|lines| lines.get(line)).flatten();
+                    let link = lines.get(file).and_then(|lines| lines.get(line));
                     all += letters;
                     linked += link.map_or(0, |_| letters);
                 }
@@ -276,7 +293,12 @@ impl Links {
 }
 
 fn fate(lines: &[Lines], place: Place, without: LineStatus) -> Option<Fate> {
-    let link = lines.get(place.file)?.get(place.line.get() - 1)?;
+    let file = lines.get(place.file)?;
+    let line = place.line.get() - 1;
+    let link = file.get(line);
+    if !file.has(line) {
+        return None;
+    }
     let other = |link: Link| {
         Some(Place { file: link.file as usize, line: LineNo::new(link.line.checked_add(1)?)? })
     };

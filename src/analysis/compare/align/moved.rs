@@ -37,7 +37,9 @@ pub(super) fn order_of_functions(
     }
     for before in moved {
         // The functions of the baseline come first, in the order of its units.
-        functions.get_mut(before).into_iter().for_each(|function| function.moved = true);
+        if let Some(function) = functions.get_mut(before) {
+            function.moved = true;
+        }
         let Some(unit) = versions.0.unit(before) else { continue };
         for line in &unit.lines {
             links.mark_moved((unit.file, *line));
@@ -171,7 +173,7 @@ impl Search<'_, '_> {
             }) && self.is_free(one, two, links)
         };
         let back = (1..=first.min(second)).take_while(|n| same(first - n, second - n)).count();
-        let forth = (1..).take_while(|n| same(first + n, second + n)).count();
+        let forth = (1..self.one.lines.len()).take_while(|n| same(first + n, second + n)).count();
         (back, forth)
     }
 

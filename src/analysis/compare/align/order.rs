@@ -115,28 +115,25 @@ fn anchors(
     two: &Range<usize>,
     weigh: &impl Fn(usize, usize) -> u64,
 ) -> Vec<(usize, usize)> {
-    // By text: how often on either side, and where last.
-    let mut seen: HashMap<u32, ((u32, usize), (u32, usize))> = HashMap::with_capacity(one.len());
-    for (index, text) in numbered(before, one) {
-        let (count, place) = &mut seen.entry(text).or_default().0;
-        (*count, *place) = (*count + 1, index);
-    }
-    for (index, text) in numbered(after, two) {
-        if let Some(((1, _), (count, place))) = seen.get_mut(&text) {
-            (*count, *place) = (*count + 1, index);
-        }
-    }
+    let (once, other) = (once(before, one), once(after, two));
     let unique: Vec<(usize, usize)> = numbered(before, one)
-        .filter_map(|(index, text)| match seen.get(&text)? {
-            ((1, _), (1, other)) => Some((index, *other)),
-            _ => None,
-        })
+        .filter(|(index, text)| once.get(text) == Some(&Some(*index)))
+        .filter_map(|(index, text)| Some((index, other.get(&text).copied().flatten()?)))
         .collect();
     let items: Vec<_> =
         unique.iter().map(|(index, other)| (number(*other), weigh(*index, *other))).collect();
     let kept = heaviest(&items);
     let kept = unique.into_iter().zip(kept).filter(|(_, kept)| *kept);
     kept.map(|(pair, _)| pair).collect()
+}
+
+/// By text, where it is; nothing for one that is there more than once.
+fn once(texts: &[u32], range: &Range<usize>) -> HashMap<u32, Option<usize>> {
+    let mut places = HashMap::with_capacity(range.len());
+    for (index, text) in numbered(texts, range) {
+        places.entry(text).and_modify(|place| *place = None).or_insert(Some(index));
+    }
+    places
 }
 
 fn numbered<'a>(

@@ -121,7 +121,9 @@ impl<'a> Version<'a> {
             if place == self.units.len() {
                 self.units.push(unit(&span.name, span.kind == FunctionKind::Class));
             }
-            self.units.get_mut(place).into_iter().for_each(|unit| unit.spans.push(index));
+            if let Some(unit) = self.units.get_mut(place) {
+                unit.spans.push(index);
+            }
             by_span.push(number(place));
         }
         by_span
@@ -152,11 +154,10 @@ impl<'a> Version<'a> {
             .collect();
         decorators(file.functions(), by_span, interner, &mut lines);
         for (index, line) in lines.iter().enumerate().filter(|(_, line)| !line.blank) {
-            let unit = self.units.get_mut(line.unit as usize);
-            unit.into_iter().for_each(|unit| {
+            if let Some(unit) = self.units.get_mut(line.unit as usize) {
                 unit.lines.push(number(index));
                 unit.weight += interner.letters(line.number);
-            });
+            }
         }
         lines
     }

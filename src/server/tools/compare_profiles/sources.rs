@@ -66,7 +66,9 @@ impl Search<'_> {
                 let dots = name.len() - name.trim_start_matches('.').len();
                 let below: PathBuf = name.split('.').filter(|part| !part.is_empty()).collect();
                 if dots == 0 {
-                    absolute.iter().for_each(|folder| self.module(&folder.join(&below)));
+                    for folder in &absolute {
+                        self.module(&folder.join(&below));
+                    }
                 } else if let Some(folder) = own.and_then(|own| own.ancestors().nth(dots - 1)) {
                     self.module(&folder.join(&below));
                 }
@@ -77,13 +79,13 @@ impl Search<'_> {
     /// A module without its ending: a file or a package.
     fn module(&mut self, path: &Path) {
         if path.file_name().is_some() {
-            self.file(path.with_extension("py"));
-            self.file(path.join("__init__.py"));
+            self.file(&path.with_extension("py"));
+            self.file(&path.join("__init__.py"));
         }
     }
 
-    fn file(&mut self, path: PathBuf) {
-        if self.found.len() >= MOST_FILES || !self.seen.insert(path.clone()) {
+    fn file(&mut self, path: &Path) {
+        if self.found.len() >= MOST_FILES || !self.seen.insert(path.to_owned()) {
             return;
         }
         let Ok(real) = path.canonicalize() else { return };
