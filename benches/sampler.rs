@@ -16,11 +16,11 @@ use std::process::{Command, Stdio};
 
 use scalene_mcp::sampler::Sampler;
 
-const PAIRS: usize = 15;
+const PAIRS: usize = 25;
 
 /// What the programs share: the work is timed from inside, without the interpreter's start.
-const TIMED: &str = "import time\nbegin = time.perf_counter()\n";
-const REPORT: &str = "\nprint(time.perf_counter() - begin)\n";
+const TIMED: &str = "import time\nbegin = time.perf_counter(), time.process_time()\n";
+const REPORT: &str = "\nprint(time.perf_counter() - begin[0], time.process_time() - begin[1])\n";
 
 const PROGRAMS: [(&str, &str); 5] = [
     ("a plain loop", "total = 0\nfor i in range(12_000_000): total += i * i % 7"),
@@ -47,8 +47,19 @@ const PROGRAMS: [(&str, &str); 5] = [
     ),
 ];
 
-/// Seconds of work, and reads a second when it is read.
-fn run(program: &str, read: bool) -> (f64, f64) {
+/// What one run took, and what was seen of it.
+struct Run {
+    /// Seconds of work.
+    wall: f64,
+    /// The same in CPU seconds.
+    cpu: f64,
+    /// Reads a second.
+    rate: f64,
+    /// Part of the time for which the program was stopped.
+    stopped: f64,
+}
+
+fn run(program: &str, read: bool) -> Run {
     let source = format!("{TIMED}{program}{REPORT}");
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let mut command = Command::new(python);
@@ -56,10 +67,13 @@ fn run(program: &str, read: bool) -> (f64, f64) {
     let child = child.unwrap();
     let sampler = read.then(|| Sampler::start(child.id(), "-"));
     let output = child.wait_with_output().unwrap();
-    let seconds: f64 = String::from_utf8(output.stdout).unwrap().trim().parse().unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
+    let mut figures = output.split_whitespace().map(|figure| figure.parse::<f64>().unwrap());
+    let (wall, cpu) = (figures.next().unwrap(), figures.next().unwrap());
+    let sampling = sampler.map(|sampler| sampler.finish().sampling).unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "a number of reads")]
-    let rate = sampler.map_or(0.0, |sampler| sampler.finish().sampling.reads as f64 / seconds);
-    (seconds, rate)
+    let rate = sampling.reads as f64 / wall;
+    Run { wall, cpu, rate, stopped: sampling.stopped / wall }
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -68,19 +82,26 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn main() {
-    println!("{:36} {:>8} {:>12} {:>10}", "program", "ratio", "reads/s", "seconds");
+    println!(
+        "{:36} {:>8} {:>8} {:>8} {:>9} {:>8}",
+        "program", "ratio", "of CPU", "stopped", "reads/s", "seconds"
+    );
     for (name, program) in PROGRAMS {
-        let (mut ratios, mut rates, mut plain) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pairs = Vec::new();
         for pair in 0..PAIRS {
             // Whoever comes second profits from a warm machine: in turns.
             let first = run(program, pair % 2 == 0);
             let second = run(program, pair % 2 != 0);
-            let (read, not) = if pair % 2 == 0 { (first, second) } else { (second, first) };
-            ratios.push(read.0 / not.0);
-            rates.push(read.1);
-            plain.push(not.0);
+            pairs.push(if pair % 2 == 0 { (first, second) } else { (second, first) });
         }
-        let (ratio, rate, seconds) = (median(ratios), median(rates), median(plain));
-        println!("{name:36} {ratio:>8.3} {rate:>12.0} {seconds:>10.2}");
+        let of = |figure: fn(&(Run, Run)) -> f64| median(pairs.iter().map(figure).collect());
+        println!(
+            "{name:36} {:>8.3} {:>8.3} {:>8.3} {:>9.0} {:>8.2}",
+            of(|(read, not)| read.wall / not.wall),
+            of(|(read, not)| read.cpu / not.cpu),
+            of(|(read, _)| read.stopped),
+            of(|(read, _)| read.rate),
+            of(|(_, not)| not.wall),
+        );
     }
 }

@@ -49,7 +49,7 @@ impl EnvironmentInfo {
             platform: environment.platform.clone(),
             cores: environment.cores,
             load: environment.load.map(round_for_display),
-            sandbox: environment.sandbox.map(str::to_owned),
+            sandbox: environment.sandbox.as_deref().map(str::to_owned),
             project_root: run.project_root.display().to_string(),
             cwd: run.cwd.display().to_string(),
         })

@@ -1,14 +1,17 @@
 //! The stored profiles.
 
+use std::fmt::Write;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
 use super::next::{self, NextCall};
-use super::profile::program;
+use super::profile::command;
 use super::text::{amount_or_dash, count, table};
-use super::{Answer, budget};
-use crate::profile::{Footprint, Mebibytes, Profile, Seconds, Status};
+use super::{Answer, budget, one_line};
+use crate::profile::{Mebibytes, Seconds, Status};
+use crate::store::Summary;
 
 /// A stored profile in one row.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -35,7 +38,7 @@ impl ProfileMetadata {
     pub fn running(profile_id: &str, program: &str) -> Self {
         Self {
             profile_id: profile_id.to_owned(),
-            script_name: super::one_line(program, 160),
+            script_name: one_line(program, 160),
             timestamp: None,
             status: "running".to_owned(),
             elapsed_time_sec: None,
@@ -44,22 +47,18 @@ impl ProfileMetadata {
     }
 
     /// The row of a finished profile.
-    pub fn new(profile: &Profile) -> Self {
+    pub fn new(profile: &Summary) -> Self {
         Self {
             profile_id: profile.id.to_string(),
-            script_name: program(profile),
-            timestamp: profile.run.started_at.clone(),
-            status: match profile.run.status {
+            script_name: command(&profile.program),
+            timestamp: profile.started_at.clone(),
+            status: match profile.status {
                 Status::Complete => "complete",
                 Status::Partial => "partial",
             }
             .to_owned(),
             elapsed_time_sec: profile.elapsed.map(Seconds::rounded),
-            max_footprint_mb: profile
-                .footprint
-                .as_ref()
-                .and_then(Footprint::known_peak)
-                .map(Mebibytes::rounded),
+            max_footprint_mb: profile.peak.map(Mebibytes::rounded),
         }
     }
 }
@@ -71,23 +70,29 @@ pub struct ProfilesAnswer {
     pub profiles: Vec<ProfileMetadata>,
     /// Profiles listed.
     pub shown: usize,
-    /// Profiles stored.
+    /// Profiles stored; of the script, where one was named.
     pub total: usize,
+    /// Stored profiles that cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Calls worth making next.
     pub next: Vec<NextCall>,
 }
 
 impl ProfilesAnswer {
     /// Lists rows, newest first: up to `limit`, of all that are given.
-    pub fn new(profiles: &[ProfileMetadata], limit: usize) -> Self {
+    pub fn new(profiles: &[ProfileMetadata], unreadable: &[String], limit: usize) -> Self {
         let cap = if limit <= Self::DEFAULT_LIMIT { budget::DEFAULT_CAP } else { budget::HARD_CAP };
-        budget::fit(limit, cap, |limit| Self::with_rows(profiles, limit))
+        budget::fit(limit, cap, |limit| Self::with_rows(profiles, unreadable, limit))
     }
+
+    /// Warnings about single files; of more, only the number is told.
+    const MOST_WARNINGS: usize = 5;
 
     /// Profiles listed when nothing else is asked for.
     pub const DEFAULT_LIMIT: usize = 20;
 
-    fn with_rows(profiles: &[ProfileMetadata], limit: usize) -> Self {
+    fn with_rows(profiles: &[ProfileMetadata], unreadable: &[String], limit: usize) -> Self {
         let total = profiles.len();
         let profiles: Vec<_> = profiles.iter().take(limit).cloned().collect();
         let next = profiles.first().map_or_else(
@@ -98,7 +103,13 @@ impl ProfilesAnswer {
                 NextCall::new(tool, [("profile_id", json!(newest.profile_id))])
             },
         );
-        Self { shown: profiles.len(), total, profiles, next: vec![next] }
+        let mut warnings: Vec<_> =
+            unreadable.iter().take(Self::MOST_WARNINGS).map(|why| one_line(why, 300)).collect();
+        let more = unreadable.len().saturating_sub(warnings.len());
+        if more > 0 {
+            warnings.push(format!("{} more cannot be read", count(more as u64, "stored profile")));
+        }
+        Self { shown: profiles.len(), total, profiles, warnings, next: vec![next] }
     }
 }
 
@@ -124,6 +135,9 @@ impl Answer for ProfilesAnswer {
                 &["id", "status", "wall s", "peak MiB", "started, program"],
                 &rows,
             ));
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "Warning: {warning}");
         }
         text.push_str(&next::text(&self.next));
         budget::cap(text)

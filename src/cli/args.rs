@@ -72,6 +72,10 @@ struct Common {
     #[arg(long = "root", global = true, value_name = "DIR")]
     roots: Vec<PathBuf>,
 
+    /// Keep profiles in this folder, too: they are there when the server starts again
+    #[arg(long, global = true, env = "SCALENE_MCP_STORE", value_name = "DIR")]
+    store: Option<PathBuf>,
+
     /// Let programs see this variable although it looks like a credential (repeatable)
     #[arg(long, global = true, value_name = "NAME")]
     pass_env: Vec<String>,
@@ -258,6 +262,8 @@ pub(super) struct DoctorOptions {
 pub(super) struct Invocation {
     pub(super) arguments: Option<Command>,
     pub(super) settings: Settings,
+    /// Folder of stored profiles.
+    pub(super) store: Option<PathBuf>,
     pub(super) log_level: String,
 }
 
@@ -303,7 +309,8 @@ pub(super) fn parse() -> Parsed {
         },
     };
     let log_level = common.log_level;
-    Parsed::Run(Box::new(Invocation { arguments: arguments.command, settings, log_level }))
+    let store = common.store.filter(|dir| !dir.as_os_str().is_empty());
+    Parsed::Run(Box::new(Invocation { arguments: arguments.command, settings, store, log_level }))
 }
 
 /// Roots with links resolved. One that is missing is wrong usage: it must not count as none.

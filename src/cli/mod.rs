@@ -8,11 +8,12 @@ mod live;
 mod profile;
 mod setup;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::process::Controls;
 use crate::recording::{RecordError, Settings};
+use crate::store::{Bounds, Store};
 use args::{Command, Invocation, Parsed};
 
 /// Exit code for anything that did not work; clap uses 2 for wrong usage.
@@ -31,12 +32,16 @@ pub fn main() -> ExitCode {
         }
         crate::process::keep_children(KEEPER);
     }
-    let Invocation { arguments, settings, log_level } = match args::parse() {
+    let Invocation { arguments, settings, store, log_level } = match args::parse() {
         // Before anything has made a second thread.
         Parsed::Confine(options) => return confine::run(&options),
         Parsed::Run(invocation) => *invocation,
     };
     crate::library::configure_logging(&log_level);
+    let store = match open(store.as_deref()) {
+        Ok(store) => store,
+        Err(code) => return code,
+    };
     let runtime =
         match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
             Ok(runtime) => runtime,
@@ -47,8 +52,8 @@ pub fn main() -> ExitCode {
         };
     let code = runtime.block_on(async {
         match arguments {
-            None | Some(Command::Serve) => serve(settings).await,
-            Some(Command::Profile(options)) => profile::run(settings, *options).await,
+            None | Some(Command::Serve) => serve(settings, store).await,
+            Some(Command::Profile(options)) => profile::run(settings, store, *options).await,
             Some(Command::Setup(options)) => setup::run(settings, options).await,
             Some(Command::Doctor(options)) => doctor::run(settings, options).await,
             // Taken care of above.
@@ -60,8 +65,21 @@ pub fn main() -> ExitCode {
     code
 }
 
-async fn serve(settings: Settings) -> ExitCode {
-    match crate::server::serve(settings).await {
+/// The store: in memory, or in a folder as well.
+fn open(dir: Option<&Path>) -> Result<Store, ExitCode> {
+    let Some(dir) = dir else { return Ok(Store::new(Bounds::default())) };
+    Store::open(dir, Bounds::default()).map_err(|why| {
+        eprintln!(
+            "scalene-mcp: --store: `{}` cannot be used: {why}\nNext: name a folder that can be written, or leave \
+             --store (SCALENE_MCP_STORE) out",
+            dir.display()
+        );
+        ExitCode::from(FAILURE)
+    })
+}
+
+async fn serve(settings: Settings, store: Store) -> ExitCode {
+    match crate::server::serve(settings, store).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scalene-mcp: the session could not be opened: {error}");

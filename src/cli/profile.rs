@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::args::ProfileOptions;
 use super::live::Live;
 use crate::answer::{Answer, BottlenecksAnswer, FloorInfo, FunctionsAnswer, ProfileAnswer};
-use crate::profile::ProfileId;
 use crate::recording::{RecordError, Recorder, RunRequest, Settings, Target};
+use crate::store::Store;
 
-pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> ExitCode {
+pub(super) async fn run(mut settings: Settings, store: Store, options: ProfileOptions) -> ExitCode {
     let (json, counted, plain) = (options.json, options.count_calls, options.plain_run);
     // On the command line `--python` speaks of this very program.
     let python = settings.python.take();
@@ -22,9 +22,10 @@ pub(super) async fn run(mut settings: Settings, options: ProfileOptions) -> Exit
     let recorder = Recorder::new(settings);
     let mut live = Live::new();
     let controls = super::controls();
-    let id = ProfileId::draw(|_| false);
+    let id = store.draw_id(|_| false);
     let recorded = recorder.record(id, &request, &controls, &mut |event| live.show(&event)).await;
     live.clear();
+    let recorded = recorded.map(|profile| store.insert(profile));
     let (answer, bottlenecks, functions, floor) = match recorded {
         Ok(profile) => (
             ProfileAnswer::new(&profile),

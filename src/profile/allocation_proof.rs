@@ -1,12 +1,14 @@
 //! What lines hold, to the byte: a second run of the program in which every allocation and every
 //! free was recorded, where the profile itself only samples them.
 
+use serde::{Deserialize, Serialize};
+
 use super::ids::LineNo;
 use super::model::Frame;
 use super::units::{Mebibytes, Seconds};
 
 /// What recorded the allocations.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AllocationTracker {
     /// `memray` or `tracemalloc`.
     pub name: String,
@@ -17,7 +19,7 @@ pub struct AllocationTracker {
 }
 
 /// A call path and what it keeps.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RetainedPath {
     /// Outermost first, from the first frame of the user's code to its last.
     pub frames: Vec<Frame>,
@@ -26,7 +28,7 @@ pub struct RetainedPath {
 }
 
 /// A line of the user's code and what it allocated, itself or in libraries that it called.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProvenPlace {
     /// File, as the profile names it.
     pub file: String,
@@ -48,7 +50,7 @@ pub struct ProvenPlace {
 }
 
 /// The evidence of one tracked run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AllocationProof {
     /// What recorded it.
     pub tracker: AllocationTracker,

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::file::FileProfile;
 use super::ids::LineNo;
 use super::outline::{FunctionKind, FunctionSpan};
 
 /// What was counted of one function's code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCount {
     /// Times its code began to run, in all threads of the process. A generator or coroutine
     /// counts once, when it first runs.
@@ -18,7 +20,7 @@ pub struct CallCount {
 }
 
 /// Different arguments of a function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DistinctArguments {
     /// How many were told apart. An `int` differs from an equal `float` or `bool`.
     pub known: u64,
@@ -40,7 +42,7 @@ pub struct CountedFunction {
 }
 
 /// Calls of the functions of a profile, counted in one more run of the program.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCounts {
     /// By file, then by line of `def`.
     files: BTreeMap<String, BTreeMap<LineNo, CallCount>>,

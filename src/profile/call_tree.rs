@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::units::Seconds;
 
 /// What is kept of a program's calls at most; later calls count for the deepest kept caller.
@@ -14,7 +16,7 @@ const OUTER_DEPTH: usize = 100;
 const MOST_MEANWHILE: usize = 2_000;
 
 /// A function at a line of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CallSite {
     /// Index into [`CallTree::functions`].
     pub function: u32,
@@ -23,7 +25,7 @@ pub struct CallSite {
 }
 
 /// A function by its file and qualified name (Python before 3.11 knows only the plain name).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CalledFunction {
     /// Absolute path, or a placeholder such as `<frozen importlib._bootstrap>`.
     pub file: String,
@@ -36,7 +38,7 @@ pub struct CalledFunction {
 }
 
 /// A place in a chain of calls.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CallNode {
     /// Index of the caller; none for the outermost.
     pub parent: Option<u32>,
@@ -99,7 +101,7 @@ pub struct NativePart {
 }
 
 /// Seconds by whose machine code a thread ran.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct MachineCode {
     /// The function of the interpreter that executes bytecode.
     pub in_loop: f64,
@@ -134,7 +136,7 @@ impl MachineCode {
 }
 
 /// How a [`CallTree`] was sampled.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sampling {
     /// Reads that succeeded, each of all threads of one process.
     pub reads: u64,
@@ -173,7 +175,7 @@ impl Sampling {
 }
 
 /// Threads that waited for another thread, and what that one did.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Meanwhile {
     /// Where they waited: index into [`CallTree::nodes`].
     pub waiting: u32,
@@ -184,7 +186,7 @@ pub struct Meanwhile {
 }
 
 /// All sampled calls of a program; seconds add up over its threads.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct CallTree {
     /// Functions that were seen.
     pub functions: Vec<CalledFunction>,
@@ -210,6 +212,17 @@ impl CallTree {
     /// The function of a place.
     pub fn function(&self, site: CallSite) -> Option<&CalledFunction> {
         self.functions.get(site.function as usize)
+    }
+
+    /// Whether every caller stands before what it calls, and nothing is named that is not there. A tree from a
+    /// file may have been tampered with.
+    pub fn is_sound(&self) -> bool {
+        let node = |number: u32| (number as usize) < self.nodes.len();
+        let nodes = self.nodes.iter().enumerate().all(|(number, node)| {
+            node.parent.is_none_or(|parent| (parent as usize) < number)
+                && self.function(node.site).is_some()
+        });
+        nodes && self.meanwhile.iter().all(|pair| node(pair.waiting) && node(pair.cause))
     }
 
     /// Seconds of all nodes.

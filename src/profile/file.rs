@@ -1,5 +1,7 @@
 //! One profiled file: its source and what was measured on its lines.
 
+use serde::{Deserialize, Serialize};
+
 use super::derived::Derived;
 use super::ids::LineNo;
 use super::memo::Memo;
@@ -9,11 +11,24 @@ use super::totals::{FunctionTotals, Totals};
 use super::units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds};
 
 /// Source text with quick access by line.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Source {
     text: String,
     /// Byte offset at which each line begins.
     starts: Vec<usize>,
+}
+
+impl From<String> for Source {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> Self {
+        source.text
+    }
 }
 
 impl Source {
@@ -55,7 +70,7 @@ impl Source {
 }
 
 /// CPU time of a line, as shares of the run's sampled time.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct LineCpu {
     /// Time in the interpreter. Scalene: `n_cpu_percent_python`; stacks: see `docs/accuracy.md`.
     pub python: Percent,
@@ -97,7 +112,7 @@ impl LineCpu {
 }
 
 /// Memory of a line, from sampled allocations.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LineMemory {
     /// Volume allocated, including what was freed again. Scalene: `n_malloc_mb`.
     pub allocated: Mebibytes,
@@ -121,7 +136,7 @@ pub struct LineMemory {
 
 /// The stretch of the run in which a line allocated, with the footprint of the whole program at
 /// both ends. Scalene: first and last of `memory_samples`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Activity {
     /// Sampled moments; Scalene keeps at most 100.
     pub moments: u32,
@@ -140,7 +155,7 @@ impl LineMemory {
 }
 
 /// GPU load while a line ran.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct LineGpu {
     /// Share of the run's time in which the GPU worked while this line ran: the line's own share
     /// times [`LineGpu::load`], or the share that the profiler of torch reports for a line that no
@@ -156,7 +171,7 @@ pub struct LineGpu {
 }
 
 /// A function of machine code that ran while a line did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NativeFunction {
     /// Its symbol, or `<native code>` where the file has none for it.
     pub name: String,
@@ -167,7 +182,7 @@ pub struct NativeFunction {
 }
 
 /// A line on which something was measured.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// Where.
     pub number: LineNo,
@@ -209,7 +224,7 @@ impl Line {
 }
 
 /// A profiled file.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FileProfile {
     /// Absolute path, or a placeholder such as `<snippet>`.
     pub path: String,
@@ -228,11 +243,15 @@ pub struct FileProfile {
     /// Its times are from stacks read from outside, which are exact about lines.
     pub exact: bool,
     /// Functions of the source, found when first asked for.
+    #[serde(skip)]
     outline: Derived<Outline>,
     /// Sums over the lines, found when first asked for.
+    #[serde(skip)]
     totals: Derived<Totals>,
+    #[serde(skip)]
     function_totals: Derived<Vec<FunctionTotals>>,
     /// Kept by whoever analyses the file; no part of the measurement.
+    #[serde(skip)]
     pub memo: Memo,
 }
 

@@ -1,9 +1,11 @@
 //! What a run costs whichever of its lines is made quicker.
 
+use serde::{Deserialize, Serialize};
+
 use super::units::Seconds;
 
 /// Time that no change of a hot line removes, as far as it was measured.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Floor {
     /// From the start of the process until Python was ready, its `site` included.
     pub start: Option<Seconds>,
@@ -20,7 +22,7 @@ pub struct Floor {
 
 /// What profiling costs: the program with and without, each one run, each from the start of its process to
 /// its end.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlainRun {
     /// Wall time without a profiler.
     pub plain: Seconds,
@@ -32,7 +34,7 @@ pub struct PlainRun {
 ///
 /// Modules that the profiler had loaded before are not among them, though a plain run would load
 /// them too.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Imports {
     /// All of it; within the run.
     pub total: Seconds,
@@ -42,7 +44,7 @@ pub struct Imports {
 }
 
 /// Work of Python's garbage collector; what reference counting frees is not in it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Collections {
     /// Time in collections, with the `__del__` methods that they ran; within the run.
     pub total: Seconds,

@@ -2,14 +2,29 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use uuid::Uuid;
 
 /// Hex digits in the shortest id; grows when the store already has that id.
 const SHORTEST: usize = 4;
 
 /// Names a stored profile. Short, so that a model repeats it without an error: `p3f2a`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ProfileId(String);
+
+impl TryFrom<String> for ProfileId {
+    type Error = String;
+
+    /// Takes the text of an id as [`ProfileId::as_str`] gives it.
+    fn try_from(text: String) -> Result<Self, String> {
+        let digits = text.strip_prefix('p').unwrap_or_default();
+        let valid = (SHORTEST..=32).contains(&digits.len())
+            && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if valid { Ok(Self(text)) } else { Err(format!("`{text}` is no id of a profile")) }
+    }
+}
 
 impl ProfileId {
     /// Draws an id that `taken` does not know.
@@ -35,8 +50,16 @@ impl fmt::Display for ProfileId {
 }
 
 /// A line of a source file, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u32")]
 pub struct LineNo(u32);
+
+impl TryFrom<u32> for LineNo {
+    type Error = &'static str;
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or("lines are counted from 1")
+    }
+}
 
 impl LineNo {
     /// The first line.

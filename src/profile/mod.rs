@@ -15,6 +15,7 @@ mod interim;
 mod memo;
 mod model;
 mod outline;
+mod path_text;
 mod run;
 mod totals;
 mod units;

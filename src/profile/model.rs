@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::allocation_proof::AllocationProof;
 use super::call_counts::CallCounts;
 use super::call_tree::{CallTree, Sampling};
@@ -14,7 +16,7 @@ use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, Percent, Seconds};
 
 /// How a program was named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProgramKind {
     /// A file.
     Script,
@@ -25,7 +27,7 @@ pub enum ProgramKind {
 }
 
 /// What was profiled.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// Script, module or snippet.
     pub kind: ProgramKind,
@@ -36,7 +38,7 @@ pub struct Program {
 }
 
 /// Who says which lines take the time.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub enum Witness {
     /// Scalene alone.
     #[default]
@@ -52,7 +54,7 @@ pub enum Witness {
 }
 
 /// The kinds of measurement a profile holds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// CPU time was asked for. (It is always sampled; not asked for, it is not shown.)
     pub cpu: bool,
@@ -75,7 +77,7 @@ pub struct Measured {
 }
 
 /// Which of the measured lines answers report.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Reporting {
     /// Smallest share of sampled time, in percent, of a line listed by time.
     pub cpu_percent_threshold: f64,
@@ -97,7 +99,7 @@ impl Reporting {
 }
 
 /// The program's memory over time, as growth since its start (not resident size).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Footprint {
     /// Highest footprint. Scalene: `max_footprint_mb`.
     pub peak: Mebibytes,
@@ -156,7 +158,7 @@ impl Footprint {
 const KEPT_SAMPLES: usize = 100;
 
 /// An accusation by the profiler's leak detector; often wrong, see `docs/scalene.md`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LeakReport {
     /// Accused line.
     pub line: LineNo,
@@ -165,7 +167,7 @@ pub struct LeakReport {
 }
 
 /// One frame of a call path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
     /// File as the profiler names it.
     pub file: String,
@@ -176,7 +178,7 @@ pub struct Frame {
 }
 
 /// A call path with the volume allocated at its end.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AllocationPath {
     /// Outermost first.
     pub frames: Vec<Frame>,
@@ -185,7 +187,7 @@ pub struct AllocationPath {
 }
 
 /// A call path with the time sampled at its end.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallPath {
     /// Outermost first.
     pub frames: Vec<Frame>,
@@ -196,7 +198,7 @@ pub struct CallPath {
 }
 
 /// One profiled run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// Its name in the store.
     pub id: ProfileId,
@@ -230,7 +232,7 @@ pub struct Profile {
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calls {
     /// The calls; libraries appear where the user's code calls them.
     pub tree: CallTree,

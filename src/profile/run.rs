@@ -1,11 +1,14 @@
 //! The facts of a run that are not measurements of its lines.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use super::units::Seconds;
 
 /// Whether a profile covers the whole run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// From start to the program's own end.
     Complete,
@@ -14,7 +17,7 @@ pub enum Status {
 }
 
 /// How the program ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// With this exit code.
     ExitCode(i32),
@@ -53,7 +56,7 @@ pub fn signal_name(number: i32) -> String {
 }
 
 /// What was kept of one output stream.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
     /// First bytes.
     pub head: String,
@@ -76,9 +79,10 @@ impl Output {
 }
 
 /// Where a program ran.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// Interpreter that ran it.
+    #[serde(with = "super::path_text")]
     pub python: PathBuf,
     /// Where that interpreter came from, as a phrase.
     pub python_source: String,
@@ -95,11 +99,11 @@ pub struct Environment {
     /// One-minute load average when the run began.
     pub load: Option<f64>,
     /// How the program was confined, if it was: `writes` or `strict`.
-    pub sandbox: Option<&'static str>,
+    pub sandbox: Option<Cow<'static, str>>,
 }
 
 /// How a profile came to be.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunInfo {
     /// Whole run or part of it.
     pub status: Status,
@@ -108,13 +112,16 @@ pub struct RunInfo {
     /// When it started, RFC 3339 in UTC, when known.
     pub started_at: Option<String>,
     /// The file it was read from, when it was recorded elsewhere. Such a profile has no output.
+    #[serde(with = "super::path_text::optional")]
     pub imported_from: Option<PathBuf>,
     /// Parameters of the profiling call besides the program and its arguments, where they differ
     /// from their defaults: a call with the same ones repeats the run.
     pub parameters: serde_json::Map<String, serde_json::Value>,
     /// Working directory of the program.
+    #[serde(with = "super::path_text")]
     pub cwd: PathBuf,
     /// Directory below which code counts as the user's; paths are shown relative to it.
+    #[serde(with = "super::path_text")]
     pub project_root: PathBuf,
     /// Where it ran; unknown for a profile that was recorded elsewhere.
     pub environment: Option<Environment>,

@@ -5,6 +5,8 @@ use std::fmt;
 use std::iter::Sum;
 use std::ops::Add;
 
+use serde::{Deserialize, Serialize};
+
 /// Rounds to three significant digits, keeping every digit before the decimal point.
 ///
 /// A sampling profiler does not carry more; full precision stays inside the program.
@@ -30,8 +32,22 @@ fn decimals(value: f64) -> i32 {
 macro_rules! unit {
     ($(#[$doc:meta])* $name:ident, $from:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default)]
+        #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Default, Serialize, Deserialize)]
+        #[serde(try_from = "f64", into = "f64")]
         pub struct $name(f64);
+
+        impl TryFrom<f64> for $name {
+            type Error = &'static str;
+            fn try_from(value: f64) -> Result<Self, Self::Error> {
+                Self::$from(value).ok_or(concat!("no amount of ", stringify!($name)))
+            }
+        }
+
+        impl From<$name> for f64 {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
 
         impl $name {
             /// Nothing, as a measured value.

@@ -342,7 +342,7 @@ impl Conclusion {
                 platform: format!("{} {}", project.platform, project.machine),
                 cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
                 load: self.load,
-                sandbox: self.confinement.mode().map(Mode::word),
+                sandbox: self.confinement.mode().map(Mode::word).map(Into::into),
             }),
             errors: self.errors(&ran),
             stdout: ran.stdout,

@@ -45,7 +45,8 @@ pub(super) fn unable() -> Option<String> {
 pub(super) fn part_of_core() -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let ready = text.split_whitespace().nth(3).and_then(|word| word.split_once('/'));
-    let ready = ready.and_then(|(ready, _)| ready.parse::<f64>().ok()).unwrap_or(1.0);
+    // Whoever asks is one of them.
+    let ready = ready.and_then(|(ready, _)| ready.parse::<f64>().ok()).map_or(1.0, |all| all - 1.0);
     #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
     let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     (cores / ready.max(1.0)).min(1.0)

@@ -37,8 +37,9 @@ use crate::profile::{CallTree, CallTreeBuilder, Sampling};
 
 /// Mean time between two reads.
 const INTERVAL: Duration = Duration::from_millis(10);
-/// Part of the run for which the program may be stopped.
-const MOST_STOPPED: f64 = 0.05;
+/// Part of the run for which the program may be stopped. The promise is 5 % in all: to stop and to go on costs it
+/// something besides, caches and turns.
+const MOST_STOPPED: f64 = 0.035;
 /// How often children of the program are looked for.
 const CHILDREN: Duration = Duration::from_millis(200);
 /// Processes read at a time.

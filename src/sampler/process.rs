@@ -6,15 +6,20 @@ use std::time::{Duration, Instant};
 use py_spy::config::LockingStrategy;
 use py_spy::{Config, Pid, PythonSpy, StackTrace};
 
+use super::attribution::Doing;
 use super::stacks::Stacks;
-use super::system::{self, Held};
+use super::system::{self, Held, States};
 use super::{INTERVAL, MOST_STOPPED, Shared, Unheld};
 use crate::profile::Sampling;
 
 /// How long a process may take until its interpreter can be read.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Seconds of stopping that can be saved up.
-const MOST_CREDIT: f64 = 0.03;
+/// Seconds of stopping that can be saved up: a slow read now and then is allowed, and no more than that, or a
+/// short program would pay for all of it.
+const MOST_CREDIT: f64 = 0.005;
+/// Seconds that a read costs for each thread that the stopped one keeps from the interpreter: it wakes, and asks for it
+/// once more. Measured with eight threads (`benches/sampler.rs`).
+const DISTURBED: f64 = 0.000_05;
 /// Time between two tries.
 const RETRY: Duration = Duration::from_millis(20);
 /// Refusals to stop the program, one after the other, until it is read as it runs.
@@ -79,6 +84,13 @@ fn stack_traces(spy: &mut PythonSpy) -> Result<Vec<StackTrace>, String> {
         .map_err(|why| format!("{why:#}"))
 }
 
+/// Threads that want the interpreter besides the one that has it.
+fn contenders(states: &States) -> f64 {
+    let wants = |doing: &&Doing| matches!(doing, Doing::Runs | Doing::WantsInterpreter);
+    let others = states.values().filter(wants).count().saturating_sub(1);
+    f64::from(u32::try_from(others).unwrap_or(u32::MAX))
+}
+
 impl Watched {
     /// `program` is the process that was started first.
     pub(super) fn new(pid: u32, program: u32, shared: &Arc<Shared>) -> Self {
@@ -141,7 +153,7 @@ impl Watched {
             self.shared.lock().sampling.processes += 1;
         }
         let mut last = Instant::now();
-        // Seconds for which the program may still be stopped: a slow read now and then is allowed.
+        // Seconds for which the program may still be stopped.
         let mut credit = MOST_CREDIT;
         let mut failures = 0;
         let mut idle = true;
@@ -163,7 +175,7 @@ impl Watched {
             let held_for = held.release();
             let stopped = if system::HOLDS { held_for } else { begin.elapsed() }.as_secs_f64();
             // On an overloaded machine the program would not have run all of that time.
-            let lost = stopped * system::part_of_core();
+            let lost = (stopped + DISTURBED * contenders(&states)) * system::part_of_core();
             // What begins between two reads has not been there for all of the time.
             let since = begin.duration_since(last);
             let seconds = if idle { since.min(2 * INTERVAL) } else { since }.as_secs_f64();

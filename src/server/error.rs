@@ -92,8 +92,15 @@ impl From<LookupError> for ToolError {
             LookupError::Dropped { .. } => {
                 "profile the program again, or load its document again; list_profiles shows what is stored"
             }
+            LookupError::Unreadable { .. } => {
+                "profile the program again, or remove that file; list_profiles shows what can be read"
+            }
             LookupError::Ambiguous { .. } => "pass more of the id",
         };
-        Self::new("profile_not_found", error.to_string(), hint)
+        let code = match &error {
+            LookupError::Unreadable { .. } => "profile_unreadable",
+            _ => "profile_not_found",
+        };
+        Self::new(code, error.to_string(), hint)
     }
 }

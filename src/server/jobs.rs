@@ -194,7 +194,7 @@ impl Jobs {
     /// Keeps how a run is repeated, as long as its profile is stored.
     fn remember(&self, id: &str, request: RunRequest) {
         let mut known = self.known();
-        known.requests.retain(|id, _| self.store.contains(id));
+        known.requests.retain(|id, _| self.store.is_in_memory(id));
         known.requests.insert(id.to_owned(), request);
     }
 
@@ -232,7 +232,7 @@ impl Jobs {
         let _turn = self.turn(job, report).await?;
         let mut on_event = |event| report.send_modify(|phase| *phase = phase.next(event));
         let proven = self.recorder.prove(profile, proving, &job.controls, &mut on_event).await;
-        proven.map(|profile| self.store.replace(profile)).map_err(Arc::new)
+        self.keep(proven.map_err(Arc::new)?, Store::replace).await
     }
 
     async fn run(
@@ -246,7 +246,18 @@ impl Jobs {
         let id = job.id.clone();
         let recorded = self.recorder.record(id, request, &job.controls, &mut on_event).await;
         drop(turn);
-        recorded.map(|profile| self.store.insert(profile)).map_err(Arc::new)
+        self.keep(recorded.map_err(Arc::new)?, Store::insert).await
+    }
+
+    /// Puts a profile into the store, which may write it to a disk.
+    async fn keep(
+        &self,
+        profile: Profile,
+        how: fn(&Store, Profile) -> Arc<Profile>,
+    ) -> Result<Arc<Profile>, Arc<RecordError>> {
+        let store = Arc::clone(&self.store);
+        let kept = tokio::task::spawn_blocking(move || how(&store, profile)).await;
+        kept.map_err(|_| Arc::new(RecordError::Cancelled))
     }
 
     /// Waits until no other run disturbs the measurement.

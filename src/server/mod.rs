@@ -22,7 +22,7 @@ use std::sync::{Arc, LazyLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::recording::{Recorder, Settings};
-use crate::store::{Bounds, Store};
+use crate::store::Store;
 use jobs::Jobs;
 
 pub use stdio::serve;
@@ -37,8 +37,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(settings: Settings, shutdown: CancellationToken) -> Self {
-        let store = Arc::new(Store::new(Bounds::default()));
+    pub(crate) fn new(settings: Settings, store: Store, shutdown: CancellationToken) -> Self {
+        let store = Arc::new(store);
         let recorder = Recorder::new(settings);
         let jobs = Jobs::new(recorder, Arc::clone(&store), shutdown);
         let tools = Arc::new(LazyLock::new(tools::Registry::new as fn() -> tools::Registry));

@@ -11,8 +11,8 @@ const SCHEME: &str = "profile://";
 
 /// One resource per stored profile, newest first.
 pub(super) fn list(store: &Store) -> Vec<Resource> {
-    store
-        .list()
+    let (stored, _) = store.list();
+    stored
         .iter()
         .map(|profile| {
             Resource::new(format!("{SCHEME}{}", profile.id), profile.id.to_string())

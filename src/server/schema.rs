@@ -39,7 +39,7 @@ fn clean(value: &mut Value) {
     match value {
         Value::Object(object) => {
             object.remove("format");
-            // Absent and empty mean the same.
+            // Absent, empty and no mean the same.
             if object.get("default").is_some_and(is_empty) {
                 object.remove("default");
             }
@@ -53,7 +53,7 @@ fn clean(value: &mut Value) {
 
 fn is_empty(value: &Value) -> bool {
     match value {
-        Value::Null => true,
+        Value::Null | Value::Bool(false) => true,
         Value::String(text) => text.is_empty(),
         Value::Object(object) => object.is_empty(),
         Value::Array(items) => items.is_empty(),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Server;
 use super::transport::Lines;
 use crate::recording::Settings;
+use crate::store::Store;
 
 /// How long running programs get to be killed and cleaned up after.
 const CLEAN_UP: Duration = Duration::from_millis(1500);
@@ -21,9 +22,12 @@ const LAST_ANSWERS: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// When the session could not be opened for another reason than the client's leaving.
-pub async fn serve(settings: Settings) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+pub async fn serve(
+    settings: Settings,
+    store: Store,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let shutdown = CancellationToken::new();
-    let server = Server::new(settings, shutdown.clone());
+    let server = Server::new(settings, store, shutdown.clone());
     let jobs = std::sync::Arc::clone(&server.jobs);
     let (signals, told) = (signals()?, shutdown.clone());
     tokio::spawn(async move {

@@ -66,6 +66,8 @@ mod rules;
 /// What confined programs cannot do.
 #[cfg(target_os = "linux")]
 mod sandbox;
+/// Profiles that outlive the server, and what may happen to their files.
+mod store;
 /// What all tests share.
 mod support;
 /// Large writes of programs that run without Python's buffer.

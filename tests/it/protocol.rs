@@ -161,7 +161,8 @@ async fn input_schemas_are_such_as_every_client_takes() {
     for tool in bench.tools().await {
         let (name, schema) = (name(&tool), &tool["inputSchema"]);
         assert_eq!(schema["type"], "object", "{name}");
-        assert_eq!(schema["additionalProperties"], false, "{name}");
+        let properties = schema["properties"].as_object().unwrap();
+        assert!(!properties.is_empty(), "{name}: a tool without arguments would have to be closed");
         for (property, schema) in schema["properties"].as_object().unwrap() {
             let said = schema["description"].as_str().unwrap_or_default();
             assert!(said.len() >= 10, "{name}.{property} is not described: {schema}");

@@ -15,7 +15,7 @@ use crate::answer::output::OutputInfo;
 use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
-    CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile,
+    CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, Program,
     ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 
@@ -139,7 +139,11 @@ fn known(profile: &Profile) -> Option<&RunInfo> {
 }
 
 pub(in crate::answer) fn program(profile: &Profile) -> String {
-    let program = &profile.program;
+    command(&profile.program)
+}
+
+/// A program and its arguments in one line.
+pub(in crate::answer) fn command(program: &Program) -> String {
     let name = match program.kind {
         ProgramKind::Module => format!("-m {}", program.name),
         ProgramKind::Script | ProgramKind::Snippet => program.name.clone(),

@@ -25,7 +25,7 @@ enum FocusArea {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, `latest` or `previous`.
+    /// Id or `latest`.
     profile_id: String,
     /// What to look at.
     #[serde(default)]
@@ -35,9 +35,9 @@ pub(super) struct Params {
 impl ToolSpec for AnalyzeProfile {
     const NAME: &'static str = "analyze_profile";
     const TITLE: &'static str = "Analyze a profile";
-    const DESCRIPTION: &'static str = "Says what a profile means: the conclusion, the bottlenecks with what to change \
-        on which line and what that gives at most, the largest places, suspected leaks, and what is no problem. \
-        The call to make after profiling.";
+    const DESCRIPTION: &'static str = "Says what a profile means: the conclusion, what to change on which \
+        line and what that gives at most, the largest places, suspected leaks, what is no problem. The call \
+        to make after profiling.";
 
     type Params = Params;
     type Output = AnalysisAnswer;

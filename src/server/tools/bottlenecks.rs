@@ -14,7 +14,7 @@ pub(super) struct Bottlenecks;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, `latest` or `previous`.
+    /// Id or `latest`.
     profile_id: String,
     /// Bottlenecks to return.
     #[serde(default = "default_limit")]
@@ -29,9 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for Bottlenecks {
     const NAME: &'static str = "get_bottlenecks";
     const TITLE: &'static str = "What to change first";
-    const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory, by share of the run: the \
-        place, the pattern in its source, what to change on which line, and how much faster the run can become at \
-        most. Fires only where a place is hot and shows the pattern.";
+    const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory: the place, the \
+        pattern in its source, what to change on which line, and how much faster the run can become at most.";
 
     type Params = Params;
     type Output = BottlenecksAnswer;

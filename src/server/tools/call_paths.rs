@@ -16,7 +16,7 @@ pub(super) struct CallPaths;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, `latest` or `previous`.
+    /// Id or `latest`.
     profile_id: String,
     /// Look from this function: qualified name, or its last part.
     function: Option<String>,
@@ -55,9 +55,9 @@ const fn default_limit() -> u32 {
 impl ToolSpec for CallPaths {
     const NAME: &'static str = "get_call_paths";
     const TITLE: &'static str = "Who calls whom, with time";
-    const DESCRIPTION: &'static str = "Shows call paths as a tree with total, own and waiting time: of the whole run, \
-        callees of a function, or callers of a function or line and the lines they call it from. Use it when the hot \
-        line is a helper that many call.";
+    const DESCRIPTION: &'static str = "Shows call paths as a tree with total, own and waiting time: of the \
+        whole run, callees of a function, or callers of a function or line. Use it when the hot line is a \
+        helper that many call.";
 
     type Params = Params;
     type Output = CallPathsAnswer;

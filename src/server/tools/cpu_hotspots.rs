@@ -15,7 +15,7 @@ pub(super) struct CpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, `latest` or `previous`.
+    /// Id or `latest`.
     profile_id: String,
     /// Lines to return.
     #[serde(default = "default_limit")]
@@ -33,9 +33,9 @@ const fn default_limit() -> u32 {
 impl ToolSpec for CpuHotspots {
     const NAME: &'static str = "get_cpu_hotspots";
     const TITLE: &'static str = "Lines by CPU time";
-    const DESCRIPTION: &'static str = "Ranks the lines of a profile by CPU time: seconds in Python, native and \
-        waiting, with source. Use it for more lines than the profiling call showed, or to rank without \
-        waiting time. include_system=true ranks waiting as well.";
+    const DESCRIPTION: &'static str = "Ranks the lines of a profile by CPU time: seconds in Python, native \
+        and waiting, with source. For more lines than the profiling call showed; include_system=true ranks \
+        waiting as well.";
 
     type Params = Params;
     type Output = CpuHotspotsAnswer;

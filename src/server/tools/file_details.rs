@@ -16,7 +16,7 @@ pub(super) struct FileDetails;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, `latest` or `previous`.
+    /// Id or `latest`.
     profile_id: String,
     /// File as other answers name it, or the end of its path.
     file_path: String,
@@ -34,9 +34,9 @@ pub(super) struct Params {
 impl ToolSpec for FileDetails {
     const NAME: &'static str = "get_file_details";
     const TITLE: &'static str = "Time and memory, line by line";
-    const DESCRIPTION: &'static str = "Shows the source of one profiled file with time and memory beside each line: \
-        the lines that matter, with some context, or every line from start_line to end_line. The source is the one \
-        that ran, even if the file has changed since.";
+    const DESCRIPTION: &'static str = "Shows the source of one profiled file, as it ran, with time and memory \
+        beside each line: the lines that matter, with some context, or every line from start_line to \
+        end_line.";
 
     type Params = Params;
     type Output = FileAnswer;

@@ -14,7 +14,7 @@ pub(super) struct FunctionSummary;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, `latest` or `previous`.
+    /// Id or `latest`.
     profile_id: String,
     /// Functions to return.
     #[serde(default = "default_limit")]
@@ -29,9 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for FunctionSummary {
     const NAME: &'static str = "get_function_summary";
     const TITLE: &'static str = "Time and memory by function";
-    const DESCRIPTION: &'static str = "Ranks functions and methods by the CPU time of their own lines (not of what \
-        they call), with waiting and memory. Shows which function to change before looking at lines. Calls are \
-        counted only with count_calls=true.";
+    const DESCRIPTION: &'static str = "Ranks functions and methods by the CPU time of their own lines (not of \
+        what they call), with waiting and memory. Calls are counted only with count_calls=true.";
 
     type Params = Params;
     type Output = FunctionsAnswer;

@@ -14,7 +14,7 @@ pub(super) struct GetProfile;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, `latest` or `previous`.
+    /// Id or `latest`.
     profile_id: String,
     /// Seconds to wait for a run that is not finished.
     #[serde(default = "run::default_wait_sec")]
@@ -24,8 +24,8 @@ pub(super) struct Params {
 impl ToolSpec for GetProfile {
     const NAME: &'static str = "get_profile";
     const TITLE: &'static str = "Get a profile, or wait for it";
-    const DESCRIPTION: &'static str = "Returns a profile again, or waits for a run that answered `running`. Returns \
-        what profile_script returns; a run that is still going on has its hot lines so far.";
+    const DESCRIPTION: &'static str = "Returns a profile again, or waits for a run that answered `running`: \
+        what profile_script returns, or the hot lines so far.";
 
     const WAITS: bool = true;
 

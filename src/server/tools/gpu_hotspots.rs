@@ -14,7 +14,7 @@ pub(super) struct GpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id, `latest` or `previous`.
+    /// Id or `latest`.
     profile_id: String,
     /// Lines to return.
     #[serde(default = "default_limit")]
@@ -29,8 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for GpuHotspots {
     const NAME: &'static str = "get_gpu_hotspots";
     const TITLE: &'static str = "Lines by GPU time";
-    const DESCRIPTION: &'static str = "Ranks the lines of a profile by GPU time, with the GPU's load and memory while \
-        each ran. Needs a profile made with gpu=true on a machine with an NVIDIA, Apple or Neuron device.";
+    const DESCRIPTION: &'static str = "Ranks the lines of a profile by GPU time, with the GPU's load and \
+        memory. Needs gpu=true when profiling, and an NVIDIA, Apple or Neuron device.";
 
     type Params = Params;
     type Output = GpuHotspotsAnswer;

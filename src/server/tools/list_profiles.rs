@@ -18,6 +18,9 @@ pub(super) struct Params {
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
+    /// Part of the script's name.
+    #[serde(default)]
+    script: String,
 }
 
 const fn default_limit() -> u32 {
@@ -27,9 +30,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for ListProfiles {
     const NAME: &'static str = "list_profiles";
     const TITLE: &'static str = "List stored profiles";
-    const DESCRIPTION: &'static str = "Lists stored profiles and runs in progress, newest first: id, program, time \
-        stamp, wall time, peak memory. Profiles live as long as the server; the least recently used go first when \
-        there are too many.";
+    const DESCRIPTION: &'static str = "Lists stored profiles and runs in progress, newest first: id, program, \
+        time stamp, wall time, peak memory. They live as long as the server, or in its `--store` folder.";
 
     type Params = Params;
     type Output = ProfilesAnswer;
@@ -39,8 +41,9 @@ impl ToolSpec for ListProfiles {
         let running = server.jobs.unfinished();
         let running =
             running.iter().map(|job| ProfileMetadata::running(job.id.as_str(), &job.label));
-        let stored = server.store.list();
-        let rows = running.chain(stored.iter().map(|profile| ProfileMetadata::new(profile)));
-        Ok(ProfilesAnswer::new(&rows.collect::<Vec<_>>(), limit))
+        let (stored, unreadable) = server.store.list();
+        let rows = running.chain(stored.iter().map(ProfileMetadata::new));
+        let rows: Vec<_> = rows.filter(|row| row.script_name.contains(&params.script)).collect();
+        Ok(ProfilesAnswer::new(&rows, &unreadable, limit))
     }
 }

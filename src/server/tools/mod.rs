@@ -153,9 +153,8 @@ fn entry<T: ToolSpec>() -> Entry {
         .destructive(T::RUNS_CODE)
         .idempotent(!T::RUNS_CODE)
         .open_world(T::RUNS_CODE);
-    let mut input = (*schema::of_input::<T::Params>()).clone();
-    input.insert("additionalProperties".to_owned(), false.into());
-    let tool = Tool::new(T::NAME, T::DESCRIPTION, Arc::new(input))
+    // Not closed: what is unknown is refused with the nearest name, and the word would stand in each schema.
+    let tool = Tool::new(T::NAME, T::DESCRIPTION, schema::of_input::<T::Params>())
         .with_title(T::TITLE)
         .with_raw_output_schema(schema::of_output::<T::Output>())
         .with_annotations(annotations);

@@ -15,6 +15,7 @@ use crate::server::error::ToolError;
 pub(super) struct ProfileCode;
 
 /// Parameters of `profile_code`.
+#[expect(clippy::doc_markdown, reason = "these are sent to clients, where each byte counts")]
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
@@ -23,55 +24,55 @@ pub(super) struct Params {
     /// Report CPU time.
     #[serde(default = "run::yes")]
     cpu: bool,
-    /// Profile memory; doubles the run time.
+    /// Profile memory.
     #[serde(default = "run::yes")]
     memory: bool,
     /// Profile the GPU.
     #[serde(default)]
     gpu: bool,
-    /// Report the heaviest call paths.
+    /// Report call paths.
     #[serde(default)]
     stacks: bool,
-    /// Leave out insignificant lines.
+    /// See profile_script.
     #[serde(default)]
     reduced_profile: bool,
-    /// Least percent of time of a listed line.
+    /// See profile_script.
     #[serde(default = "run::default_cpu_percent_threshold")]
     cpu_percent_threshold: f64,
-    /// Fewest bytes allocated by a listed line.
+    /// See profile_script.
     #[serde(default = "run::default_malloc_threshold")]
     malloc_threshold: u64,
-    /// Seconds until it is stopped; its profile is kept.
+    /// Seconds until it is stopped.
     #[serde(default = "default_timeout")]
     timeout: f64,
-    /// MiB of all its processes at which it is stopped.
+    /// MiB at which it is stopped.
     max_memory_mb: Option<u64>,
-    /// Interpreter, environment or version; default: project's.
+    /// See profile_script.
     python: Option<String>,
     /// Working directory.
     cwd: Option<String>,
-    /// Its environment variables.
+    /// Variables.
     #[serde(default)]
     env: BTreeMap<String, String>,
     /// Text for stdin.
     stdin: Option<String>,
     /// Confine the program.
     sandbox: Option<run::Sandbox>,
-    /// Paths that a confined program may write.
+    /// See profile_script.
     #[serde(default)]
     writable: Vec<String>,
-    /// Seconds until it answers `running`.
+    /// See profile_script.
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
-    /// Bytes between allocation samples.
+    /// See profile_script.
     allocation_sampling_window: Option<u64>,
     /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
-    /// Count calls in one more run.
+    /// See profile_script.
     #[serde(default)]
     count_calls: bool,
-    /// Time one more run without profiler.
+    /// See profile_script.
     #[serde(default)]
     plain_run: bool,
     /// Tell await time apart.
@@ -85,9 +86,8 @@ const fn default_timeout() -> f64 {
 impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
-    const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and code \
-        that is no file yet. Give it a second of work or more, since shorter runs have few samples. The source is \
-        kept and shown as `<snippet>`.";
+    const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and \
+        code that is no file yet. Give it a second of work or more. The source is shown as `<snippet>`.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;

@@ -102,10 +102,10 @@ const fn default_timeout() -> f64 {
 impl ToolSpec for ProfileScript {
     const NAME: &'static str = "profile_script";
     const TITLE: &'static str = "Profile a Python script";
-    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines take the \
-        time and the memory. Use it when code is slow or hungry, before changing anything, and again after. \
-        Installs nothing into the project. Returns hot lines with source, exit code, output and a profile_id for \
-        the other tools. A run longer than wait_sec answers `running`: get_profile waits on, stop_profile ends it.";
+    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines \
+        take the time and the memory. Use it when code is slow or hungry, before changing anything, and \
+        after. Returns hot lines with source, exit code, output and a profile_id. A run longer than wait_sec \
+        answers `running`: get_profile waits on, stop_profile ends it.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;

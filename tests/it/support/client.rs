@@ -63,6 +63,7 @@ pub(crate) fn server_command(cwd: &Path, args: &[&str]) -> tokio::process::Comma
         "PYTHONUNBUFFERED",
         "SCALENE_MCP_PYTHON",
         "SCALENE_MCP_NO_INSTALL",
+        "SCALENE_MCP_STORE",
     ] {
         command.env_remove(name);
     }
