@@ -19,7 +19,7 @@ use self::listing::ComparedFile;
 use super::budget;
 use super::next::NextCall;
 use crate::analysis::compare::{
-    Comparison, FilePair, FunctionChange, LineStatus, Place, Verdict, compare_with,
+    Comparison, Fate, FilePair, FunctionChange, LineStatus, Named, Place, Verdict, compare_with,
 };
 use crate::analysis::thresholds::OTHER_PROGRAM_PART;
 use crate::profile::{FileProfile, LineNo, Profile, round_for_display};
@@ -371,24 +371,39 @@ fn renamed(comparison: &Comparison<'_>, rows: usize) -> (Vec<Renaming>, usize) {
 fn text_changes(comparison: &Comparison<'_>) -> TextChanges {
     let mut counts = TextChanges::default();
     let alignment = &comparison.alignment;
-    for (file, named) in alignment.after.iter().enumerate() {
-        for line in (1..).map_while(LineNo::new).take(named.file.source.line_count()) {
-            let Some(fate) = alignment.of_after(Place { file, line }) else { continue };
-            match fate.status {
-                LineStatus::Same => counts.same += 1,
-                LineStatus::Edited => counts.edited += 1,
-                LineStatus::Moved => counts.moved += 1,
-                LineStatus::New | LineStatus::Removed => counts.new += 1,
+    for pair in &alignment.files {
+        let named = |files: &[Named<'_>], index: Option<usize>| {
+            index.and_then(|file| Some((file, files.get(file)?.file.source.line_count())))
+        };
+        if let Some((_, lines)) = named(&alignment.after, pair.after).filter(|_| pair.identical) {
+            counts.same += lines;
+            continue;
+        }
+        if let Some((file, lines)) = named(&alignment.after, pair.after) {
+            for line in (1..).map_while(LineNo::new).take(lines) {
+                counts.add_after(alignment.of_after(Place { file, line }));
             }
-            counts.reindented += usize::from(fate.status == LineStatus::Same && fate.reindented);
+        }
+        if let Some((file, lines)) = named(&alignment.before, pair.before) {
+            let lines = (1..).map_while(LineNo::new).take(lines);
+            let gone = lines.filter_map(|line| alignment.of_before(Place { file, line }));
+            counts.removed += gone.filter(|fate| fate.other.is_none()).count();
         }
     }
-    for (file, named) in alignment.before.iter().enumerate() {
-        let lines = (1..).map_while(LineNo::new).take(named.file.source.line_count());
-        let gone = lines.filter_map(|line| alignment.of_before(Place { file, line }));
-        counts.removed += gone.filter(|fate| fate.other.is_none()).count();
-    }
     counts
+}
+
+impl TextChanges {
+    fn add_after(&mut self, fate: Option<Fate>) {
+        let Some(fate) = fate else { return };
+        match fate.status {
+            LineStatus::Same => self.same += 1,
+            LineStatus::Edited => self.edited += 1,
+            LineStatus::Moved => self.moved += 1,
+            LineStatus::New | LineStatus::Removed => self.new += 1,
+        }
+        self.reindented += usize::from(fate.status == LineStatus::Same && fate.reindented);
+    }
 }
 
 /// The files that a name means: as the candidate or the baseline shows it, or the end of one path only.

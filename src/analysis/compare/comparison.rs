@@ -4,7 +4,7 @@ use super::align::{Alignment, FilePair, Named, align};
 use super::delta::{Delta, Verdict};
 use super::environment::{Circumstances, Obstacle, circumstances, obstacles};
 use super::explain::{Explanation, explain};
-use super::function::{FunctionChange, Measured, changes};
+use super::function::{FunctionChange, changes};
 use super::line::{LineChange, Lines};
 use super::scale::{Scale, Scales};
 use crate::analysis::thresholds::CHANGED_MIB;
@@ -88,13 +88,12 @@ impl<'a> Comparison<'a> {
     where
         'a: 'f,
     {
-        let measured = measured(&self.alignment);
         functions
             .map(|function| {
                 let pair = self.alignment.functions.get(function.index);
                 let sides = pair.map(|pair| (pair.before.as_ref(), pair.after.as_ref()));
                 let sides = sides.unwrap_or_default();
-                self.line_maker().of_function(sides, (&measured.0, &measured.1))
+                self.line_maker().of_function(sides)
             })
             .collect()
     }
@@ -130,8 +129,7 @@ pub fn compare_with<'a>(
     let obstacles = obstacles(baseline, candidate, &alignment);
     let comparable = obstacles.is_empty();
     let scales = Scales::new(baseline, candidate, tolerance, comparable);
-    let measured = measured(&alignment);
-    let functions = changes(&alignment, (&measured.0, &measured.1), &scales);
+    let functions = changes(&alignment, &scales);
     let elapsed = scales.elapsed();
     let peak = peak(baseline).zip(peak(candidate)).map(|(before, after)| Delta {
         before: Some(before),
@@ -180,14 +178,6 @@ fn is_main(profile: &Profile, path: &str) -> bool {
         && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
 }
 
-fn measured<'a>(alignment: &Alignment<'a>) -> (Measured<'a>, Measured<'a>) {
-    let of = |files: &[Named<'a>]| {
-        let files: Vec<&'a FileProfile> = files.iter().map(|named| named.file).collect();
-        Measured::of(files.into_iter())
-    };
-    (of(&alignment.before), of(&alignment.after))
-}
-
 /// The highest footprint; one that was never sampled is below the sampling window, and counts as
 /// nothing here.
 fn peak(profile: &Profile) -> Option<f64> {
@@ -204,7 +194,7 @@ fn file_changes(alignment: &Alignment<'_>, scales: &Scales<'_>) -> Vec<FileChang
             let sampled = |named: &&Named<'_>| !named.file.lines.is_empty();
             before.filter(sampled).or(after.filter(sampled))?;
             let part = |scale: Scale<'_>, named: Option<&Named<'_>>| {
-                named.map(|named| scale.part(named.file, named.file.lines.iter()))
+                named.map(|named| scale.part(named.file, &named.file.lines.iter()))
             };
             let (time, verdict) =
                 scales.time(part(scales.before, before), part(scales.after, after));

@@ -160,7 +160,9 @@ pub(super) fn circumstances(baseline: &Profile, candidate: &Profile) -> Circumst
         let cores = |env: &Environment| env.cores.map_or(String::new(), |n| format!(", {n} cores"));
         known(profile, |env| format!("{}{}", env.platform, cores(env)))
     });
-    both("sandbox", &|profile| known(profile, |env| env.sandbox.unwrap_or("off").to_owned()));
+    both("sandbox", &|profile| {
+        known(profile, |env| env.sandbox.as_deref().unwrap_or("off").to_owned())
+    });
     both("working directory", &|profile| Some(profile.run.cwd.display().to_string()));
     both("mode", &|profile| Some(mode(profile)));
     both("sampling interval", &|profile| {

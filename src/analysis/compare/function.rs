@@ -1,6 +1,5 @@
 //! A function in two profiles.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::align::{Alignment, Function, FunctionPair, Named};
@@ -58,37 +57,30 @@ impl FunctionChange<'_> {
     }
 }
 
-/// The measured lines of each function of a version: by file, by index of a span plus one, the module
-/// at 0.
-pub(super) struct Measured<'a> {
-    lines: HashMap<(usize, usize), Vec<&'a Line>>,
-}
-
-impl<'a> Measured<'a> {
-    pub(super) fn of(files: impl Iterator<Item = &'a FileProfile>) -> Self {
-        let mut lines: HashMap<(usize, usize), Vec<&'a Line>> = HashMap::new();
-        for (index, file) in files.enumerate() {
-            for line in &file.lines {
-                let slot = file.function_index(line.number).map_or(0, |span| span + 1);
-                lines.entry((index, slot)).or_default().push(line);
-            }
-        }
-        Self { lines }
-    }
-
-    /// Those of one function, in the order of the file.
-    pub(super) fn lines(&self, function: &Function<'_>) -> impl Iterator<Item = &'a Line> {
-        let slots = function.spans.iter().map(|span| span + 1);
-        let module = function.spans.is_empty().then_some(0);
-        let slots = module.into_iter().chain(slots);
-        slots.flat_map(|slot| self.lines.get(&(function.file, slot)).into_iter().flatten().copied())
-    }
+/// The measured lines of a function, in the order of the file.
+pub(super) fn measured<'a>(
+    function: &Function<'a>,
+    files: &[Named<'a>],
+) -> impl Iterator<Item = &'a Line> + Clone {
+    let file = files.get(function.file).map(|named| named.file);
+    let spans: Vec<Option<usize>> = match function.spans.as_slice() {
+        [] => vec![None],
+        spans => spans.iter().copied().map(Some).collect(),
+    };
+    file.into_iter().flat_map(move |file| {
+        spans.clone().into_iter().flat_map(move |span| {
+            let (first, last) = range_of(file, span);
+            let from = file.lines.partition_point(|line| line.number < first);
+            let lines = file.lines.get(from..).unwrap_or_default().iter();
+            let lines = lines.take_while(move |line| line.number <= last);
+            lines.filter(move |line| file.function_index(line.number) == span)
+        })
+    })
 }
 
 /// Functions with measured lines in either version, largest change of time first.
 pub(super) fn changes<'a>(
     alignment: &Alignment<'a>,
-    (before, after): (&Measured<'a>, &Measured<'a>),
     scales: &Scales<'a>,
 ) -> Vec<FunctionChange<'a>> {
     let names = |files: &[Named<'a>]| -> Vec<Arc<str>> {
@@ -100,12 +92,13 @@ pub(super) fn changes<'a>(
         .iter()
         .enumerate()
         .filter(|(_, pair)| {
-            let sampled = |function: &Option<Function<'a>>, measured: &Measured<'a>| {
-                function.as_ref().is_some_and(|function| measured.lines(function).next().is_some())
+            let sampled = |function: Option<&Function<'a>>, files| {
+                function.is_some_and(|function| measured(function, files).next().is_some())
             };
-            sampled(&pair.before, before) || sampled(&pair.after, after)
+            sampled(pair.before.as_ref(), &alignment.before)
+                || sampled(pair.after.as_ref(), &alignment.after)
         })
-        .filter_map(|(index, pair)| change(index, pair, alignment, (before, after), &shown, scales))
+        .filter_map(|(index, pair)| change(index, pair, alignment, &shown, scales))
         .collect();
     let size = |change: &FunctionChange<'_>| {
         let share = |share: Option<Percent>| share.map_or(0.0, Percent::get);
@@ -122,21 +115,16 @@ fn change<'a>(
     index: usize,
     pair: &FunctionPair<'a>,
     alignment: &Alignment<'a>,
-    (before, after): (&Measured<'a>, &Measured<'a>),
     shown: &(Vec<Arc<str>>, Vec<Arc<str>>),
     scales: &Scales<'a>,
 ) -> Option<FunctionChange<'a>> {
     let (one, two) = (pair.before.as_ref(), pair.after.as_ref());
-    let part =
-        |scale: Scale<'a>, function: Option<&Function<'a>>, measured, files: &[Named<'a>]| {
-            let function = function?;
-            let measured: &Measured<'a> = measured;
-            Some(scale.part(files.get(function.file)?.file, measured.lines(function)))
-        };
-    let parts = (
-        part(scales.before, one, before, &alignment.before),
-        part(scales.after, two, after, &alignment.after),
-    );
+    let part = |scale: Scale<'a>, function: Option<&Function<'a>>, files: &[Named<'a>]| {
+        let function = function?;
+        Some(scale.part(files.get(function.file)?.file, &measured(function, files)))
+    };
+    let parts =
+        (part(scales.before, one, &alignment.before), part(scales.after, two, &alignment.after));
     let (time, time_verdict) = scales.time(parts.0, parts.1);
     let (memory, memory_verdict) = scales.memory(parts.0, parts.1);
     let old_file = one.and_then(|one| shown.0.get(one.file));
@@ -166,7 +154,12 @@ fn change<'a>(
 
 /// First and last line of a function, of the first one where there are several.
 fn range(function: &Function<'_>, file: &FileProfile) -> (LineNo, LineNo) {
+    range_of(file, function.spans.first().copied())
+}
+
+/// First and last line of a span, or of the file.
+fn range_of(file: &FileProfile, span: Option<usize>) -> (LineNo, LineNo) {
+    let span = span.and_then(|span| file.functions().get(span));
     let last = u32::try_from(file.source.line_count()).ok().and_then(LineNo::new);
-    let span = function.spans.first().and_then(|span| file.functions().get(*span));
     span.map_or((LineNo::FIRST, last.unwrap_or(LineNo::FIRST)), |span| (span.start, span.end))
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::align::{Alignment, Fate, Function, LineStatus, Named, Place};
 use super::delta::{Delta, Verdict};
-use super::function::Measured;
+use super::function::measured;
 use super::scale::{Scale, Scales};
 use crate::profile::{FileProfile, Line, LineNo};
 
@@ -70,7 +70,7 @@ impl<'a> Lines<'_, 'a> {
         let (one, two) = (file(&self.alignment.before, before), file(&self.alignment.after, after));
         // A line that is there without samples took nothing measurable; one that is not there has no time.
         let part = |scale: Scale<'a>, at: Option<(&'a FileProfile, LineNo)>| {
-            at.map(|(file, line)| scale.part(file, file.line(line).into_iter()))
+            at.map(|(file, line)| scale.part(file, &file.line(line).into_iter()))
         };
         let parts = (part(self.scales.before, one), part(self.scales.after, two));
         let (time, verdict) = self.scales.time(parts.0, parts.1);
@@ -94,13 +94,12 @@ impl<'a> Lines<'_, 'a> {
     pub(super) fn of_function(
         &self,
         (before, after): (Option<&Function<'a>>, Option<&Function<'a>>),
-        measured: (&Measured<'a>, &Measured<'a>),
     ) -> Vec<LineChange<'a>> {
-        let places = |function: Option<&Function<'a>>, measured: &Measured<'a>| -> Vec<Place> {
-            let lines = function.into_iter().flat_map(|f| measured.lines(f).map(move |l| (f, l)));
+        let places = |function: Option<&Function<'a>>, files| -> Vec<Place> {
+            let lines = function.into_iter().flat_map(|f| measured(f, files).map(move |l| (f, l)));
             lines.map(|(f, line)| Place { file: f.file, line: line.number }).collect()
         };
-        self.ranked(&places(before, measured.0), &places(after, measured.1))
+        self.ranked(&places(before, &self.alignment.before), &places(after, &self.alignment.after))
     }
 
     /// All measured lines, largest change first.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::delta::{Delta, Verdict};
 use crate::analysis::stats::{behind, effective};
 use crate::analysis::thresholds::{CHANGED_MIB, CHANGED_PART, SAMPLE_WEIGHT};
-use crate::profile::{FileProfile, Line, Percent, Profile, Seconds};
+use crate::profile::{FileProfile, Line, LineNo, Percent, Profile, Seconds};
 
 /// Scalene's mean time between two samples, in seconds, unless told otherwise.
 const DEFAULT_INTERVAL: f64 = 0.01;
@@ -30,7 +30,10 @@ pub(super) struct Part {
 /// [`INTERVAL_Z`] here, and nothing else has to change.
 ///
 /// [`INTERVAL_Z`]: crate::analysis::thresholds::INTERVAL_Z
-fn between_runs(_profile: &Profile, _lines: Option<(&FileProfile, &[&Line])>) -> Option<f64> {
+fn between_runs(
+    _profile: &Profile,
+    _lines: Option<(&FileProfile, &dyn Fn() -> HashSet<LineNo>)>,
+) -> Option<f64> {
     None
 }
 
@@ -71,16 +74,16 @@ impl<'a> Scale<'a> {
     pub(super) fn part<'l>(
         &self,
         file: &FileProfile,
-        lines: impl Iterator<Item = &'l Line>,
+        lines: &(impl Iterator<Item = &'l Line> + Clone),
     ) -> Part {
-        let lines: Vec<&Line> = lines.collect();
+        let numbers = || lines.clone().map(|line| line.number).collect();
         let mut part = Part {
-            between_runs: between_runs(self.profile, Some((file, &lines))),
+            between_runs: between_runs(self.profile, Some((file, &numbers))),
             ..Part::default()
         };
         // The lines of a loop over which Scalene spread its time list the same samples.
         let mut spread = HashSet::new();
-        for line in lines {
+        for line in lines.clone() {
             part.share = part.share + line.cpu.total();
             part.allocated += line.memory.as_ref().map_or(0.0, |memory| memory.allocated.get());
             if line.spread.is_none_or(|lines| spread.insert(lines)) {

@@ -21,6 +21,9 @@ pub(super) fn link(
     for pair in pairs {
         let units = (versions.0.unit(pair.before), versions.1.unit(pair.after));
         let Some((one, two)) = units.0.zip(units.1) else { continue };
+        if one.lines.is_empty() || two.lines.is_empty() {
+            continue;
+        }
         for (before, after) in stretches(one, two, links) {
             for (first, second) in successors(&before, &after, versions, &mut bags) {
                 links.link((first, second), LineStatus::Edited, versions);

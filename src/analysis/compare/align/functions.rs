@@ -31,9 +31,11 @@ pub(super) fn pairs(
     let mut found =
         Found { before: vec![None; old.units.len()], after: vec![None; new.units.len()] };
     by_name(old, new, files, &mut found);
-    by_text(old, new, interner, &mut found);
-    classes_by_members(old, new, &mut found);
-    members_by_class(old, new, &mut found);
+    if found.some_are_left() {
+        by_text(old, new, interner, &mut found);
+        classes_by_members(old, new, &mut found);
+        members_by_class(old, new, &mut found);
+    }
     let partner: HashMap<usize, usize> =
         files.iter().filter_map(|pair| Some((pair.before?, pair.after?))).collect();
     let units = found.before.iter().enumerate();
@@ -58,6 +60,11 @@ impl Found {
         {
             (*before, *after) = (Some(two), Some(one));
         }
+    }
+
+    /// Whether both versions have units without a partner.
+    fn some_are_left(&self) -> bool {
+        self.before.contains(&None) && self.after.contains(&None)
     }
 
     fn is_free_before(&self, unit: usize) -> bool {
@@ -310,16 +317,18 @@ pub(super) fn described<'a>(
         common: 0.0,
     };
     let mut all = Vec::with_capacity(old.units.len());
-    let mut paired = HashSet::new();
-    let mut partners: HashMap<usize, &Pair> =
-        pairs.iter().map(|pair| (pair.before, pair)).collect();
+    let mut paired = vec![false; new.units.len()];
+    // In the order of the units.
+    let mut next = pairs.iter().peekable();
     for (index, unit) in old.units.iter().enumerate() {
-        let pair = partners.remove(&index);
+        let pair = next.next_if(|pair| pair.before == index);
         let Some((pair, other)) = pair.and_then(|pair| Some((pair, new.unit(pair.after)?))) else {
             all.push(alone(unit, true));
             continue;
         };
-        paired.insert(pair.after);
+        if let Some(paired) = paired.get_mut(pair.after) {
+            *paired = true;
+        }
         let (edited, common) = links.shared(unit, other, (old, new), interner);
         all.push(FunctionPair {
             before: Some(function(unit)),
@@ -329,7 +338,7 @@ pub(super) fn described<'a>(
             common,
         });
     }
-    let rest = new.units.iter().enumerate().filter(|(index, _)| !paired.contains(index));
-    all.extend(rest.map(|(_, unit)| alone(unit, false)));
+    let rest = new.units.iter().zip(paired).filter(|(_, paired)| !paired);
+    all.extend(rest.map(|(unit, _)| alone(unit, false)));
     all
 }

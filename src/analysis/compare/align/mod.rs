@@ -184,7 +184,12 @@ fn aligned<'a>(before: Vec<Named<'a>>, after: Vec<Named<'a>>) -> Alignment<'a> {
     moved::order_of_functions(&pairs, (&old, &new), &mut functions, &mut links);
     // Once more, now that some lines have successors and some functions have moved.
     links.neighbours(&old, &new);
-    let common = links.common((&old, &new), &interner, identical.letters(&before));
+    let all_identical = files.iter().all(|pair| pair.identical);
+    let common = if all_identical {
+        (!files.is_empty()).then_some(1.0)
+    } else {
+        links.common((&old, &new), &interner, identical.letters(&before))
+    };
     drop((old, new));
     Alignment { before, after, files, functions, common, links }
 }

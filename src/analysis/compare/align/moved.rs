@@ -86,6 +86,9 @@ pub(super) fn blocks(
     interner: &Interner<'_>,
     links: &mut Links,
 ) {
+    if versions.0.lines.iter().all(Vec::is_empty) || versions.1.lines.iter().all(Vec::is_empty) {
+        return;
+    }
     let partner: HashMap<u32, u32> =
         pairs.iter().map(|pair| (number(pair.before), number(pair.after))).collect();
     let search =

@@ -29,6 +29,9 @@ pub(super) fn link(
 ) {
     let units = (versions.0.unit(pair.before), versions.1.unit(pair.after));
     let Some((one, two)) = units.0.zip(units.1) else { return };
+    if one.lines.is_empty() || two.lines.is_empty() {
+        return;
+    }
     let texts = |unit: &Unit<'_>, version: &Version<'_>| -> Vec<u32> {
         unit.lines.iter().map(|line| version.number(unit.file, *line)).collect()
     };
