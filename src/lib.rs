@@ -20,9 +20,10 @@
 //! | layer | modules |
 //! |---|---|
 //! | entrances | [`cli`], [`server`], [`library`] |
-//! | use cases | [`doctor`], [`recording`], [`answer`] |
+//! | use cases | [`doctor`], [`recording`], [`verify`], [`answer`] |
 //! | domain | [`analysis`], [`store`], [`scalene`], [`python`], [`sampler`], [`tracker`] |
 //! | ground | [`process`], [`profile`], [`sandbox`] |
+//! | below all | [`statistics`] |
 //!
 //! # One call, traced
 //!
@@ -43,10 +44,12 @@ pub mod sampler;
 pub mod sandbox;
 pub mod scalene;
 pub mod server;
+pub mod statistics;
 pub mod store;
 pub mod tracker;
+pub mod verify;
 
 pub use library::{
     Error, ErrorKind, ProfileAnalyzer, ProfileComparator, ProfileParser, ScaleneProfiler,
-    configure_logging,
+    SpeedupVerifier, configure_logging,
 };

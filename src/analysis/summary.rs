@@ -82,7 +82,9 @@ pub fn sparse(profile: &Profile) -> Option<(u64, f64)> {
     let full = profile.totals().most_samples >= KEPT_PER_LINE;
     let whole =
         if profile.measured.virtual_time { profile.run.process_cpu } else { profile.elapsed };
-    let due = whole?.get() / profile.measured.sampling_interval?.get();
+    #[expect(clippy::cast_precision_loss, reason = "a number of runs")]
+    let runs = profile.repeats.as_ref().map_or(1.0, |repeats| repeats.runs.len() as f64);
+    let due = runs * whole?.get() / profile.measured.sampling_interval?.get();
     #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
     let sparse = !full && due >= 100.0 && (samples as f64) < SPARSE_PART.value * due;
     sparse.then_some((samples, due))

@@ -178,10 +178,8 @@ impl Comparing<'_> {
     /// The comparison.
     pub fn answer(&self) -> ComparisonAnswer {
         let comparison = self.compare();
-        let text = text_changes(&comparison);
-        budget::fit(MOST_ROWS, budget::DEFAULT_CAP, |rows| {
-            ComparisonAnswer::with_rows(self.baseline, self.candidate, &comparison, text, rows)
-        })
+        let found = Found::new(self, &comparison);
+        budget::fit(MOST_ROWS, budget::DEFAULT_CAP, |rows| found.answer(rows))
     }
 
     /// The same, with every line of one file; nothing where neither version has it.
@@ -189,9 +187,7 @@ impl Comparing<'_> {
         const ROWS: usize = 3;
         let comparison = self.compare();
         let pair = named_file(&comparison, file)?;
-        let text = text_changes(&comparison);
-        let mut answer =
-            ComparisonAnswer::with_rows(self.baseline, self.candidate, &comparison, text, ROWS);
+        let mut answer = Found::new(self, &comparison).answer(ROWS);
         listing::fill(&mut answer, &comparison, pair);
         Some(answer)
     }
@@ -208,56 +204,88 @@ impl ComparisonAnswer {
         let unsampled = [Vec::new(), Vec::new()];
         Comparing { baseline, candidate, tolerance, unsampled }.answer()
     }
+}
 
-    fn with_rows(
-        baseline: &Profile,
-        candidate: &Profile,
-        comparison: &Comparison<'_>,
-        text_changes: TextChanges,
-        rows: usize,
-    ) -> Self {
-        let of = |verdict| comparison.functions.iter().filter(move |f| f.verdict() == verdict);
-        let same = || {
-            let same = |f: &&FunctionChange<'_>| {
-                matches!(f.verdict(), Verdict::Unchanged | Verdict::Noise)
-            };
-            comparison.functions.iter().filter(same)
+/// What an answer of any length is made from. A profile has ten thousand functions and more: they are looked at
+/// once.
+struct Found<'c, 'a> {
+    of: &'c Comparing<'a>,
+    comparison: &'c Comparison<'a>,
+    regressions: Vec<&'c FunctionChange<'a>>,
+    improvements: Vec<&'c FunctionChange<'a>>,
+    unchanged: Vec<&'c FunctionChange<'a>>,
+    /// Renamed or moved, most time first.
+    renamed: Vec<&'c FunctionChange<'a>>,
+    /// By share, where seconds cannot be compared.
+    shares: Vec<&'c FunctionChange<'a>>,
+    text_changes: TextChanges,
+}
+
+impl<'c, 'a> Found<'c, 'a> {
+    fn new(of: &'c Comparing<'a>, comparison: &'c Comparison<'a>) -> Self {
+        let mut found = Self {
+            of,
+            comparison,
+            regressions: Vec::new(),
+            improvements: Vec::new(),
+            unchanged: Vec::new(),
+            renamed: Vec::new(),
+            shares: circumstances::by_share(comparison),
+            text_changes: text_changes(comparison),
         };
-        let counts =
-            [of(Verdict::Regression).count(), of(Verdict::Improvement).count(), same().count()];
-        let changes = |verdict| {
-            let functions: Vec<_> = of(verdict).take(rows).collect();
-            let lines = comparison.lines_of(functions.iter().copied());
-            let both = functions.iter().zip(&lines);
+        for function in &comparison.functions {
+            match function.verdict() {
+                Verdict::Regression => found.regressions.push(function),
+                Verdict::Improvement => found.improvements.push(function),
+                Verdict::Unchanged | Verdict::Noise => found.unchanged.push(function),
+                Verdict::Unknown => {}
+            }
+            let both = function.before.is_some() && function.after.is_some();
+            if both && (function.old_name.is_some() || function.moved) {
+                found.renamed.push(function);
+            }
+        }
+        let seconds = |function: &FunctionChange<'_>| {
+            function.time.before.unwrap_or(0.0).max(function.time.after.unwrap_or(0.0))
+        };
+        found.renamed.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
+        found
+    }
+
+    /// The answer with so many rows under each heading.
+    fn answer(&self, rows: usize) -> ComparisonAnswer {
+        let (comparison, baseline, candidate) =
+            (self.comparison, self.of.baseline, self.of.candidate);
+        let changes = |functions: &[&FunctionChange<'a>]| -> Vec<Change> {
+            let shown = || functions.iter().take(rows).copied();
+            let lines = comparison.lines_of(shown());
+            let both = shown().zip(&lines);
             both.map(|(function, lines)| Change::new(function, lines, comparison, rows)).collect()
         };
-        let regressions: Vec<Change> = changes(Verdict::Regression);
-        let improvements: Vec<Change> = changes(Verdict::Improvement);
-        let several =
-            comparison.files.len() > 1 || comparison.files.iter().any(|f| f.old_file.is_some());
-        let all_files: &[_] = if several { &comparison.files } else { &[] };
-        let files: Vec<_> = all_files.iter().take(rows).map(FileDelta::new).collect();
-        let (renamed, renamings) = renamed(comparison, rows);
-        let (shares, all_shares) = circumstances::shares(comparison, rows);
-        let omitted = counts.iter().map(|count| count.saturating_sub(rows)).sum::<usize>()
-            + (all_files.len() - files.len())
-            + (renamings - renamed.len())
-            + (all_shares - shares.len());
-        Self {
+        let regressions = changes(&self.regressions);
+        let renamed = comparison.files.iter().any(|file| file.old_file.is_some());
+        let files: &[_] =
+            if renamed || comparison.files.len() > 1 { &comparison.files } else { &[] };
+        let improved =
+            !self.improvements.is_empty() || comparison.elapsed_verdict == Verdict::Improvement;
+        let counts = [self.regressions.len(), self.improvements.len(), self.unchanged.len()];
+        let lists = [files.len(), self.renamed.len(), self.shares.len()];
+        let omitted = counts.iter().chain(&lists).map(|count| count.saturating_sub(rows)).sum();
+        ComparisonAnswer {
             profile_id1: baseline.id.to_string(),
             profile_id2: candidate.id.to_string(),
             summary: summary(comparison, counts),
             reasons: comparison.obstacles.iter().map(Reason::new).collect(),
             environment: CircumstancesInfo::new(comparison, baseline, candidate),
             explanation: ExplanationInfo::new(comparison),
-            next: suggested::calls(baseline, candidate, comparison, &regressions),
+            next: suggested::calls(baseline, candidate, comparison, &regressions, improved),
             regressions,
-            improvements,
-            unchanged: same().take(rows).map(Unchanged::new).collect(),
-            shares,
-            renamed,
-            text_changes,
-            files,
+            improvements: changes(&self.improvements),
+            unchanged: self.unchanged.iter().take(rows).map(|f| Unchanged::new(f)).collect(),
+            shares: self.shares.iter().take(rows).map(|f| ShareRow::new(f)).collect(),
+            renamed: self.renamed.iter().take(rows).map(|f| Renaming::new(f)).collect(),
+            text_changes: self.text_changes,
+            files: files.iter().take(rows).map(FileDelta::new).collect(),
             lines: None,
             omitted,
             warnings: circumstances::warnings(comparison, baseline, candidate, counts),
@@ -270,10 +298,13 @@ fn summary(comparison: &Comparison<'_>, counts: [usize; 3]) -> ComparisonSummary
     let known = elapsed.before.is_some() && elapsed.after.is_some();
     let comparable = comparison.is_comparable();
     let [regressions, improvements, unchanged] = counts;
+    let has = |verdict, functions| {
+        functions > 0 || [comparison.elapsed_verdict, comparison.peak_verdict].contains(&verdict)
+    };
     ComparisonSummary {
         comparable,
-        has_regressions: comparable.then(|| comparison.has_regressions()),
-        has_improvements: comparable.then(|| comparison.has_improvements()),
+        has_regressions: comparable.then(|| has(Verdict::Regression, regressions)),
+        has_improvements: comparable.then(|| has(Verdict::Improvement, improvements)),
         elapsed_verdict: match comparison.elapsed_verdict {
             _ if !comparable => "not comparable",
             Verdict::Regression => "slower",
@@ -346,26 +377,16 @@ fn place_before(function: &FunctionChange<'_>) -> String {
     place(function.old_file.as_deref().unwrap_or(&function.file), function.before)
 }
 
-/// Some functions that were renamed or moved, and how many there are; those with most time first.
-fn renamed(comparison: &Comparison<'_>, rows: usize) -> (Vec<Renaming>, usize) {
-    let both = |f: &&FunctionChange<'_>| f.before.is_some() && f.after.is_some();
-    let mut found: Vec<_> = comparison
-        .functions
-        .iter()
-        .filter(both)
-        .filter(|f| f.old_name.is_some() || f.moved)
-        .collect();
-    let seconds =
-        |f: &FunctionChange<'_>| f.time.before.unwrap_or(0.0).max(f.time.after.unwrap_or(0.0));
-    found.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
-    let shown = found.iter().take(rows).map(|function| Renaming {
-        name_before: function.old_name.unwrap_or(function.name).to_owned(),
-        name_after: function.name.to_owned(),
-        location_before: place_before(function),
-        location_after: place(&function.file, function.after),
-        state: state(function),
-    });
-    (shown.collect(), found.len())
+impl Renaming {
+    fn new(function: &FunctionChange<'_>) -> Self {
+        Self {
+            name_before: function.old_name.unwrap_or(function.name).to_owned(),
+            name_after: function.name.to_owned(),
+            location_before: place_before(function),
+            location_after: place(&function.file, function.after),
+            state: state(function),
+        }
+    }
 }
 
 fn text_changes(comparison: &Comparison<'_>) -> TextChanges {

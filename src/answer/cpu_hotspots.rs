@@ -35,6 +35,9 @@ pub struct CpuHotspot {
     /// Seconds waiting, in the kernel or descheduled, on the same basis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_time_sec: Option<f64>,
+    /// 95 % interval of the seconds that are ranked, over the runs of `repeat` (Student); absent for a single run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_interval_sec: Option<[f64; 2]>,
     /// Share of all sampled time in percent: Python and native, and system if it was asked for.
     pub percent_of_total: f64,
     /// 95 % interval of that share (Wilson); absent when the number of samples is not known.
@@ -60,6 +63,9 @@ pub struct CpuHotspot {
 pub struct CpuHotspotsAnswer {
     /// The profile they are from.
     pub profile_id: String,
+    /// Runs whose mean the figures are (`repeat`); absent for a single run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<usize>,
     /// Waiting and kernel time is ranked too.
     pub include_system: bool,
     /// Highest first.
@@ -95,6 +101,7 @@ impl CpuHotspot {
             python_time_sec: seconds(spot.cpu.python),
             c_time_sec: seconds(spot.cpu.native),
             system_time_sec: seconds(spot.cpu.system),
+            time_interval_sec: listing::seconds_over_runs(profile, spot, basis),
             percent_of_total: spot.share.rounded(),
             interval_percent: listing::interval(spot),
             agreement,
@@ -136,6 +143,7 @@ impl CpuHotspotsAnswer {
         let largest = largest.as_ref().map(|(file, line, end)| (&**file, *line, *end));
         Self {
             profile_id: profile.id.to_string(),
+            runs: profile.repeats.as_ref().map(|repeats| repeats.runs.len()),
             include_system: basis == CpuBasis::WithSystem,
             shown: hotspots.len(),
             next: listing::details_of(profile, first.or(largest)),
@@ -166,6 +174,10 @@ fn warnings(profile: &Profile, ranking: &CpuRanking<'_>, basis: CpuBasis) -> Vec
 }
 
 impl Answer for CpuHotspotsAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let samples = self
             .cpu_samples
@@ -182,16 +194,21 @@ impl Answer for CpuHotspotsAnswer {
             let native = native::text(&spot.native_functions);
             let place = listing::place(&spot.file, spot.line, spot.end_line);
             let other = listing::other_share(spot.scalene_percent, spot.agreement.as_deref());
-            cells.push(format!("{place} {}  {}{native}{other}", spot.function_name, spot.content));
+            let over = listing::over_runs(spot.time_interval_sec, self.runs);
+            cells.push(format!(
+                "{place} {}  {}{native}{other}{over}",
+                spot.function_name, spot.content
+            ));
             cells
         };
+        let mean = self.runs.map_or_else(String::new, |runs| format!(", mean of {runs} runs"));
         let below = match self.below_threshold {
             0 => String::new(),
             below => format!(", {below} below the threshold"),
         };
         Listing {
             headline: format!(
-                "{}  places by time{}: {} of {} shown{below}, {} % of the ranked time, {samples}\n",
+                "{}  places by time{}{mean}: {} of {} shown{below}, {} % of the ranked time, {samples}\n",
                 self.profile_id,
                 if self.include_system { ", waiting included" } else { " on the CPU" },
                 self.shown,

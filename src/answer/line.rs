@@ -7,7 +7,9 @@ use super::listing;
 use super::native::{self, NativeRow};
 use super::text::{amount_or_dash, one_line_indented, source};
 use crate::analysis::{CpuBasis, Hotspot, copy_rate};
-use crate::profile::{FileProfile, Line, LineCpu, LineNo, MebibytesPerSec, Profile, Seconds};
+use crate::profile::{
+    FileProfile, Line, LineCpu, LineNo, LineTime, MebibytesPerSec, Profile, Seconds,
+};
 
 /// A line and what was measured on it. Figures that nobody measured are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -44,6 +46,9 @@ pub struct LineMetrics {
     /// Seconds in all: share of sampled time × elapsed time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total_time_sec: Option<f64>,
+    /// 95 % interval of these seconds over the runs of `repeat` (Student); absent for a single run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_interval_sec: Option<[f64; 2]>,
     /// Seconds in the interpreter, on the same basis.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub python_time_sec: Option<f64>,
@@ -81,6 +86,7 @@ impl LineMetrics {
         let interval_percent = listing::interval(spot);
         let line = Line { cpu: spot.cpu, ..spot.line.clone() };
         let spread_over = None;
+        let time_interval_sec = listing::seconds_over_runs(profile, spot, CpuBasis::WithSystem);
         let (agreement, scalene_percent) = listing::opinion(profile, spot, CpuBasis::WithSystem);
         Self {
             end_line,
@@ -89,6 +95,7 @@ impl LineMetrics {
             interval_percent,
             agreement,
             scalene_percent,
+            time_interval_sec,
             ..Self::new(profile, spot.file, &line)
         }
     }
@@ -112,6 +119,9 @@ impl LineMetrics {
             mostly: cpu.and_then(|cpu| kind(profile, cpu)).map(str::to_owned),
             percent_of_total: cpu.map(|cpu| cpu.total().rounded()),
             total_time_sec: cpu.and_then(|cpu| seconds(cpu.total())),
+            time_interval_sec: { profile.repeats.as_ref().filter(|_| cpu.is_some()) }
+                .and_then(|repeats| repeats.line(&file.path, LineTime::All, line.number))
+                .map(|interval| listing::bounds(&interval)),
             python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
             c_time_sec: cpu.and_then(|cpu| seconds(cpu.native)),
             system_time_sec: cpu.and_then(|cpu| seconds(cpu.system)),
@@ -138,6 +148,7 @@ impl LineMetrics {
             mostly: None,
             percent_of_total: None,
             total_time_sec: None,
+            time_interval_sec: None,
             python_time_sec: None,
             c_time_sec: None,
             system_time_sec: None,
@@ -177,9 +188,10 @@ impl LineMetrics {
             |percent| listing::share(percent, self.interval_percent, false),
         );
         let mut cells = vec![share];
+        let within = listing::within(self.time_interval_sec);
+        cells.push(format!("{}{within}", amount_or_dash(self.total_time_sec)));
         cells.extend(
-            [self.total_time_sec, self.python_time_sec, self.c_time_sec, self.system_time_sec]
-                .map(amount_or_dash),
+            [self.python_time_sec, self.c_time_sec, self.system_time_sec].map(amount_or_dash),
         );
         cells.push(self.mostly.clone().unwrap_or_default());
         cells

@@ -6,7 +6,8 @@ use super::budget;
 use super::next::{self, NextCall};
 use super::text::{amount, one_line, source, table};
 use crate::analysis::{self, Agreement, CpuBasis, Hotspot};
-use crate::profile::{FileProfile, LineNo, Percent, Profile};
+use crate::profile::{FileProfile, LineNo, LineTime, Percent, Profile, round_for_display};
+use crate::statistics::Interval;
 
 /// Rows listed when nothing else is asked for.
 const DEFAULT_LIMIT: usize = 10;
@@ -49,6 +50,40 @@ pub(super) fn content(file: &FileProfile, lines: (LineNo, LineNo)) -> String {
 /// The 95 % interval of a share, as an answer holds it.
 pub(super) fn interval(spot: &Hotspot<'_>) -> Option<[f64; 2]> {
     spot.interval().map(|(low, high)| [low, high].map(whole_percent))
+}
+
+/// The ends of an interval of seconds, as an answer holds them.
+pub(super) fn bounds(interval: &Interval) -> [f64; 2] {
+    [interval.low, interval.high].map(round_for_display)
+}
+
+/// The 95 % interval of a place's seconds over the runs that were repeated; absent for a single run.
+pub(super) fn seconds_over_runs(
+    profile: &Profile,
+    spot: &Hotspot<'_>,
+    basis: CpuBasis,
+) -> Option<[f64; 2]> {
+    let time = match basis {
+        CpuBasis::OnCpu => LineTime::OnCpu,
+        CpuBasis::WithSystem => LineTime::All,
+    };
+    let (first, last) = spot.lines();
+    let wanted = |line: LineNo| (first..=last).contains(&line);
+    let interval = profile.repeats.as_ref()?.seconds(&spot.file.path, time, wanted)?;
+    Some(bounds(&interval))
+}
+
+/// ` (1.1-1.3)` behind seconds; nothing without an interval.
+pub(super) fn within(interval: Option<[f64; 2]>) -> String {
+    interval.map_or_else(String::new, |[low, high]| format!(" ({}-{})", amount(low), amount(high)))
+}
+
+/// The same in a row that has no column of the seconds.
+pub(super) fn over_runs(interval: Option<[f64; 2]>, runs: Option<usize>) -> String {
+    let text = |([low, high], runs): ([f64; 2], usize)| {
+        format!("  [{}-{} s, 95 % interval over {runs} runs]", amount(low), amount(high))
+    };
+    interval.zip(runs).map_or_else(String::new, text)
 }
 
 /// Bounds of an interval are whole percents: more digits would say more than is known.

@@ -31,6 +31,7 @@ mod profile;
 mod running;
 mod text;
 mod threads;
+mod verification;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -55,9 +56,13 @@ pub use output::OutputInfo;
 pub use profile::{ProfileAnswer, StatusInfo};
 pub use running::{SoFar, running};
 pub use text::{amount, count, one_line};
+pub use verification::{DifferenceInfo, FailureInfo, NoiseInfo, VerifyAnswer, WhereInfo};
 
 /// An answer: structured by `Serialize`, readable by [`Answer::text`].
 pub trait Answer: Serialize + JsonSchema {
+    /// The calls that it recommends.
+    fn next_calls(&mut self) -> &mut Vec<NextCall>;
+
     /// The same facts for a reader, within the text budget.
     fn text(&self) -> String;
 }

@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::recording::{Guard, Settings};
 use crate::sandbox::{Mode, Policy};
+use crate::server::{Options, Output, Toolset};
 
 const ABOUT: &str = "\
 Profiles Python programs with Scalene, for AI agents over MCP and for people in a shell.
@@ -72,6 +73,24 @@ struct Common {
     #[arg(long = "root", global = true, value_name = "DIR")]
     roots: Vec<PathBuf>,
 
+    /// Tools that are offered: core, all, or names with commas between them
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOOLS",
+        default_value = "all",
+        env = "SCALENE_MCP_TOOLS"
+    )]
+    tools: Toolset,
+
+    /// Run nothing: only profiles that are loaded or stored are explained
+    #[arg(long, global = true)]
+    read_only: bool,
+
+    /// Form of answers: text, structured or both
+    #[arg(long, global = true, value_name = "FORM", default_value = "both")]
+    output: Output,
+
     /// Keep profiles in this folder, too: they are there when the server starts again
     #[arg(long, global = true, env = "SCALENE_MCP_STORE", value_name = "DIR")]
     store: Option<PathBuf>,
@@ -98,6 +117,8 @@ pub(super) enum Command {
     Serve,
     /// Profile a program and print a report
     Profile(Box<ProfileOptions>),
+    /// Compare a script with a baseline, without a profiler: exit code 0 pass, 1 regression, 2 could not tell
+    Check(Box<CheckOptions>),
     /// Prepare Scalene for an interpreter ahead of time
     Setup(SetupOptions),
     /// Check that profiling works here (setting Scalene up if need be), and say what to do where not
@@ -196,6 +217,9 @@ pub(super) struct ProfileOptions {
     /// Run the program once more, without any profiler, and report how long that takes
     #[arg(long, conflicts_with = "json")]
     pub(super) plain_run: bool,
+    /// Run it so many times, 1 to 10, and report the means with their intervals
+    #[arg(long, value_name = "RUNS", default_value_t = 1)]
+    pub(super) repeat: usize,
 
     /// Profile libraries too
     #[arg(long)]
@@ -238,6 +262,74 @@ pub(super) struct ProfileOptions {
     pub(super) args: Vec<String>,
 }
 
+/// Options of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  scalene-mcp check --baseline git:origin/main -- bench.py --n 1000
+  scalene-mcp check --baseline old.py --max-slowdown 3% --max-memory 10% -- new.py
+  scalene-mcp check --budget perf-budget.toml -- bench.py
+
+Exit codes: 0 pass, 1 regression, 2 could not tell, 3 wrong usage or failure.")]
+pub(super) struct CheckOptions {
+    /// What to compare with: a file, git:REV for the script at a revision, or the id of a profile in the --store
+    /// folder; not needed where `--budget` has limits of its own
+    #[arg(long, value_name = "FILE|git:REV|ID")]
+    pub(super) baseline: Option<String>,
+
+    /// Most wall time above the baseline's, as 5% or 0.05 [default: 5%]
+    #[arg(long, value_name = "PART", value_parser = part)]
+    pub(super) max_slowdown: Option<f64>,
+
+    /// Most peak memory above the baseline's, as 10% or 0.1 [default: no limit]
+    #[arg(long, value_name = "PART", value_parser = part)]
+    pub(super) max_memory: Option<f64>,
+
+    /// File with the limits of scripts (docs/verification.md)
+    #[arg(long, value_name = "FILE")]
+    pub(super) budget: Option<PathBuf>,
+
+    /// Seconds for all runs together
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    pub(super) budget_sec: f64,
+
+    /// Seconds for one run
+    #[arg(long, value_name = "SECONDS", default_value_t = 600.0)]
+    pub(super) timeout: f64,
+
+    /// Command that reads the program's output, or `=EXPRESSION` over its globals: what shows that the work is the same
+    #[arg(long, value_name = "CHECK")]
+    pub(super) check: Option<String>,
+
+    /// How far floating-point numbers in the output may lie apart
+    #[arg(long, value_name = "PART")]
+    pub(super) float_tolerance: Option<f64>,
+
+    /// Do not compare what the two print
+    #[arg(long, conflicts_with_all = ["check", "float_tolerance"])]
+    pub(super) any_output: bool,
+
+    /// Makes the order of the runs repeatable
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+
+    /// Working directory of the program [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    pub(super) cwd: Option<PathBuf>,
+
+    /// Print the result as JSON instead of a report
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// The script, or `-m MODULE`, and its arguments
+    #[arg(last = true, required = true, value_name = "SCRIPT")]
+    pub(super) program: Vec<String>,
+}
+
+/// `5%` or `0.05`.
+fn part(text: &str) -> Result<f64, String> {
+    super::limits::part(text)
+}
+
 /// Options of `setup`.
 #[derive(Debug, Args)]
 pub(super) struct SetupOptions {
@@ -262,6 +354,8 @@ pub(super) struct DoctorOptions {
 pub(super) struct Invocation {
     pub(super) arguments: Option<Command>,
     pub(super) settings: Settings,
+    /// What the server offers.
+    pub(super) options: Options,
     /// Folder of stored profiles.
     pub(super) store: Option<PathBuf>,
     pub(super) log_level: String,
@@ -278,7 +372,7 @@ pub(super) enum Parsed {
 /// Reads the command line. Wrong usage and `--help` end the process here, as clap does.
 #[expect(clippy::exit, reason = "usage errors end before anything was started")]
 pub(super) fn parse() -> Parsed {
-    let matches = Arguments::command().get_matches();
+    let matches = Arguments::command().try_get_matches().unwrap_or_else(|error| refuse(&error));
     let from_env = |name: &str| matches.value_source(name) == Some(ValueSource::EnvVariable);
     let python_name = if from_env("python") { "SCALENE_MCP_PYTHON" } else { "--python" };
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
@@ -310,7 +404,21 @@ pub(super) fn parse() -> Parsed {
     };
     let log_level = common.log_level;
     let store = common.store.filter(|dir| !dir.as_os_str().is_empty());
-    Parsed::Run(Box::new(Invocation { arguments: arguments.command, settings, store, log_level }))
+    let options =
+        Options { tools: common.tools, read_only: common.read_only, output: common.output };
+    let arguments = arguments.command;
+    Parsed::Run(Box::new(Invocation { arguments, settings, options, store, log_level }))
+}
+
+/// Prints help or what is wrong, and ends. For `check` the usual code of wrong usage means something else.
+#[expect(clippy::exit, reason = "usage errors end before anything was started")]
+fn refuse(error: &clap::Error) -> ! {
+    let of_check = std::env::args().any(|argument| argument == "check");
+    if of_check && error.exit_code() != 0 {
+        let _ = error.print();
+        exit(super::check::FAILURE.into());
+    }
+    error.exit()
 }
 
 /// Roots with links resolved. One that is missing is wrong usage: it must not count as none.

@@ -21,6 +21,7 @@ impl Live {
         let text = match event {
             // The report has them at the end.
             Event::Seen(_) => return,
+            Event::Repeat { number, of } => format!("run {number} of {of}"),
             Event::SettingUp(step) => step.clone(),
             Event::Starting => "starting".to_owned(),
             Event::Running(tick) => {
@@ -40,6 +41,15 @@ impl Live {
         } else if matches!(event, Event::SettingUp(_)) && text != self.last {
             eprintln!("{text}");
             self.last = text;
+        }
+    }
+
+    /// Shows a step in words, on a terminal only.
+    pub(super) fn step(&self, text: &str) {
+        if self.terminal {
+            eprint!("\r\x1b[2K{text}");
+            // See above.
+            let _ = std::io::stderr().flush();
         }
     }
 

@@ -2,8 +2,10 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line talks to people")]
 
 mod args;
+mod check;
 mod confine;
 mod doctor;
+mod limits;
 mod live;
 mod profile;
 mod setup;
@@ -13,6 +15,7 @@ use std::process::ExitCode;
 
 use crate::process::Controls;
 use crate::recording::{RecordError, Settings};
+use crate::server::Options;
 use crate::store::{Bounds, Store};
 use args::{Command, Invocation, Parsed};
 
@@ -32,7 +35,7 @@ pub fn main() -> ExitCode {
         }
         crate::process::keep_children(KEEPER);
     }
-    let Invocation { arguments, settings, store, log_level } = match args::parse() {
+    let Invocation { arguments, settings, options, store, log_level } = match args::parse() {
         // Before anything has made a second thread.
         Parsed::Confine(options) => return confine::run(&options),
         Parsed::Run(invocation) => *invocation,
@@ -52,8 +55,9 @@ pub fn main() -> ExitCode {
         };
     let code = runtime.block_on(async {
         match arguments {
-            None | Some(Command::Serve) => serve(settings, store).await,
+            None | Some(Command::Serve) => serve(settings, store, options).await,
             Some(Command::Profile(options)) => profile::run(settings, store, *options).await,
+            Some(Command::Check(options)) => check::run(settings, &store, *options).await,
             Some(Command::Setup(options)) => setup::run(settings, options).await,
             Some(Command::Doctor(options)) => doctor::run(settings, options).await,
             // Taken care of above.
@@ -78,8 +82,8 @@ fn open(dir: Option<&Path>) -> Result<Store, ExitCode> {
     })
 }
 
-async fn serve(settings: Settings, store: Store) -> ExitCode {
-    match crate::server::serve(settings, store).await {
+async fn serve(settings: Settings, store: Store, options: Options) -> ExitCode {
+    match crate::server::serve(settings, store, options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scalene-mcp: the session could not be opened: {error}");
@@ -89,13 +93,18 @@ async fn serve(settings: Settings, store: Store) -> ExitCode {
 }
 
 fn fail(error: &RecordError) -> ExitCode {
+    tell(error);
+    ExitCode::from(FAILURE)
+}
+
+/// Says what failed and what to do.
+fn tell(error: &RecordError) {
     eprintln!("{}: {error}\nNext: {}", error.code(), error.hint());
     if let Some(ran) = error.ran() {
         for (name, output) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
             eprint!("{}", crate::answer::OutputInfo::new(output).text(name));
         }
     }
-    ExitCode::from(FAILURE)
 }
 
 /// The first Ctrl-C ends the run and keeps its profile, the second kills it.

@@ -1,7 +1,8 @@
 //! Bounded capture of a stream: its beginning, its end, and how much fell between.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::hash::{BuildHasher, DefaultHasher, Hasher, RandomState};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -32,17 +33,59 @@ impl Captured {
     }
 }
 
+/// A stream from its beginning, as it is, with a digest of all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whole {
+    /// The first bytes.
+    pub bytes: Vec<u8>,
+    /// All bytes the program wrote.
+    pub total_bytes: u64,
+    /// Digest of all bytes; equal only within this process.
+    pub digest: u64,
+}
+
+impl Whole {
+    /// A text that is all there.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let mut digest = KEYS.build_hasher();
+        digest.write(&bytes);
+        Self { total_bytes: bytes.len() as u64, digest: digest.finish(), bytes }
+    }
+
+    /// Whether nothing was left out.
+    pub fn is_complete(&self) -> bool {
+        self.bytes.len() as u64 == self.total_bytes
+    }
+}
+
+/// Keys of digests: drawn anew in each process, so that no output is made to collide.
+static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// Keeps a [`Whole`].
+#[derive(Debug)]
+struct Keeping {
+    bytes: Vec<u8>,
+    most: usize,
+    digest: DefaultHasher,
+}
+
 /// Collects a stream while it is read.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
     head: Vec<u8>,
     tail: VecDeque<u8>,
     total: u64,
+    whole: Option<Keeping>,
 }
 
 impl Collector {
     fn push(&mut self, bytes: &[u8]) {
         self.total = self.total.saturating_add(bytes.len() as u64);
+        if let Some(whole) = &mut self.whole {
+            let room = whole.most.saturating_sub(whole.bytes.len()).min(bytes.len());
+            whole.bytes.extend_from_slice(bytes.get(..room).unwrap_or_default());
+            whole.digest.write(bytes);
+        }
         let room = HEAD_BYTES.saturating_sub(self.head.len()).min(bytes.len());
         let (first, rest) = bytes.split_at(room);
         self.head.extend_from_slice(first);
@@ -50,6 +93,12 @@ impl Collector {
         let excess = (self.tail.len() + rest.len()).saturating_sub(TAIL_BYTES);
         self.tail.drain(..excess);
         self.tail.extend(rest);
+    }
+
+    /// What was kept whole, if it was asked for.
+    pub(super) fn take_whole(&mut self) -> Option<Whole> {
+        let whole = self.whole.take()?;
+        Some(Whole { bytes: whole.bytes, total_bytes: self.total, digest: whole.digest.finish() })
     }
 
     pub(super) fn finish(&self) -> Captured {
@@ -83,6 +132,13 @@ impl Collector {
 /// even when the stream never ends (a grandchild may hold the pipe open).
 pub(super) type Shared = Arc<Mutex<Collector>>;
 
+/// A collector that keeps this many bytes whole as well.
+pub(super) fn keeping(most: usize) -> Shared {
+    let keeping = || Keeping { bytes: Vec::new(), most, digest: KEYS.build_hasher() };
+    let whole = (most > 0).then(keeping);
+    Arc::new(Mutex::new(Collector { whole, ..Collector::default() }))
+}
+
 pub(super) fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Collector> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -106,6 +162,22 @@ mod tests {
             collector.push(chunk);
         }
         collector.finish()
+    }
+
+    #[test]
+    fn a_stream_kept_whole_is_cut_at_its_end_and_its_digest_is_of_all() {
+        let whole = |chunks: &[&[u8]]| {
+            let shared = keeping(4);
+            for chunk in chunks {
+                lock(&shared).push(chunk);
+            }
+            lock(&shared).take_whole().unwrap()
+        };
+        let (one, other) = (whole(&[b"abcdef"]), whole(&[b"abc", b"def"]));
+        assert_eq!((one.bytes.as_slice(), one.total_bytes), (&b"abcd"[..], 6));
+        assert_eq!(one, other);
+        assert!(!one.is_complete() && whole(&[b"abcd"]).is_complete());
+        assert_ne!(one.digest, whole(&[b"abcdeg"]).digest);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use super::kept::{Failure, Kept};
 use super::leftovers;
-use super::run::{Exit, Spec};
+use super::run::{Exit, Spec, Usage};
 
 /// How often a dying group is looked at.
 const POLL: Duration = Duration::from_millis(20);
@@ -73,6 +73,14 @@ impl Group {
         match self {
             Self::Kept(kept) => kept.wait().await,
             Self::Bare(bare) => bare.child.wait().await.map_or(Exit::Unknown, Exit::of),
+        }
+    }
+
+    /// What the child used, once it has ended; only a keeper tells.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::Kept(kept) => kept.usage(),
+            Self::Bare(_) => None,
         }
     }
 

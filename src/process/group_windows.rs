@@ -7,7 +7,7 @@ use process_wrap::tokio::{ChildWrapper, CommandWrap, JobObject, KillOnDrop};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::process::Command;
 
-use super::run::{Exit, Spec};
+use super::run::{Exit, Spec, Usage};
 
 /// Our ends of the child's standard streams.
 #[derive(Default)]
@@ -50,6 +50,11 @@ impl Group {
 
     pub(super) async fn wait(&mut self) -> Exit {
         self.child.wait().await.map_or(Exit::Unknown, Exit::of)
+    }
+
+    /// Not asked for here yet.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        None
     }
 
     /// Windows has no request that a console program without a window would see.

@@ -25,6 +25,7 @@ use super::ending::{end_all, send};
 use super::leftovers;
 use super::order::{KILL, Order, RELEASE, Report, TERMINATE, TERMINATE_GROUP};
 use super::table::{self, Entry};
+use super::usage;
 
 /// Largest order that is accepted.
 const LARGEST_ORDER: u32 = 64 << 20;
@@ -41,6 +42,10 @@ const LOOK: Duration = Duration::from_millis(200);
 /// A run and its processes.
 struct Keeper {
     leader: u32,
+    /// Just before the program was started.
+    started: Instant,
+    /// It begins as this executable, and then becomes another one.
+    confined: bool,
     socket: UnixStream,
     pid_files: Option<OsString>,
     family: Mutex<Family>,
@@ -149,14 +154,21 @@ fn start(order: Order, streams: Vec<OwnedFd>, socket: &UnixStream) -> io::Result
     )]
     let mut command = Command::new(&order.program);
     command.args(&order.args).env_clear().envs(order.env).process_group(0);
+    // Our own group, which changes nothing but that the child is forked. Otherwise it would borrow our memory until
+    // it becomes the program, and its highest resident size would be ours at least.
+    command.gid(rustix::process::getgid().as_raw());
+    let confined = std::env::current_exe().is_ok_and(|own| own == Path::new(&order.program));
     command.stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout)).stderr(Stdio::from(stderr));
     if let Some(dir) = order.cwd {
         command.current_dir(dir);
     }
+    let started = Instant::now();
     let leader = command.spawn()?.id();
     let family = Family { ids: BTreeSet::from([leader]), ..Family::default() };
     Ok(Keeper {
         leader,
+        started,
+        confined,
         socket: socket.try_clone()?,
         pid_files: order.pid_files,
         family: Mutex::new(family),
@@ -181,6 +193,7 @@ impl Keeper {
         loop {
             match rustix::process::wait(WaitOptions::empty()) {
                 Ok(Some((pid, status))) => {
+                    let wall = self.started.elapsed();
                     let pid = pid.as_raw_nonzero().get().unsigned_abs();
                     let mut family = self.family();
                     family.ids.insert(pid);
@@ -189,6 +202,8 @@ impl Keeper {
                     }
                     family.leader_ended = true;
                     drop(family);
+                    let _ =
+                        say(&self.socket, Report::Used(usage::of_children(wall, self.confined)));
                     let signal = status.terminating_signal().map(Report::Killed);
                     let code = status.exit_status().map(Report::Exited);
                     let _ = say(&self.socket, signal.or(code).unwrap_or(Report::Exited(-1)));

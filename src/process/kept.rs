@@ -24,8 +24,8 @@ use tokio::sync::watch;
 
 use super::ending::end_all;
 use super::leftovers;
-use super::order::{KILL, Order, RELEASE, Report, TERMINATE, TERMINATE_GROUP};
-use super::run::{Exit, Spec};
+use super::order::{KILL, Order, RELEASE, Report, TERMINATE, TERMINATE_GROUP, Used};
+use super::run::{Exit, Spec, Usage};
 use super::table;
 
 /// How long a keeper may take to start its program, on a machine that is busy with other things.
@@ -61,6 +61,7 @@ pub fn keep_children(command: &'static str) {
 #[derive(Debug, Clone, Default)]
 struct Told {
     started: Option<Result<u32, i32>>,
+    used: Option<Usage>,
     exit: Option<Exit>,
     empty: bool,
     cleared: bool,
@@ -173,6 +174,11 @@ impl Kept {
         told.ok().and_then(|told| told.exit).unwrap_or(killed)
     }
 
+    /// What the program used; known once it has ended.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.told.borrow().used
+    }
+
     /// Until no process of the run is left.
     pub(super) async fn emptied(&mut self) {
         let _ = self.told.wait_for(|told| told.empty || told.lost).await;
@@ -210,6 +216,16 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.command(RELEASE);
+    }
+}
+
+impl From<Used> for Usage {
+    fn from(used: Used) -> Self {
+        Self {
+            wall: Duration::from_micros(used.wall_us),
+            cpu: used.cpu_us.map(Duration::from_micros),
+            peak_resident: used.peak_bytes,
+        }
     }
 }
 
@@ -271,6 +287,7 @@ async fn listen(
         tell.send_modify(|told| match report {
             Report::Started(pid) => told.started = Some(Ok(pid)),
             Report::Failed(number) => told.started = Some(Err(number)),
+            Report::Used(used) => told.used = Some(used.into()),
             Report::Exited(code) => told.exit = Some(Exit::Code(code)),
             Report::Killed(signal) => told.exit = Some(Exit::Signal(signal)),
             Report::Empty => told.empty = true,

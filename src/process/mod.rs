@@ -28,11 +28,13 @@ mod order;
 mod run;
 #[cfg(unix)]
 mod table;
+#[cfg(unix)]
+mod usage;
 
-pub use capture::Captured;
+pub use capture::{Captured, Whole};
 pub use error::SpawnError;
 #[cfg(unix)]
 pub use keeper::keep;
 #[cfg(unix)]
 pub use kept::keep_children;
-pub use run::{Controls, EndedBy, Exit, Finished, Hold, Limits, Spec, Tick, run};
+pub use run::{Controls, EndedBy, Exit, Finished, Hold, Limits, Spec, Tick, Usage, run};

@@ -18,6 +18,14 @@ pub(super) struct Order {
     pub(super) pid_files: Option<OsString>,
 }
 
+/// The kernel's account of a program, as it travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Used {
+    pub(super) wall_us: u64,
+    pub(super) cpu_us: Option<u64>,
+    pub(super) peak_bytes: Option<u64>,
+}
+
 /// What a keeper says, one line of JSON each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +34,8 @@ pub(super) enum Report {
     Started(u32),
     /// The system's number of the reason why it does not run.
     Failed(i32),
+    /// What the program and all that it waited for used, said before its end is.
+    Used(Used),
     /// It returned this code.
     Exited(i32),
     /// This signal ended it.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bounds::Bounds;
-use super::capture::{self, Captured, Shared};
+use super::capture::{self, Captured, Shared, Whole};
 use super::error::SpawnError;
 use super::group::{Group, Streams};
 use super::memory::Meter;
@@ -50,6 +50,8 @@ pub struct Spec {
     /// A file that the child makes when its own work begins, after a start that is not its own: the time limit
     /// counts from then.
     pub begun: Option<PathBuf>,
+    /// Bytes of stdout, from its beginning, that are kept in [`Finished::whole`]; 0 keeps none.
+    pub keep_stdout: usize,
 }
 
 /// How long a child may take, and how much of the machine. Absent means no limit.
@@ -106,6 +108,18 @@ impl Exit {
     }
 }
 
+/// What a child used, by the kernel's account when its end was collected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Time from just before its start to its end, as its keeper saw it.
+    pub wall: Duration,
+    /// CPU time, user and system, of the child and of all descendants that were waited for.
+    pub cpu: Option<Duration>,
+    /// Highest resident size of a process among these, bytes; absent where a confined program was no larger than
+    /// the helper that confined it.
+    pub peak_resident: Option<u64>,
+}
+
 /// Who ended it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndedBy {
@@ -136,8 +150,12 @@ pub struct Finished {
     pub stdout: Captured,
     /// What it wrote to stderr.
     pub stderr: Captured,
+    /// The first bytes of stdout as they are, where [`Spec::keep_stdout`] asked for them.
+    pub whole: Option<Whole>,
     /// Time from spawn to exit.
     pub wall: Duration,
+    /// What it used; absent without a keeper.
+    pub usage: Option<Usage>,
     /// Process id it had.
     pub pid: u32,
     /// As long as this lives, [`Spec::folder`] goes when this process is killed.
@@ -165,21 +183,22 @@ pub async fn run(
     let started = Instant::now();
     let (mut group, streams) = spawn(spec).await?;
     let writer = tokio::spawn(feed(streams.stdin, spec.stdin.clone().unwrap_or_default()));
-    let (out, err) = (Shared::default(), Shared::default());
+    let (out, err) = (capture::keeping(spec.keep_stdout), Shared::default());
     let readers = [
         streams.stdout.map(|pipe| tokio::spawn(capture::drain(pipe, out.clone()))),
         streams.stderr.map(|pipe| tokio::spawn(capture::drain(pipe, err.clone()))),
     ];
 
     let (exit, ended_by, forced) = live(&mut group, spec, limits, controls, started, on_tick).await;
-    let wall = started.elapsed();
+    let (wall, usage) = (started.elapsed(), group.usage());
     group.clear().await;
     writer.abort();
     finish_reading(readers).await;
     let (stdout, stderr) = (capture::lock(&out).finish(), capture::lock(&err).finish());
+    let whole = capture::lock(&out).take_whole();
     let pid = group.id();
     let hold = Hold { _group: Arc::new(group) };
-    Ok(Finished { exit, ended_by, forced, stdout, stderr, wall, pid, hold })
+    Ok(Finished { exit, ended_by, forced, stdout, stderr, whole, wall, usage, pid, hold })
 }
 
 async fn spawn(spec: &Spec) -> Result<(Group, Streams), SpawnError> {

@@ -125,7 +125,9 @@ impl MachineCode {
         }
     }
 
-    fn times(self, factor: f64) -> Self {
+    /// All multiplied.
+    #[must_use]
+    pub(super) fn times(self, factor: f64) -> Self {
         Self {
             in_loop: self.in_loop * factor,
             in_interpreter: self.in_interpreter * factor,
@@ -263,7 +265,8 @@ impl CallTreeBuilder {
         self.number(CalledFunction { file, name, library: true, native: true })
     }
 
-    fn number(&mut self, function: CalledFunction) -> u32 {
+    /// The number of any function.
+    pub(super) fn number(&mut self, function: CalledFunction) -> u32 {
         if let Some(known) = self.functions.get(&function) {
             return *known;
         }

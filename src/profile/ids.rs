@@ -28,13 +28,18 @@ impl TryFrom<String> for ProfileId {
 
 impl ProfileId {
     /// Draws an id that `taken` does not know.
-    pub fn draw(mut taken: impl FnMut(&str) -> bool) -> Self {
+    pub fn draw(taken: impl FnMut(&str) -> bool) -> Self {
+        Self::draw_as('p', taken)
+    }
+
+    /// The same for what is no profile and begins with another letter.
+    pub fn draw_as(letter: char, mut taken: impl FnMut(&str) -> bool) -> Self {
         let random = Uuid::new_v4().simple().to_string();
         (SHORTEST..random.len())
             .filter_map(|length| random.get(..length))
-            .map(|digits| format!("p{digits}"))
+            .map(|digits| format!("{letter}{digits}"))
             .find(|id| !taken(id))
-            .map_or_else(|| Self(format!("p{random}")), Self)
+            .map_or_else(|| Self(format!("{letter}{random}")), Self)
     }
 
     /// The id as text.

@@ -13,9 +13,11 @@ mod floor;
 mod ids;
 mod interim;
 mod memo;
+mod merge;
 mod model;
 mod outline;
 mod path_text;
+mod repeats;
 mod run;
 mod totals;
 mod units;
@@ -31,11 +33,13 @@ pub use floor::{Collections, Floor, Imports, PlainRun};
 pub use ids::{LineNo, ProfileId};
 pub use interim::{Interim, InterimLine};
 pub use memo::Memo;
+pub use merge::merged;
 pub use model::{
     AllocationPath, CallPath, Calls, Footprint, Frame, LeakReport, Measured, Profile, Program,
     ProgramKind, Reporting, Witness,
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
+pub use repeats::{LineTime, RepeatedRun, Repeats};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
 pub use totals::{FunctionTotals, Totals};
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

@@ -11,6 +11,7 @@ use super::call_tree::{CallTree, Sampling};
 use super::file::{FileProfile, Line};
 use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
+use super::repeats::Repeats;
 use super::run::RunInfo;
 use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, Percent, Seconds};
@@ -229,6 +230,9 @@ pub struct Profile {
     pub floor: Option<Floor>,
     /// Who says which lines take the time.
     pub timed_by: Witness,
+    /// The runs behind it, where it is the mean of several.
+    #[serde(default)]
+    pub repeats: Option<Repeats>,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -305,7 +309,8 @@ impl Profile {
         let counts = self.call_counts.as_ref().map_or(0, CallCounts::bytes);
         let floor = self.floor.as_ref().map_or(0, Floor::bytes);
         let proof = self.proof.as_ref().map_or(0, AllocationProof::bytes);
-        let parts = files + paths + footprint + words + calls + counts + floor + proof;
+        let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
+        let parts = files + paths + footprint + words + calls + counts + floor + proof + repeats;
         size_of::<Self>() + parts + self.run.approximate_bytes()
     }
 }

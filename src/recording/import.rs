@@ -179,6 +179,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         call_counts: None,
         floor: None,
         timed_by: Witness::Scalene,
+        repeats: None,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The use case: find a Python, give it Scalene, run the program, read the profile.
 //!
 //! Entry point: [`Recorder::record`]. Reading order: `request` (what is asked for),
-//! `record` (the story), `workspace` (the run's private directory), `outcome` (what became
+//! `repeat` (one run or several), `record` (the story of one), `workspace` (the run's private directory), `outcome` (what became
 //! of it), `error` (why there is no profile), `guard` and `confine` (what programs may do), `prove` (a second run in which
 //! all allocations are recorded); `import` (profiles that were recorded elsewhere).
 
@@ -16,10 +16,12 @@ mod outcome;
 mod plain;
 mod prove;
 mod record;
+mod repeat;
 mod request;
 mod secrets;
 mod setup;
 mod stacks;
+mod unprofiled;
 mod workspace;
 
 pub use error::{Ran, RecordError};
@@ -28,6 +30,7 @@ pub use import::{ImportError, import, import_file};
 pub use prove::Proving;
 pub use record::{Event, Recorder, Settings, user_cache_dir};
 pub use request::{Measure, RunRequest, Target};
+pub use unprofiled::{Aid, Ground, Moved, Program, Turn};
 
 use std::path::PathBuf;
 

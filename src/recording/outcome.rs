@@ -304,6 +304,7 @@ impl Conclusion {
             call_counts: None,
             floor: floor(&self.state, self.started_at),
             timed_by,
+            repeats: None,
             run: self.run_info(ran, warnings),
             id: self.id,
         }

@@ -168,5 +168,6 @@ pub(super) fn spec(
         folder: Some(workspace.root()),
         pid_files: None,
         begun: None,
+        keep_stdout: 0,
     }
 }

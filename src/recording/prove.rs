@@ -182,6 +182,7 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         folder: Some(workspace.root()),
         pid_files: None,
         begun: None,
+        keep_stdout: 0,
     }
 }
 

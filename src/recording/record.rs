@@ -71,6 +71,13 @@ pub enum Event {
     Counting,
     /// The program runs once more, without a profiler.
     Plain,
+    /// One of several runs begins.
+    Repeat {
+        /// From 1.
+        number: usize,
+        /// How many there will be.
+        of: usize,
+    },
 }
 
 /// Runs programs under Scalene.
@@ -99,19 +106,14 @@ impl Recorder {
         Self { settings, env: python::Env::current() }
     }
 
-    /// Profiles one program.
-    ///
-    /// # Errors
-    /// [`RecordError`] when there is no profile. A program that fails, or is stopped, after
-    /// something was sampled still has its profile.
-    pub async fn record(
+    /// Profiles one program, once.
+    pub(super) async fn record_once(
         &self,
         id: ProfileId,
         request: &RunRequest,
         controls: &Controls,
         on_event: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Profile, RecordError> {
-        request.check()?;
         let guard = &self.settings.guard;
         guard.mode(request)?;
         let place = self.place(request)?;
@@ -452,6 +454,7 @@ fn spec(
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
         begun: Some(workspace.begun()),
+        keep_stdout: 0,
         pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }

@@ -12,6 +12,9 @@ use crate::sandbox::Mode;
 /// Bytes that a run may take on the disk below its temporary directory.
 pub(super) const MOST_DISK: u64 = 4 << 30;
 
+/// Runs that one profile may be the mean of.
+pub(super) const MOST_RUNS: usize = 10;
+
 /// A program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -21,6 +24,16 @@ pub enum Target {
     Module(String),
     /// Code as text.
     Snippet(String),
+}
+
+impl Target {
+    /// A program as it is typed: a file, or `-m package.module`.
+    pub fn typed(text: &str) -> Self {
+        match text.trim_start().strip_prefix("-m ") {
+            Some(module) => Self::Module(module.trim().to_owned()),
+            None => Self::Script(text.to_owned()),
+        }
+    }
 }
 
 /// What to measure, as the API describes it.
@@ -110,6 +123,8 @@ pub struct RunRequest {
     /// Largest resident size of all its processes together, MiB (2^20 bytes); absent means no limit. A program that
     /// goes over it is stopped as at the time limit.
     pub max_memory_mb: Option<u64>,
+    /// Runs whose mean the profile is, 1 to 10. The time limit is for each.
+    pub repeat: usize,
     /// What to measure.
     pub measure: Measure,
 }
@@ -129,6 +144,7 @@ impl RunRequest {
             sandbox: None,
             writable: Vec::new(),
             max_memory_mb: None,
+            repeat: 1,
             measure: Measure::default(),
         }
     }
@@ -154,6 +170,7 @@ impl RunRequest {
             changed("env", Value::Object(env), !self.env.is_empty()),
             changed("stdin", json!(self.stdin), self.stdin.is_some()),
             changed("max_memory_mb", json!(self.max_memory_mb), self.max_memory_mb.is_some()),
+            changed("repeat", json!(self.repeat), self.repeat != default.repeat),
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
             changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
             changed("writable", json!(self.writable), !self.writable.is_empty()),
@@ -222,6 +239,9 @@ impl RunRequest {
         }
         if self.max_memory_mb == Some(0) {
             return invalid("max_memory_mb", "0 MiB leave no memory to run".into());
+        }
+        if !(1..=MOST_RUNS).contains(&self.repeat) {
+            return invalid("repeat", format!("{} is outside 1 to {MOST_RUNS} runs", self.repeat));
         }
         let bad = |(name, value): &&(String, String)| {
             name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')

@@ -103,6 +103,23 @@ impl Workspace {
         self.dir.path().join("snippet.py")
     }
 
+    /// A folder of its own in it, made if need be.
+    pub(super) fn folder(&self, name: &str) -> Result<PathBuf, RecordError> {
+        let dir = self.dir.path().join(name);
+        let failed = |source| RecordError::Workspace { dir: dir.clone(), source };
+        std::fs::create_dir_all(&dir).map_err(failed)?;
+        Ok(dir)
+    }
+
+    /// Empties `TMPDIR`: what one run leaves there must not help the next.
+    pub(super) fn renew_tmp(&self) -> Result<(), RecordError> {
+        let dir = self.tmp();
+        // What cannot be removed stays; the folder itself has to be there.
+        let _ = std::fs::remove_dir_all(&dir);
+        let failed = |source| RecordError::Workspace { dir: dir.clone(), source };
+        std::fs::create_dir_all(&dir).map_err(failed)
+    }
+
     /// A folder for the counting pass: the counter, its list, and a `TMPDIR` of its own.
     pub(super) fn counting(&self) -> Result<PathBuf, RecordError> {
         let dir = self.dir.path().join("c");

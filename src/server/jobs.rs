@@ -1,7 +1,10 @@
 //! Runs in the background: started by one call, waited for by any.
 
+mod job;
+mod verifications;
+
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,107 +15,19 @@ use tokio_util::task::TaskTracker;
 use super::error::ToolError;
 use super::fault;
 use super::progress::Progress;
-use crate::answer::{amount, count};
-use crate::process::{Controls, Tick};
-use crate::profile::{Interim, Profile, ProfileId};
-use crate::recording::{Event, Guard, Proving, RecordError, Recorder, RunRequest};
+use crate::answer::count;
+use crate::process::Controls;
+use crate::profile::{Profile, ProfileId};
+use crate::recording::{Guard, Proving, RecordError, Recorder, RunRequest};
 use crate::store::Store;
+
+pub(super) use job::{Job, Phase};
+pub(super) use verifications::Verifying;
 
 /// Failed runs whose reason is kept for a later call.
 const FAILURES_KEPT: usize = 20;
 /// How often a waiting client hears of a run.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-
-/// What a run is doing.
-#[derive(Debug, Clone)]
-pub(super) enum Phase {
-    /// Another run has to end first: runs disturb each other's measurements.
-    Queued,
-    /// Finding Python, setting Scalene up; the step in words.
-    Preparing(String),
-    /// The program runs; with what is known of it so far.
-    Running(Option<Tick>, Option<Arc<Interim>>),
-    /// The profile is being read.
-    Reading,
-    /// The program runs once more, to this end.
-    Again(&'static str),
-    /// It is over.
-    Done(Result<Arc<Profile>, Arc<RecordError>>),
-    /// The task that ran it died; a bug.
-    Lost,
-}
-
-impl Phase {
-    /// What comes after this phase.
-    fn next(&self, event: Event) -> Self {
-        let seen = match self {
-            Self::Running(_, seen) => seen.clone(),
-            _ => None,
-        };
-        match event {
-            Event::SettingUp(step) => Self::Preparing(step),
-            Event::Starting => Self::Running(None, None),
-            Event::Running(tick) => Self::Running(Some(tick), seen),
-            Event::Seen(interim) => {
-                let tick = if let Self::Running(tick, _) = self { *tick } else { None };
-                Self::Running(tick, Some(Arc::new(interim)))
-            }
-            Event::Reading => Self::Reading,
-            Event::Counting => Self::Again("counting calls"),
-            Event::Plain => Self::Again("timing it without a profiler"),
-        }
-    }
-
-    pub(super) fn describe(&self) -> String {
-        match self {
-            Self::Queued => "waiting for another run to end".to_owned(),
-            Self::Preparing(step) => step.clone(),
-            Self::Running(None, _) => "starting".to_owned(),
-            Self::Running(Some(tick), _) => {
-                format!("running for {} s", amount(tick.elapsed.as_secs_f64()))
-            }
-            Self::Reading => "reading the profile".to_owned(),
-            Self::Again(why) => format!("{why} in one more run"),
-            Self::Done(_) | Self::Lost => "finished".to_owned(),
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self, Self::Done(_) | Self::Lost)
-    }
-}
-
-/// One run.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) id: ProfileId,
-    pub(super) label: String,
-    /// In the order of their starts.
-    number: u64,
-    controls: Controls,
-    phase: watch::Receiver<Phase>,
-}
-
-impl Job {
-    pub(super) fn phase(&self) -> Phase {
-        self.phase.borrow().clone()
-    }
-
-    /// Ends it: nobody waits for it any more.
-    pub(super) fn cancel(&self) {
-        self.controls.cancel.cancel();
-    }
-
-    /// Ends its program and keeps what was measured; a run whose program has not begun has nothing to keep.
-    pub(super) fn stop(&self) {
-        match self.phase() {
-            Phase::Queued | Phase::Preparing(_) => self.cancel(),
-            _ => {
-                self.controls.stop.cancel();
-            }
-        }
-    }
-}
 
 /// All runs that are not finished, and the last failures.
 pub(super) struct Jobs {
@@ -123,6 +38,7 @@ pub(super) struct Jobs {
     shutdown: CancellationToken,
     tasks: TaskTracker,
     known: Mutex<Known>,
+    verifications: Mutex<verifications::Known>,
 }
 
 #[derive(Default)]
@@ -144,6 +60,7 @@ impl Jobs {
             shutdown,
             tasks: TaskTracker::new(),
             known: Mutex::default(),
+            verifications: Mutex::default(),
         }
     }
 
@@ -160,16 +77,16 @@ impl Jobs {
     pub(super) fn start(self: &Arc<Self>, request: RunRequest) -> Arc<Job> {
         let mut known = self.known();
         let id = self.store.draw_id(|id| known.jobs.contains_key(id));
-        let (job, report) = self.job(id.clone(), request.label());
+        let (job, report) = self.job(id.to_string(), request.label());
         known.jobs.insert(id.to_string(), Arc::clone(&job));
         drop(known);
         let (jobs, running) = (Arc::clone(self), Arc::clone(&job));
         self.tasks.spawn(async move {
             let work = tokio::spawn({
-                let (jobs, report) = (Arc::clone(&jobs), report.clone());
+                let (jobs, report, id) = (Arc::clone(&jobs), report.clone(), id.clone());
                 async move {
                     fault::at("run");
-                    let recorded = jobs.run(&running, &request, &report).await;
+                    let recorded = jobs.run(id, &running, &request, &report).await;
                     if let Ok(profile) = &recorded {
                         jobs.remember(profile.id.as_str(), request);
                     }
@@ -183,12 +100,13 @@ impl Jobs {
         job
     }
 
-    fn job(&self, id: ProfileId, label: String) -> (Arc<Job>, watch::Sender<Phase>) {
+    fn job<T>(&self, id: String, label: String) -> (Arc<Job<T>>, watch::Sender<Phase<T>>) {
         let (report, phase) = watch::channel(Phase::Queued);
         let controls =
             Controls { stop: CancellationToken::new(), cancel: self.shutdown.child_token() };
         let number = self.started.fetch_add(1, Ordering::Relaxed);
-        (Arc::new(Job { id, label, number, controls, phase }), report)
+        let repeat = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        (Arc::new(Job { id, label, number, controls, phase, repeat }), report)
     }
 
     /// Keeps how a run is repeated, as long as its profile is stored.
@@ -210,7 +128,7 @@ impl Jobs {
         profile: &Arc<Profile>,
         proving: Proving,
     ) -> Arc<Job> {
-        let (job, report) = self.job(profile.id.clone(), proving.request.label());
+        let (job, report) = self.job(profile.id.to_string(), proving.request.label());
         let (jobs, profile, running) = (Arc::clone(self), Arc::clone(profile), Arc::clone(&job));
         self.tasks.spawn(async move {
             let work = tokio::spawn({
@@ -237,13 +155,16 @@ impl Jobs {
 
     async fn run(
         &self,
+        id: ProfileId,
         job: &Job,
         request: &RunRequest,
         report: &watch::Sender<Phase>,
     ) -> Result<Arc<Profile>, Arc<RecordError>> {
         let turn = self.turn(job, report).await?;
-        let mut on_event = |event| report.send_modify(|phase| *phase = phase.next(event));
-        let id = job.id.clone();
+        let mut on_event = |event| {
+            job.count(&event);
+            report.send_modify(|phase| *phase = phase.next(event));
+        };
         let recorded = self.recorder.record(id, request, &job.controls, &mut on_event).await;
         drop(turn);
         self.keep(recorded.map_err(Arc::new)?, Store::insert).await
@@ -261,10 +182,10 @@ impl Jobs {
     }
 
     /// Waits until no other run disturbs the measurement.
-    async fn turn(
+    async fn turn<T>(
         &self,
-        job: &Job,
-        report: &watch::Sender<Phase>,
+        job: &Job<T>,
+        report: &watch::Sender<Phase<T>>,
     ) -> Result<Option<SemaphorePermit<'_>>, Arc<RecordError>> {
         let turn = tokio::select! {
             turn = self.turn.acquire() => turn.ok(),
@@ -275,12 +196,13 @@ impl Jobs {
     }
 
     /// What a job is doing, in words.
-    pub(super) fn describe(&self, job: &Job) -> String {
+    pub(super) fn describe<T: Clone>(&self, job: &Job<T>) -> String {
         let phase = job.phase();
         if !matches!(phase, Phase::Queued) {
-            return phase.describe();
+            return job.nth(&phase.describe());
         }
-        let ahead = self.unfinished().iter().filter(|other| other.number < job.number).count();
+        let profiled = self.unfinished().iter().filter(|other| other.number < job.number).count();
+        let ahead = profiled + self.verifications_before(job.number);
         // What is ahead may have ended this moment, or be a second run, which is in no list.
         format!("queued behind {}", count(ahead.max(1) as u64, "run"))
     }
@@ -316,14 +238,14 @@ impl Jobs {
 
     /// Waits for a run's end, but not longer than `patience`. A client that takes its call
     /// back ends the run if the call `owns` it.
-    pub(super) async fn wait(
+    pub(super) async fn wait<T: Clone>(
         &self,
-        job: &Job,
+        job: &Job<T>,
         patience: Duration,
         call: &CancellationToken,
         owns: bool,
         progress: &mut Progress,
-    ) -> Result<Phase, ToolError> {
+    ) -> Result<Phase<T>, ToolError> {
         let mut phase = job.phase.clone();
         let deadline = tokio::time::Instant::now() + patience;
         let mut reports = tokio::time::interval(REPORT_EVERY);

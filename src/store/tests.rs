@@ -44,6 +44,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         call_counts: None,
         floor: None,
         timed_by: Witness::Scalene,
+        repeats: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use scalene_mcp::analysis::compare::{Comparison, LineChange, LineStatus, Verdict, compare};
 use scalene_mcp::answer::{Answer, Comparing, ComparisonAnswer};
-use scalene_mcp::profile::{Outcome, Profile, Status};
+use scalene_mcp::profile::{Outcome, Profile, Status, merged};
 use scalene_mcp::{ProfileComparator, ProfileParser};
 use serde_json::{Value, json};
 
@@ -198,6 +198,37 @@ fn few_samples_of_a_line_are_noise() {
     assert_eq!(line(100, 60.0), Verdict::Regression);
 }
 
+#[test]
+fn several_runs_say_more_than_their_samples() {
+    let runs = |elapsed: &[f64], samples| {
+        let run = |elapsed: &f64| {
+            profile("/a/app.py", SOURCE, &[(4, 60.0), (8, 40.0)], samples, *elapsed)
+        };
+        merged(elapsed.iter().map(run).collect()).unwrap()
+    };
+    let verdict = |before: &Profile, after: &Profile| {
+        let comparison = compare(before, after, 0.05);
+        let lines = comparison.lines();
+        let line = lines.iter().find(|line| line.text.contains("+= i")).unwrap();
+        (line.verdict, comparison.functions[0].time_verdict, comparison.elapsed_verdict)
+    };
+    // Many samples of runs that differ among themselves as much as from the others.
+    let (before, after) = (runs(&[1.0, 2.0, 3.0], 100_000), runs(&[1.3, 2.3, 3.3], 100_000));
+    assert_eq!(verdict(&before, &after), (Verdict::Noise, Verdict::Noise, Verdict::Noise));
+    // Few samples of runs that hardly differ.
+    let (before, after) = (
+        runs(&[2.0, 2.01, 1.99, 2.0, 2.02, 1.98], 8),
+        runs(&[2.3, 2.31, 2.29, 2.3, 2.32, 2.28], 8),
+    );
+    let slower = Verdict::Regression;
+    assert_eq!(verdict(&before, &after), (slower, slower, slower));
+    let text = ComparisonAnswer::new(&before, &after, 0.05).text();
+    assert!(!text.contains("is one run under the profiler"), "{text}");
+    let single = profile("/a/app.py", SOURCE, &[(4, 60.0), (8, 40.0)], 48, 2.3);
+    let text = ComparisonAnswer::new(&before, &single, 0.05).text();
+    assert!(text.contains("one of the profiles is one run") && text.contains("runs 6 -> 1"), "{text}");
+}
+
 /// Profiles of two versions with shares that look random.
 fn random_pair(seed: u32) -> (Profile, Profile) {
     let edited = SOURCE.replace("other", "third").replace("total += i", "total += i * i");
@@ -346,7 +377,7 @@ fn the_environment_comes_first() {
         "machine linux x86_64, 2 cores -> linux x86_64, 64 cores;",
         "working directory /tmp/demo -> /elsewhere; sampling interval 0.01 s -> 0.001 s;",
         "load 0.5 -> 7.25; other parameters none -> env;",
-        "same program, sandbox, mode, lines timed by, coverage, outcome; samples ",
+        "same program, sandbox, mode, lines timed by, coverage, outcome, runs; samples ",
     ] {
         assert!(second.contains(said), "{said}\n{text}");
     }

@@ -7,12 +7,14 @@ const LAYERS: &[&[&str]] = &[
     &["cli"],
     &["server"],
     &["library"],
-    &["doctor", "answer", "recording"],
+    &["doctor", "answer", "recording", "verify"],
     &["analysis", "store", "scalene", "python", "sampler", "tracker"],
     &["process", "profile", "sandbox"],
+    &["statistics"],
 ];
 /// Uses within a layer that are meant: doctor tries a recording and rounds like an answer.
-const SIDEWAYS: &[(&str, &str)] = &[("doctor", "recording"), ("doctor", "answer")];
+const SIDEWAYS: &[(&str, &str)] =
+    &[("doctor", "recording"), ("doctor", "answer"), ("verify", "recording"), ("answer", "verify")];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -21,6 +21,8 @@ mod arguments;
 mod bad_input;
 /// Call paths, sampled beside Scalene.
 mod calls;
+/// The gate for changes.
+mod check;
 /// Two profiles side by side.
 mod compare;
 /// Calls, counted in one more run of the program.
@@ -61,6 +63,8 @@ mod profiling;
 mod properties;
 /// The protocol surface: versions, schemas, budgets, resources, progress.
 mod protocol;
+/// Several runs of one program as one profile.
+mod repeat;
 /// The rules behind findings, against recorded programs and any source.
 mod rules;
 /// What confined programs cannot do.
@@ -70,5 +74,12 @@ mod sandbox;
 mod store;
 /// What all tests share.
 mod support;
+/// Which tools a server offers, and in which form it answers.
+mod toolsets;
 /// Large writes of programs that run without Python's buffer.
 mod unbuffered;
+/// Two versions of a program, run in turns.
+mod verify;
+/// How verifications end, and what they may do.
+#[cfg(target_os = "linux")]
+mod verify_ends;

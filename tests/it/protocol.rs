@@ -144,8 +144,8 @@ async fn every_tool_says_what_it_is_and_does() {
         let description = tool["description"].as_str().unwrap();
         assert!((80..=600).contains(&description.len()), "{name}: {} bytes", description.len());
         assert!(!description.contains("  "), "{name}: {description}");
-        // The first two may run a program again, the last ends one.
-        let again = ["get_memory_hotspots", "get_memory_leaks", "stop_profile"];
+        // They may run a program again, or end one.
+        let again = ["get_memory_hotspots", "get_memory_leaks", "stop_profile", "verify_speedup"];
         let runs_code = name.starts_with("profile_") || again.contains(&name);
         let hints =
             ["readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"].map(|hint| {
@@ -222,6 +222,11 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         json!({"profile_id": "latest", "file_path": "forty.py", "start_line": 1, "end_line": 1000});
     let recorded = recorded::path("shop_main.stacks--2.4.0");
     let (default, most) = (4 * 1024, 24 * 1024);
+    let long = "#".repeat(5_000);
+    let faster = json!({"baseline_code": format!("{}{long}", busy(0.2)), "candidate_code": long,
+        "args_variants": [[&long], ["b"]], "budget_sec": 4});
+    let failing = json!({"baseline_code": "1", "args": [&long],
+        "candidate_code": "raise ValueError('€' * 9_000 + '\\n' * 50 + '€' * 9_000)"});
     let mut called = Vec::new();
     for (tool, arguments, budget) in [
         ("list_profiles", json!({}), default),
@@ -251,6 +256,9 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         ("get_file_details", with_profile(&whole, "previous"), most),
         ("get_memory_hotspots", id, default),
         ("load_profile", json!({"path": recorded}), default),
+        ("verify_speedup", faster, 2048),
+        ("verify_speedup", failing, 2048),
+        ("verify_speedup", json!({"verification_id": "latest"}), 2048),
     ] {
         let result = bench.call(tool, arguments).await;
         let (text, structured) = (text(&result), &result["structuredContent"]);

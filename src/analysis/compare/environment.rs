@@ -176,6 +176,9 @@ pub(super) fn circumstances(baseline: &Profile, candidate: &Profile) -> Circumst
     });
     both("coverage", &|profile| Some(covers(profile.run.status).to_owned()));
     both("outcome", &|profile| outcome(profile.run.outcome));
+    both("runs", &|profile| {
+        Some(profile.repeats.as_ref().map_or(1, |repeats| repeats.runs.len()).to_string())
+    });
     let load = |profile: &Profile| profile.run.environment.as_ref().and_then(|env| env.load);
     if let Some((before, after)) = load(baseline).zip(load(candidate)) {
         let text = |load: f64| round_for_display(load).to_string();

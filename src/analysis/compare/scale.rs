@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::delta::{Delta, Verdict};
 use crate::analysis::stats::{behind, effective};
-use crate::analysis::thresholds::{CHANGED_MIB, CHANGED_PART, SAMPLE_WEIGHT};
-use crate::profile::{FileProfile, Line, LineNo, Percent, Profile, Seconds};
+use crate::analysis::thresholds::{CHANGED_MIB, CHANGED_PART, INTERVAL_Z, SAMPLE_WEIGHT};
+use crate::profile::{FileProfile, Line, LineNo, LineTime, Percent, Profile, Seconds};
 
 /// Scalene's mean time between two samples, in seconds, unless told otherwise.
 const DEFAULT_INTERVAL: f64 = 0.01;
@@ -23,18 +23,22 @@ pub(super) struct Part {
     between_runs: Option<f64>,
 }
 
-/// Standard error, over the runs of a profile that was merged from several, of the seconds of lines, or of the
-/// wall time where no lines are given. It holds the noise of the machine as well, and replaces the sampling error.
-///
-/// A profile is one run so far. One that carries the runs' 95 % interval gives a half of its width over
-/// [`INTERVAL_Z`] here, and nothing else has to change.
-///
-/// [`INTERVAL_Z`]: crate::analysis::thresholds::INTERVAL_Z
+/// Standard error, over the runs of a profile that is the mean of several (`repeat`), of the seconds of lines, or of
+/// the wall time where no lines are given. It holds the noise of the machine as well, and replaces the sampling
+/// error. Half of the runs' 95 % interval over [`INTERVAL_Z`]: a few runs make the interval wide, and so it stays.
 fn between_runs(
-    _profile: &Profile,
-    _lines: Option<(&FileProfile, &dyn Fn() -> HashSet<LineNo>)>,
+    profile: &Profile,
+    lines: Option<(&FileProfile, &dyn Fn() -> HashSet<LineNo>)>,
 ) -> Option<f64> {
-    None
+    let repeats = profile.repeats.as_ref()?;
+    let interval = match lines {
+        Some((file, numbers)) => {
+            let numbers = numbers();
+            repeats.seconds(&file.path, LineTime::All, |line| numbers.contains(&line))
+        }
+        None => repeats.elapsed(),
+    }?;
+    Some((interval.high - interval.mean) / INTERVAL_Z.value)
 }
 
 /// What turns the shares of one profile into seconds.

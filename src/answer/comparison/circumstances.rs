@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{place, state};
-use crate::analysis::compare::{Comparison, Obstacle, Verdict};
+use crate::analysis::compare::{Comparison, FunctionChange, Obstacle, Verdict};
 use crate::answer::text::one_line;
 use crate::profile::{Percent, Profile, round_for_display};
 
@@ -94,28 +94,32 @@ pub struct ShareRow {
     pub percent_after: Option<f64>,
 }
 
-/// Functions by the larger of their shares, and how many there are; none where seconds can be compared.
-pub(super) fn shares(comparison: &Comparison<'_>, rows: usize) -> (Vec<ShareRow>, usize) {
-    if comparison.is_comparable() {
-        return (Vec::new(), 0);
+impl ShareRow {
+    pub(super) fn new(function: &FunctionChange<'_>) -> Self {
+        let percent = |share: Percent| round_for_display(share.get().min(100.0));
+        Self {
+            location: place(&function.file, function.after.or(function.before)),
+            function_name: function.name.to_owned(),
+            state: state(function),
+            percent_before: function.share_before.map(percent),
+            percent_after: function.share_after.map(percent),
+        }
     }
-    let share = |share: Option<Percent>| share.map_or(0.0, Percent::get);
-    let mut functions: Vec<_> = comparison.functions.iter().collect();
-    functions.retain(|f| share(f.share_before) + share(f.share_after) > 0.0);
-    let larger = |f: &&crate::analysis::compare::FunctionChange<'_>| {
-        share(f.share_before).max(share(f.share_after))
+}
+
+/// Functions by the larger of their shares; none where seconds can be compared.
+pub(super) fn by_share<'c, 'a>(comparison: &'c Comparison<'a>) -> Vec<&'c FunctionChange<'a>> {
+    if comparison.is_comparable() {
+        return Vec::new();
+    }
+    let larger = |function: &FunctionChange<'_>| {
+        let share = |share: Option<Percent>| share.map_or(0.0, Percent::get);
+        share(function.share_before).max(share(function.share_after))
     };
+    let functions = comparison.functions.iter();
+    let mut functions: Vec<_> = functions.filter(|function| larger(function) > 0.0).collect();
     functions.sort_by(|a, b| larger(b).total_cmp(&larger(a)));
-    let shown = functions.iter().take(rows).map(|function| ShareRow {
-        location: place(&function.file, function.after.or(function.before)),
-        function_name: function.name.to_owned(),
-        state: state(function),
-        percent_before: function
-            .share_before
-            .map(|share| round_for_display(share.get().min(100.0))),
-        percent_after: function.share_after.map(|share| round_for_display(share.get().min(100.0))),
-    });
-    (shown.collect(), functions.len())
+    functions
 }
 
 /// What is to be known beside the figures.
@@ -150,11 +154,12 @@ pub(super) fn warnings(
         );
     }
     warnings.extend(absent(comparison));
-    if comparison.is_comparable() {
-        warnings.push(
-            "each profile is one run under the profiler: run-to-run noise is not in these figures"
-                .to_owned(),
-        );
+    let single = [baseline, candidate].iter().filter(|profile| profile.repeats.is_none()).count();
+    if comparison.is_comparable() && single > 0 {
+        let which = if single == 2 { "each profile" } else { "one of the profiles" };
+        warnings.push(format!(
+            "{which} is one run under the profiler: its run-to-run noise is not in these figures"
+        ));
     }
     warnings
 }

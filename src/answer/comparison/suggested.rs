@@ -12,6 +12,7 @@ pub(super) fn calls(
     candidate: &Profile,
     comparison: &Comparison<'_>,
     regressions: &[Change],
+    improved: bool,
 ) -> Vec<NextCall> {
     let id = ("profile_id", json!(candidate.id.as_str()));
     if let Some(obstacle) = comparison.obstacles.first() {
@@ -20,7 +21,7 @@ pub(super) fn calls(
     }
     let first = regressions.iter().find(|change| change.state != "gone");
     let mut calls = Vec::new();
-    if comparison.has_improvements() {
+    if improved {
         calls.extend(timed_without_profiler(baseline));
     }
     match first {

@@ -4,6 +4,7 @@ use super::circumstances::{CircumstancesInfo, ShareRow};
 use super::{
     Change, ComparedFile, ComparisonAnswer, FileDelta, LineDelta, Renaming, TextChanges, Unchanged,
 };
+use crate::answer::NextCall;
 use crate::answer::text::{amount, amount_or_dash, one_line, table};
 use crate::answer::{Answer, budget, next};
 
@@ -16,6 +17,10 @@ fn signed(value: f64) -> String {
 }
 
 impl Answer for ComparisonAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let mut text = self.headline();
         for reason in &self.reasons {

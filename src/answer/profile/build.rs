@@ -16,7 +16,7 @@ use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
     CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, Program,
-    ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    ProgramKind, Repeats, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
@@ -175,6 +175,10 @@ fn outcome(outcome: Outcome) -> OutcomeInfo {
 fn summary(profile: &Profile, summary: &analysis::Summary) -> SummaryMetrics {
     SummaryMetrics {
         elapsed_time_sec: summary.elapsed.map(Seconds::rounded),
+        runs: profile.repeats.as_ref().map(|repeats| repeats.runs.len()),
+        elapsed_interval_sec: { profile.repeats.as_ref() }
+            .and_then(Repeats::elapsed)
+            .map(|interval| listing::bounds(&interval)),
         max_footprint_mb: summary.peak.map(Mebibytes::rounded),
         average_memory_mb: summary.average.map(Mebibytes::rounded),
         num_lines: summary.lines,

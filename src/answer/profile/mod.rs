@@ -47,6 +47,13 @@ pub struct SummaryMetrics {
     /// Wall time of the program in seconds, with profiling on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_time_sec: Option<f64>,
+    /// Runs whose mean the figures are (`repeat`): seconds and volumes are means per run, peaks the highest, samples
+    /// the sum. Absent for a single run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs: Option<usize>,
+    /// 95 % interval of the mean wall time over the runs (Student).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub elapsed_interval_sec: Option<[f64; 2]>,
     /// Highest footprint in MiB: growth since the start, not resident size. Absent when memory was off, or no
     /// change was large enough to be sampled.
     #[serde(skip_serializing_if = "Option::is_none")]

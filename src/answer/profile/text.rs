@@ -1,12 +1,17 @@
 //! The same answer for a reader.
 
 use super::{ProfileAnswer, StatusInfo, TopLine};
+use crate::answer::NextCall;
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
-use crate::answer::{Answer, budget, next};
+use crate::answer::{Answer, budget, listing, next};
 
 impl Answer for ProfileAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let mut text = self.headline();
         if let Some(progress) = &self.progress {
@@ -55,8 +60,12 @@ impl ProfileAnswer {
         }
         parts.extend(self.outcome.as_ref().map(|outcome| outcome.description.clone()));
         if let Some(summary) = &self.summary {
+            parts.extend(summary.runs.map(|runs| format!("mean of {runs} runs")));
+            let within = listing::within(summary.elapsed_interval_sec);
             parts.extend(
-                summary.elapsed_time_sec.map(|s| format!("{} s wall (profiled)", amount(s))),
+                summary
+                    .elapsed_time_sec
+                    .map(|s| format!("{}{within} s wall (profiled)", amount(s))),
             );
             parts.extend(
                 summary

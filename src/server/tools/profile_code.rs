@@ -75,6 +75,9 @@ pub(super) struct Params {
     /// See profile_script.
     #[serde(default)]
     plain_run: bool,
+    /// Mean of 1 to 10 runs.
+    #[serde(default = "run::one")]
+    repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
 }
@@ -87,7 +90,7 @@ impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
     const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and \
-        code that is no file yet. Give it a second of work or more. The source is shown as `<snippet>`.";
+        code that is no file yet. Give it a second of work or more.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;
@@ -125,6 +128,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         writable: params.writable,
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
+        repeat: params.repeat,
     };
     surroundings.apply(&mut request)?;
     Ok(request)

@@ -35,6 +35,10 @@ pub(super) const fn default_malloc_threshold() -> u64 {
     100
 }
 
+pub(super) const fn one() -> usize {
+    1
+}
+
 pub(super) const fn yes() -> bool {
     true
 }
@@ -68,6 +72,7 @@ pub(super) struct Surroundings {
     pub(super) writable: Vec<String>,
     pub(super) timeout: f64,
     pub(super) max_memory_mb: Option<u64>,
+    pub(super) repeat: usize,
 }
 
 impl Surroundings {
@@ -80,6 +85,7 @@ impl Surroundings {
         request.writable = self.writable.into_iter().map(PathBuf::from).collect();
         request.timeout = seconds("timeout", self.timeout)?;
         request.max_memory_mb = self.max_memory_mb;
+        request.repeat = self.repeat;
         Ok(())
     }
 }
@@ -135,5 +141,5 @@ fn so_far(server: &Server, job: &Job, phase: &Phase) -> ProfileAnswer {
         resident_bytes: tick.and_then(|tick| tick.resident_bytes),
         interim: interim.as_deref(),
     };
-    running(job.id.as_str(), &job.label, "running", so_far)
+    running(job.id.as_str(), &job.label, &job.nth("running"), so_far)
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Call, ToolSpec, run};
+use super::{Call, ToolSpec, run, verify_speedup};
 use crate::answer::ProfileAnswer;
 use crate::server::Server;
 use crate::server::error::ToolError;
@@ -33,6 +33,11 @@ impl ToolSpec for StopProfile {
 
     async fn call(server: &Server, params: Params, call: Call) -> Result<ProfileAnswer, ToolError> {
         let wanted = params.profile_id.trim();
+        if let Some(job) = server.jobs.verification(wanted).filter(|_| wanted != "latest") {
+            job.end_early();
+            let answer = verify_speedup::wait(server, &job, ENDS_WITHIN, call, false).await?;
+            return Ok(answer.stopped(&job.label));
+        }
         let newest = || server.jobs.unfinished().pop().filter(|_| wanted == "latest");
         match server.jobs.get(wanted).or_else(newest) {
             Some(job) => {

@@ -98,5 +98,6 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         call_counts: None,
         floor: None,
         timed_by: Witness::Scalene,
+        repeats: None,
     }
 }

@@ -1,0 +1,213 @@
+//! A revision of a project, checked out beside it: work tree and index stay as they are.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::restore;
+use crate::process::{Controls, EndedBy, Exit, Finished, Whole};
+use crate::recording::{Aid, Ground, Moved, Program, RecordError};
+
+/// Time for one call of git.
+const WITHIN: Duration = Duration::from_secs(300);
+/// Most untracked files and folders that are linked into the copy.
+const MOST_LINKS: usize = 10_000;
+/// Variables that would point git somewhere else.
+const POINTERS: [&str; 8] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+];
+
+/// A revision beside its project.
+pub(super) struct CheckedOut {
+    pub(super) moved: Moved,
+    /// The commit, in full.
+    pub(super) commit: String,
+}
+
+/// git, for one repository.
+struct Git<'a> {
+    ground: &'a mut Ground,
+    program: &'a Program,
+    controls: &'a Controls,
+    executable: PathBuf,
+    top: PathBuf,
+    index: PathBuf,
+    parameter: &'static str,
+}
+
+/// Checks a revision of the repository of `program` out into a folder of the ground.
+pub(super) async fn check_out(
+    ground: &mut Ground,
+    program: &Program,
+    revision: &str,
+    (folder, parameter): (&str, &'static str),
+    controls: &Controls,
+) -> Result<CheckedOut, RecordError> {
+    let invalid = |problem: String| RecordError::InvalidArgument { parameter, problem };
+    let revision = revision.trim();
+    if revision.is_empty() || revision.contains('\0') {
+        return Err(invalid("no revision is named".to_owned()));
+    }
+    let near = program.near().to_owned();
+    let top = near.ancestors().find(|folder| folder.join(".git").exists());
+    let top = top
+        .ok_or_else(|| invalid(format!("`{}` lies in no git repository", near.display())))?
+        .to_owned();
+    ground.admit(parameter, &top)?;
+    let executable = on_path("git").ok_or_else(|| invalid("git is not installed".to_owned()))?;
+    let index = ground.folder(&format!("{folder}-git"))?.join("index");
+    let to = ground.folder(folder)?;
+    let mut git = Git { ground, program, controls, executable, top, index, parameter };
+    let commit = git.commit(revision).await?;
+    git.must(&["read-tree", &commit], None, "read the revision").await?;
+    let mut prefix = OsString::from("--prefix=");
+    prefix.push(&to);
+    prefix.push("/");
+    let check_out = ["checkout-index".into(), "--all".into(), "--quiet".into(), prefix];
+    git.must_os(check_out.to_vec(), Some(&to), "check the revision out").await?;
+    git.link_untracked(&to).await?;
+    let from = git.top.clone();
+    Ok(CheckedOut { moved: Moved { from, to }, commit })
+}
+
+impl Git<'_> {
+    async fn run(
+        &mut self,
+        args: Vec<OsString>,
+        own_index: bool,
+        write: Option<&Path>,
+    ) -> Result<Finished, RecordError> {
+        let mut all: Vec<OsString> = [
+            "-c",
+            "core.fsmonitor=false",
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "core.quotePath=false",
+        ]
+        .map(Into::into)
+        .to_vec();
+        all.extend(args);
+        let mut env: Vec<(OsString, OsString)> = [
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("GIT_OPTIONAL_LOCKS", "0"),
+            ("GIT_NO_LAZY_FETCH", "1"),
+            ("LC_ALL", "C"),
+        ]
+        .map(|(name, value)| (name.into(), value.into()))
+        .to_vec();
+        if self.program.sandbox().is_some() {
+            // Those of the user lie where a confined program may not read.
+            let none = if cfg!(windows) { "NUL" } else { "/dev/null" };
+            env.push(("GIT_CONFIG_GLOBAL".into(), none.into()));
+            env.push(("GIT_CONFIG_NOSYSTEM".into(), "1".into()));
+        }
+        if own_index {
+            env.push(("GIT_INDEX_FILE".into(), self.index.clone().into()));
+        }
+        let index_folder = self.index.parent().map(Path::to_owned);
+        let aid = Aid {
+            program: self.executable.clone(),
+            args: all,
+            env,
+            env_remove: POINTERS.map(Into::into).to_vec(),
+            cwd: Some(self.top.clone()),
+            read: vec![self.top.clone()],
+            write: index_folder.into_iter().chain(write.map(Path::to_owned)).collect(),
+            within: WITHIN,
+            ..Aid::default()
+        };
+        self.ground.aid(self.program, aid, self.controls).await
+    }
+
+    async fn must(
+        &mut self,
+        args: &[&str],
+        write: Option<&Path>,
+        what: &str,
+    ) -> Result<(), RecordError> {
+        self.must_os(args.iter().map(Into::into).collect(), write, what).await
+    }
+
+    async fn must_os(
+        &mut self,
+        args: Vec<OsString>,
+        write: Option<&Path>,
+        what: &str,
+    ) -> Result<(), RecordError> {
+        let finished = self.run(args, true, write).await?;
+        if succeeded(&finished) { Ok(()) } else { Err(self.failed(what, &finished)) }
+    }
+
+    fn failed(&self, what: &str, finished: &Finished) -> RecordError {
+        let said = finished.stderr.end().trim();
+        let said = said.lines().last().unwrap_or("it did not say why");
+        let problem = match finished.ended_by {
+            EndedBy::Itself => format!("git could not {what}: {said}"),
+            _ => format!("git was stopped before it could {what}"),
+        };
+        RecordError::InvalidArgument { parameter: self.parameter, problem }
+    }
+
+    async fn commit(&mut self, revision: &str) -> Result<String, RecordError> {
+        let named = format!("{revision}^{{commit}}");
+        let args = ["rev-parse", "--verify", "--quiet", "--end-of-options", &named];
+        let finished = self.run(args.map(Into::into).to_vec(), false, None).await?;
+        let commit = finished.stdout.head.trim().to_owned();
+        if succeeded(&finished)
+            && commit.chars().all(|c| c.is_ascii_hexdigit())
+            && commit.len() >= 40
+        {
+            return Ok(commit);
+        }
+        let said = finished.stderr.end().trim().lines().last().unwrap_or_default();
+        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        Err(RecordError::InvalidArgument {
+            parameter: self.parameter,
+            problem: format!(
+                "`{revision}` names no commit of the repository `{}`{said}",
+                self.top.display()
+            ),
+        })
+    }
+
+    /// What git does not track is the same for both sides: data, environments.
+    async fn link_untracked(&mut self, to: &Path) -> Result<(), RecordError> {
+        let args = ["ls-files", "--others", "--directory", "--no-empty-directory", "-z"];
+        let finished = self.run(args.map(Into::into).to_vec(), false, None).await?;
+        let listed = finished.whole.filter(Whole::is_complete).map(|whole| whole.bytes);
+        let listed = String::from_utf8_lossy(&listed.unwrap_or_default()).into_owned();
+        for name in listed.split('\0').filter(|name| !name.is_empty()).take(MOST_LINKS) {
+            let name = name.trim_end_matches('/');
+            let path = Path::new(name);
+            let link = to.join(path);
+            let is_compiled = path.file_name().is_some_and(|name| name == "__pycache__");
+            let has_place = link.parent().is_some_and(Path::is_dir);
+            if !is_compiled && has_place && !link.exists() {
+                // One that cannot be linked is missing in the copy, which the program then says.
+                let _ = restore::link(&self.top.join(path), &link);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn succeeded(finished: &Finished) -> bool {
+    finished.ended_by == EndedBy::Itself && finished.exit == Exit::Code(0)
+}
+
+/// An executable by its name, as a shell finds it.
+pub(super) fn on_path(name: &str) -> Option<PathBuf> {
+    let names = if cfg!(windows) { vec![format!("{name}.exe")] } else { vec![name.to_owned()] };
+    let path = std::env::var_os("PATH")?;
+    let all = std::env::split_paths(&path)
+        .flat_map(|folder| names.iter().map(move |name| folder.join(name)).collect::<Vec<_>>());
+    all.filter(|path| path.is_absolute()).find(|path| path.is_file())
+}
