@@ -11,6 +11,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// Which line of one version is which of the other.
+mod alignment;
 /// What callers see of recorded profiles, and the budgets of answers.
 mod answers;
 /// Arguments of programs, delivered intact under every generation of Scalene.
