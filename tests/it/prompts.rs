@@ -6,7 +6,7 @@ use rmcp::model::{
 };
 use serde_json::{Value, json};
 
-use crate::support::client::Session;
+use crate::support::client::{Session, server_command};
 use crate::support::place::{Place, busy};
 use crate::support::recorded;
 
@@ -173,6 +173,35 @@ async fn wrong_arguments_are_named() {
     ] {
         let said = get(&session, name, &arguments).await.unwrap_err();
         assert!(said.contains(why), "{name} {arguments}: {said}");
+    }
+    session.close().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_not_offered() {
+    let place = Place::new();
+    let session = Session::open_with(server_command(&place.path(), &["--read-only"])).await;
+    let list = session.service.list_prompts(None).await.unwrap().prompts;
+    let names: Vec<_> = list.iter().map(|prompt| prompt.name.as_str()).collect();
+    assert_eq!(names, ["compare_versions", "explain_profile", "find_bottleneck"]);
+    let id = loaded(&session).await;
+    let tools = session.service.list_all_tools().await.unwrap();
+    for (name, arguments) in [
+        ("compare_versions", json!({"baseline": id, "candidate": "latest"})),
+        ("explain_profile", json!({"profile_id": id})),
+        ("find_bottleneck", json!({"profile_id": id})),
+    ] {
+        for (tool, _) in calls(&get(&session, name, &arguments).await.unwrap()) {
+            assert!(tools.iter().any(|known| known.name == tool), "{name}: {tool}");
+        }
+    }
+    for (name, arguments, why) in [
+        ("speed_up", json!({"profile_id": id}), "needs the tool profile_script"),
+        ("find_bottleneck", json!({"script_path": "a.py"}), "this server runs nothing"),
+        ("compare_versions", json!({"baseline": id, "candidate": "a.py"}), "runs nothing"),
+    ] {
+        let said = get(&session, name, &arguments).await.unwrap_err();
+        assert!(said.contains(why), "{name}: {said}");
     }
     session.close().await;
 }

@@ -1,6 +1,7 @@
 //! The same answer for a reader.
 
 use super::{ProfileAnswer, StatusInfo, TopLine};
+use crate::answer::NextCall;
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
@@ -9,6 +10,10 @@ use crate::answer::{Answer, budget, listing, next};
 impl Answer for ProfileAnswer {
     fn profile(&self) -> Option<&str> {
         (self.status != StatusInfo::Running).then_some(&self.profile_id)
+    }
+
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
     }
 
     fn text(&self) -> String {

@@ -53,6 +53,11 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Whether a tool is there to be called.
+    pub(super) fn offers(&self, tool: &str) -> bool {
+        self.server.tools.has(tool)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }

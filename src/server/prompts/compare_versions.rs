@@ -29,6 +29,7 @@ pub(super) const PROMPT: Spec = Spec {
             kind: Kind::Version,
         },
     ],
+    tools: &["compare_profiles", "get_file_details"],
     write,
 };
 
@@ -66,18 +67,15 @@ fn write(asked: &Asked<'_>) -> Result<String, ErrorData> {
         Some(_) => format!("<profile_id of {}>", version.id),
         None => version.id.clone(),
     };
-    let verdict = match (&old.script, &new.script) {
-        (Some(old), Some(new)) => json!({ "baseline_path": old, "candidate_path": new }),
-        (None, Some(new)) => json!({ "baseline_profile_id": old.id, "candidate_path": new }),
-        _ => json!({ "baseline_profile_id": id(&old) }),
-    };
+    let verify = verify(&old, &new).filter(|_| asked.offers("verify_speedup"));
+    let last = verify.map_or_else(String::new, |verify| format!("4. {verify}\n"));
     Ok(format!(
         "Compare {old} (old) with {new} (new): what became slower, what faster, and is it real?\n\
          1. {first}\n\
          2. {compare} lists functions and lines that changed by more than sampling explains, and says where the two \
          runs are not alike (machine, Python, arguments, load).\n\
          3. {details} shows a place that changed.\n\
-         4. {verify} gives the verdict: both versions run in turns without a profiler{now}.\n\n\
+         {last}\n\
          How to read it: {shares} {clock} Seconds of two profiles differ by the load of the machine alone; shares of a faster program \
          rise everywhere but at the change.\n\n\
          Answer with the verdict and its interval, then the places with their change, and what is within noise as such.",
@@ -86,11 +84,22 @@ fn write(asked: &Asked<'_>) -> Result<String, ErrorData> {
         compare = compare(&id(&old), &id(&new)),
         details =
             call("get_file_details", json!({ "profile_id": id(&new), "file_path": "<file>" })),
-        verify = call("verify_speedup", verdict),
-        now = if new.script.is_none() { ", the new one as its files are now" } else { "" },
         shares = reading::SHARES,
         clock = reading::CLOCK,
     ))
+}
+
+/// The step that settles it; none where the new version is nowhere but in a profile.
+fn verify(old: &Version, new: &Version) -> Option<String> {
+    let versions = match (&old.script, &new.script) {
+        (Some(old), Some(new)) => json!({ "baseline_path": old, "candidate_path": new }),
+        (None, Some(new)) => json!({ "baseline_profile_id": old.id, "candidate_path": new }),
+        (None, None) => json!({ "baseline_profile_id": old.id }),
+        (Some(_), None) => return None,
+    };
+    let now = if new.script.is_none() { ", the new one as its files are now" } else { "" };
+    let verify = call("verify_speedup", versions);
+    Some(format!("{verify} gives the verdict: both versions run in turns without a profiler{now}."))
 }
 
 /// A stored profile where there is one of this name, else a program that has no profile yet.
@@ -98,6 +107,9 @@ fn version(asked: &Asked<'_>, argument: &str) -> Result<Version, ErrorData> {
     let name = asked.get(argument).unwrap_or_default();
     match asked.server.store.id_of(name) {
         Ok(id) => Ok(Version { id, script: None }),
+        Err(_) if is_program(name) && !asked.offers("profile_script") => {
+            Err(asked.wrong(argument, "this server runs nothing; give the id of a stored profile"))
+        }
         Err(_) if is_program(name) => {
             Ok(Version { id: name.to_owned(), script: Some(name.to_owned()) })
         }

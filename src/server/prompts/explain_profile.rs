@@ -18,6 +18,7 @@ pub(super) const PROMPT: Spec = Spec {
         required: true,
         kind: Kind::Profile,
     }],
+    tools: &["analyze_profile", "get_file_details", "get_profile"],
     write,
 };
 

@@ -11,6 +11,7 @@ pub(super) const PROMPT: Spec = Spec {
     title: "Find what makes a program slow",
     description: "Finds the line that takes the time, what kind of time it is, and what a change can give at most.",
     arguments: ARGUMENTS,
+    tools: &["analyze_profile", "get_call_paths", "get_file_details"],
     write,
 };
 

@@ -11,6 +11,7 @@ pub(super) const PROMPT: Spec = Spec {
     title: "Find a memory leak",
     description: "Finds memory that a program keeps more and more of, and proves it by a second run.",
     arguments: ARGUMENTS,
+    tools: &["get_file_details", "get_memory_leaks", "profile_script"],
     write,
 };
 

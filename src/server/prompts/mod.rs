@@ -38,6 +38,8 @@ pub(super) struct Spec {
     title: &'static str,
     description: &'static str,
     arguments: &'static [Argument],
+    /// Tools without which it makes no sense.
+    tools: &'static [&'static str],
     /// At most 1.5 KB, but for what the arguments bring.
     write: fn(&Asked<'_>) -> Result<String, ErrorData>,
 }
@@ -61,6 +63,11 @@ impl Spec {
         })
     }
 
+    /// A tool that it needs and that this server does not offer.
+    fn lacks(&self, server: &Server) -> Option<&'static str> {
+        self.tools.iter().find(|tool| !server.tools.has(tool)).copied()
+    }
+
     fn listed(&self) -> Prompt {
         let argument = |argument: &Argument| {
             PromptArgument::new(argument.name)
@@ -72,8 +79,12 @@ impl Spec {
     }
 }
 
-pub(super) fn list() -> Vec<Prompt> {
-    ALL.iter().map(|prompt| prompt.listed()).collect()
+/// Those whose tools are offered.
+pub(super) fn list(server: &Server) -> Vec<Prompt> {
+    ALL.iter()
+        .filter(|prompt| prompt.lacks(server).is_none())
+        .map(|prompt| prompt.listed())
+        .collect()
 }
 
 /// The prompt of a name.
@@ -91,6 +102,11 @@ pub(super) fn get(
     request: GetPromptRequestParams,
 ) -> Result<GetPromptResult, ErrorData> {
     let prompt = find(&request.name)?;
+    if let Some(tool) = prompt.lacks(server) {
+        let why =
+            format!("{}: it needs the tool {tool}, which this server does not offer", prompt.name);
+        return Err(ErrorData::invalid_params(why, None));
+    }
     let asked = Asked::read(server, prompt, request.arguments.unwrap_or_default())?;
     let text = (prompt.write)(&asked)?;
     let messages = vec![PromptMessage::new_text(Role::User, text)];

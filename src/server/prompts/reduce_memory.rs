@@ -11,6 +11,7 @@ pub(super) const PROMPT: Spec = Spec {
     title: "Make a program need less memory",
     description: "Finds the lines that hold the memory at its peak, and lowers that peak.",
     arguments: ARGUMENTS,
+    tools: &["analyze_profile", "compare_profiles", "get_memory_hotspots", "profile_script"],
     write,
 };
 

@@ -12,6 +12,7 @@ pub(super) const PROMPT: Spec = Spec {
     title: "Make a program faster, and prove it",
     description: "The loop of profile, one change, and verify_speedup, with the rule when to stop.",
     arguments: ARGUMENTS,
+    tools: &["analyze_profile", "profile_script", "verify_speedup"],
     write,
 };
 

@@ -53,6 +53,10 @@ impl Subject {
     /// The program of `script_path` or of `profile_id`, with a call that measures memory or not.
     pub(super) fn of(asked: &Asked<'_>, memory: bool) -> Result<Self, ErrorData> {
         match (asked.get(SCRIPT_PATH), asked.get(PROFILE_ID)) {
+            (Some(_), None) if !asked.offers("profile_script") => Err(asked.wrong(
+                SCRIPT_PATH,
+                "this server runs nothing; give `profile_id` of a stored profile",
+            )),
             (Some(script), None) => {
                 let run = profiling(script, asked.words(ARGS)?, memory);
                 Ok(Self {
