@@ -56,7 +56,7 @@ fn write(asked: &Asked<'_>) -> Result<String, ErrorData> {
     let runs: Vec<_> = [&old, &new]
         .into_iter()
         .filter_map(|version| version.script.as_deref())
-        .map(|script| profiling(script, Vec::new(), false))
+        .map(|script| profiling(script, &[], false))
         .collect();
     let first = if runs.is_empty() {
         "Both profiles are stored.".to_owned()

@@ -58,7 +58,7 @@ impl Subject {
                 "this server runs nothing; give `profile_id` of a stored profile",
             )),
             (Some(script), None) => {
-                let run = profiling(script, asked.words(ARGS)?, memory);
+                let run = profiling(script, &asked.words(ARGS)?, memory);
                 Ok(Self {
                     name: script.to_owned(),
                     id: "latest".to_owned(),
@@ -117,7 +117,7 @@ impl Subject {
 }
 
 /// The call that profiles a program.
-pub(super) fn profiling(script: &str, args: Vec<String>, memory: bool) -> String {
+pub(super) fn profiling(script: &str, args: &[String], memory: bool) -> String {
     let mut arguments = Map::new();
     arguments.insert(SCRIPT_PATH.to_owned(), json!(script));
     if !args.is_empty() {
