@@ -226,7 +226,10 @@ fn several_runs_say_more_than_their_samples() {
     assert!(!text.contains("is one run under the profiler"), "{text}");
     let single = profile("/a/app.py", SOURCE, &[(4, 60.0), (8, 40.0)], 48, 2.3);
     let text = ComparisonAnswer::new(&before, &single, 0.05).text();
-    assert!(text.contains("one of the profiles is one run") && text.contains("runs 6 -> 1"), "{text}");
+    assert!(
+        text.contains("one of the profiles is one run") && text.contains("runs 6 -> 1"),
+        "{text}"
+    );
 }
 
 /// Profiles of two versions with shares that look random.
