@@ -43,7 +43,14 @@ pub(super) fn summary(found: &Verification) -> String {
         (None, Some(one), Some(other)) => {
             format!("{} s to {} s in too few runs for an interval", amount(one), amount(other))
         }
-        _ => "no timed runs".to_owned(),
+        _ => match found.first_runs {
+            Some([one, other]) => format!(
+                "the first runs, which are not timed, took {} s and {} s and left no time",
+                amount(one),
+                amount(other)
+            ),
+            None => "no timed runs".to_owned(),
+        },
     };
     let effect = amount(100.0 * found.min_effect);
     let said = match found.verdict {
