@@ -408,7 +408,23 @@ async fn a_revision_is_checked_out_and_run_in_the_sandbox() {
     let answer = bench.verify(arguments).await;
     assert_verdict(&answer, "faster");
     assert_eq!(answer.structured["environment"]["sandbox"], "strict");
+    // A repository whose data lie elsewhere is none of this server's.
+    let elsewhere = Place::new();
+    repository(&elsewhere);
+    let link = bench.place.path().join("linked");
+    git(&elsewhere.path(), &["worktree", "add", "-q", link.to_str().unwrap(), "HEAD~1"]);
+    let arguments = json!({"script_path": "linked/src/app.py", "baseline_rev": "main"});
+    let failure = bench.session.failure("verify_speedup", arguments).await;
+    assert!(failure.starts_with("outside_roots"), "{failure}");
     bench.session.close().await;
+    // Without roots it is one like any other.
+    let session = Session::open(&link).await;
+    let arguments = json!({"script_path": "src/app.py", "baseline_rev": "HEAD", "budget_sec": 4});
+    std::fs::create_dir_all(link.join("data")).unwrap();
+    std::fs::write(link.join("data/n.txt"), "5").unwrap();
+    let answer = session.call("verify_speedup", arguments).await;
+    assert!(answer.structured["same_work"].is_string(), "{}", answer.text);
+    session.close().await;
 }
 
 #[tokio::test]
