@@ -39,7 +39,7 @@ use serde::Serialize;
 pub use analysis::{AnalysisAnswer, AnalysisHotspot, Focus};
 pub use bottlenecks::{Bottleneck, BottlenecksAnswer};
 pub use call_paths::{CallPathsAnswer, CallRow};
-pub use comparison::{Change, ComparisonAnswer, ComparisonSummary};
+pub use comparison::{Change, Comparing, ComparisonAnswer, ComparisonSummary, LineDelta, Renaming};
 pub use cpu_hotspots::{CpuHotspot, CpuHotspotsAnswer};
 pub use environment::EnvironmentInfo;
 pub use exact_peak::{ExactLine, ExactPeak};
