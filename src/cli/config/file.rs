@@ -206,3 +206,53 @@ fn unwritable(why: &std::io::Error) -> Refusal {
         "check the permissions of the file and its folder, or put the snippet in by hand; the file was not touched",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_program_writes_meanwhile_is_not_lost() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.json");
+        for (at_first, then) in
+            [(Some("{}"), Some("{\"a\": 1}")), (Some("{}"), None), (None, Some("{}"))]
+        {
+            let set = |content: Option<&str>| match content {
+                Some(content) => std::fs::write(&path, content).unwrap(),
+                None => std::fs::remove_file(&path).unwrap_or_default(),
+            };
+            set(at_first);
+            let document = Document::read(&path).unwrap();
+            set(then);
+            let refusal = document.replace("{\"b\": 2}", true).unwrap_err();
+            assert!(refusal.what.contains("meanwhile"), "{}", refusal.what);
+            assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), then);
+        }
+        let names: Vec<_> = std::fs::read_dir(place.path()).unwrap().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn the_mark_before_the_text_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.json");
+        std::fs::write(&path, "\u{feff}{}").unwrap();
+        let document = Document::read(&path).unwrap();
+        assert_eq!(document.text(), "{}");
+        let backup = document.replace("{ }", true).unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "\u{feff}{ }");
+        assert_eq!(std::fs::read_to_string(&backup).unwrap(), "\u{feff}{}");
+        assert_eq!(Document::read(&path).unwrap().earlier(), ["{}"]);
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_with_its_place() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.json");
+        std::fs::write(&path, b"{\n \"a\": \"\xff\"}").unwrap();
+        let refusal = Document::read(&path).err().unwrap();
+        assert_eq!(refusal.at, Some((2, 8)), "{}", refusal.what);
+        assert!(Document::read(place.path()).is_err());
+    }
+}

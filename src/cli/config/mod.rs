@@ -70,8 +70,8 @@ fn refused(file: Option<&Path>, refusal: &Refusal) -> ExitCode {
 }
 
 fn own_command() -> Result<String, Refusal> {
-    let path =
-        places::own_path(std::env::args_os().next(), std::env::var_os("PATH")).map_err(|why| {
+    let path = places::own_path(std::env::args_os().next(), std::env::var_os("PATH").as_deref())
+        .map_err(|why| {
             Refusal::new(format!("its own path is not known: {why}"), "start it by its full path")
         })?;
     path.into_os_string().into_string().map_err(|path| {

@@ -1,6 +1,6 @@
 //! Where the clients keep their files, on each system.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::clients::Client;
@@ -151,10 +151,7 @@ pub(super) fn project_file(client: Client, project: &Path) -> Option<PathBuf> {
 
 /// The path by which this program was started, if it leads to it: a link outlives the file that
 /// it leads to when a package manager brings the next version.
-pub(super) fn own_path(
-    typed: Option<OsString>,
-    path: Option<OsString>,
-) -> std::io::Result<PathBuf> {
+pub(super) fn own_path(typed: Option<OsString>, path: Option<&OsStr>) -> std::io::Result<PathBuf> {
     let real = std::env::current_exe()?;
     let same = real.canonicalize()?;
     let leads_here =
@@ -164,7 +161,7 @@ pub(super) fn own_path(
         std::path::absolute(&typed).into_iter().collect()
     } else {
         let name = format!("{}{}", typed.display(), std::env::consts::EXE_SUFFIX);
-        let dirs = path.iter().flat_map(std::env::split_paths).collect::<Vec<_>>();
+        let dirs = path.into_iter().flat_map(std::env::split_paths).collect::<Vec<_>>();
         dirs.iter().flat_map(|dir| [dir.join(&typed), dir.join(&name)]).collect()
     };
     Ok(candidates.into_iter().find(leads_here).unwrap_or(real))
@@ -278,6 +275,24 @@ mod tests {
         std::fs::write(dir("Claude_b").join(name), "{}").unwrap();
         let found = file(System::Windows, Client::ClaudeDesktop, &set);
         assert_eq!(found, dir("Claude_b").join(name));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_on_the_path_is_the_name_of_this_program() {
+        let place = tempfile::tempdir().unwrap();
+        let real = std::env::current_exe().unwrap();
+        let link = place.path().join("linked");
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        std::fs::write(place.path().join("other"), "").unwrap();
+        let path = std::env::join_paths([Path::new("/nowhere"), place.path()]).unwrap();
+        let found = |typed: &str| own_path(Some(typed.into()), Some(&path)).unwrap();
+        assert_eq!(found("linked"), link);
+        assert_eq!(found(link.to_str().unwrap()), link);
+        // What is called so leads elsewhere, or is not there.
+        assert_eq!(found("other"), real);
+        assert_eq!(found("missing"), real);
+        assert_eq!(own_path(None, None).unwrap(), real);
     }
 
     #[test]
