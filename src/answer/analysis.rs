@@ -368,6 +368,10 @@ impl AnalysisHotspot {
 }
 
 impl Answer for AnalysisAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let mut text = format!(
             "{}  [{}, {}] {}\n",

@@ -238,6 +238,10 @@ pub(super) fn overall(findings: &[&Finding<'_>]) -> &'static str {
 }
 
 impl Answer for BottlenecksAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let samples = self
             .cpu_samples

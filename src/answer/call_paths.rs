@@ -186,6 +186,10 @@ fn warnings(profile: &Profile, sampling: &Sampling, samples: u64, truncated: boo
 }
 
 impl Answer for CallPathsAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let callees = self.direction == "callees";
         let row = |call: &CallRow| {

@@ -1,31 +1,46 @@
 //! Two profiles side by side.
 
+mod change;
+mod circumstances;
+mod explanation;
+mod listing;
+mod suggested;
 mod text;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
+
+use self::change::Unchanged;
+pub use self::change::{Change, LineDelta};
+use self::circumstances::{CircumstancesInfo, Reason, ShareRow};
+use self::explanation::ExplanationInfo;
+use self::listing::ComparedFile;
 
 use super::budget;
 use super::next::NextCall;
-use super::text::{amount, source};
-use crate::analysis::compare::{Comparison, FunctionChange, LineChange, Verdict, compare};
-use crate::analysis::thresholds::INTERVAL_Z;
-use crate::profile::{LineNo, Profile, Status, Witness, round_for_display};
+use crate::analysis::compare::{
+    Comparison, Fate, FilePair, FunctionChange, LineStatus, Named, Place, Verdict, compare_with,
+};
+use crate::analysis::thresholds::OTHER_PROGRAM_PART;
+use crate::profile::{FileProfile, LineNo, Profile, round_for_display};
 
 /// Rows under each heading.
 const MOST_ROWS: usize = 10;
-/// Lines shown of a function that changed.
-const LINES_OF_A_FUNCTION: usize = 3;
 
 /// The comparison as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ComparisonSummary {
+    /// Seconds and MiB of the two can be compared; `reasons` say why not.
+    pub comparable: bool,
     /// Something got worse beyond tolerance and sampling error: wall time, peak memory, a function.
-    pub has_regressions: bool,
-    /// Something got better.
-    pub has_improvements: bool,
-    /// `faster`, `slower`, `unchanged` (within the tolerance) or `unknown`: wall time of the runs.
+    /// Absent where the two cannot be compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_regressions: Option<bool>,
+    /// Something got better; absent on the same terms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_improvements: Option<bool>,
+    /// `faster`, `slower`, `unchanged` (within the tolerance), `unknown` or `not comparable`: wall
+    /// time of the runs.
     pub elapsed_verdict: String,
     /// Wall time of the baseline in seconds, with profiling on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +48,7 @@ pub struct ComparisonSummary {
     /// Wall time of the candidate in seconds, with profiling on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_after_sec: Option<f64>,
-    /// After minus before, seconds.
+    /// After minus before, seconds; absent where the two cannot be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_change_sec: Option<f64>,
     /// The same in percent of the baseline.
@@ -55,80 +70,36 @@ pub struct ComparisonSummary {
     pub tolerance: f64,
 }
 
-/// A line of a function that changed.
+/// A function that has another name or place in the candidate.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct LineDelta {
-    /// Line number in the baseline; absent where the line is new.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line_before: Option<u32>,
-    /// Line number in the candidate; absent where the line is gone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line_after: Option<u32>,
-    /// Source text.
-    pub content: String,
-    /// Seconds in the baseline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_before_sec: Option<f64>,
-    /// Seconds in the candidate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_after_sec: Option<f64>,
-    /// After minus before.
-    pub time_change_sec: f64,
-}
-
-/// A function that changed.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Change {
-    /// `file:first-last` in the candidate; in the baseline for a function that is gone.
-    pub location: String,
-    /// Qualified name; `<module>` for module-level code.
-    pub function_name: String,
-    /// `same text`, `edited`, `new` or `gone`.
-    pub state: String,
-    /// `time` or `memory`: what the verdict is about.
-    pub reason: String,
-    /// Seconds in the baseline, of its own lines, waiting included.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_before_sec: Option<f64>,
-    /// Seconds in the candidate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_after_sec: Option<f64>,
-    /// After minus before.
-    pub time_change_sec: f64,
-    /// Half width of the 95 % interval of that change, from the number of samples.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_error_sec: Option<f64>,
-    /// Change of its time (Python, native and system) in percent; absent where it was nothing before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub cpu_change_pct: Option<f64>,
-    /// Volume allocated in the baseline, MiB, when both profiled memory; absent where none was sampled.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub allocated_before_mb: Option<f64>,
-    /// Volume allocated in the candidate, MiB, on the same terms.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub allocated_after_mb: Option<f64>,
-    /// Change of that volume in percent; absent where it was nothing before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_change_pct: Option<f64>,
-    /// Its lines with the largest changes.
-    pub lines: Vec<LineDelta>,
-}
-
-/// A function that did not change.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Unchanged {
+pub struct Renaming {
+    /// Qualified name in the baseline.
+    pub name_before: String,
+    /// Qualified name in the candidate.
+    pub name_after: String,
+    /// `file:first-last` in the baseline.
+    pub location_before: String,
     /// `file:first-last` in the candidate.
-    pub location: String,
-    /// Qualified name; `<module>` for module-level code.
-    pub function_name: String,
-    /// Seconds in the baseline.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_before_sec: Option<f64>,
-    /// Seconds in the candidate.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time_after_sec: Option<f64>,
-    /// Beyond the tolerance, but within what the samples can tell.
-    pub within_noise: bool,
+    pub location_after: String,
+    /// `renamed`, `moved`, with `edited` or `rewritten` where its text differs too.
+    pub state: String,
+}
+
+/// How many lines are what: of the files with samples, and of those that they import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, JsonSchema)]
+pub struct TextChanges {
+    /// Same text, same place in the same function.
+    pub same: usize,
+    /// Of these, with another indentation.
+    pub reindented: usize,
+    /// Replaced by a similar line.
+    pub edited: usize,
+    /// Same text, in another order, function or file.
+    pub moved: usize,
+    /// Only in the candidate.
+    pub new: usize,
+    /// Only in the baseline.
+    pub removed: usize,
 }
 
 /// A file in both profiles.
@@ -136,6 +107,9 @@ pub struct Unchanged {
 pub struct FileDelta {
     /// File, relative to the project root.
     pub file: String,
+    /// Its name in the baseline, where it is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_before: Option<String>,
     /// Seconds in the baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_before_sec: Option<f64>,
@@ -155,76 +129,166 @@ pub struct ComparisonAnswer {
     pub profile_id2: String,
     /// The comparison as a whole.
     pub summary: ComparisonSummary,
+    /// Why the two cannot be compared; empty where they can.
+    pub reasons: Vec<Reason>,
+    /// What else differs between the two runs.
+    pub environment: CircumstancesInfo,
+    /// The change of the total in parts that add up to it; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<ExplanationInfo>,
     /// Functions that got worse, largest change first.
     pub regressions: Vec<Change>,
     /// Functions that got better, largest change first.
     pub improvements: Vec<Change>,
     /// Functions that did not change, or not beyond what the samples can tell.
     pub unchanged: Vec<Unchanged>,
-    /// Files with time in either profile, largest change first.
+    /// Shares of each run's own time, where seconds cannot be compared.
+    pub shares: Vec<ShareRow>,
+    /// Functions with samples that have another name or place.
+    pub renamed: Vec<Renaming>,
+    /// What became of the lines.
+    pub text_changes: TextChanges,
+    /// Files with time in either profile, largest change first; left out where it is one file.
     pub files: Vec<FileDelta>,
+    /// Every line of the file that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lines: Option<ComparedFile>,
     /// Rows left out of the lists above.
     pub omitted: usize,
-    /// What makes the two less comparable, and other doubts.
+    /// Further doubts.
     pub warnings: Vec<String>,
     /// Calls worth making next.
     pub next: Vec<NextCall>,
 }
 
+/// Two profiles, and what is to be known for their comparison.
+#[derive(Debug, Clone)]
+pub struct Comparing<'a> {
+    /// The baseline.
+    pub baseline: &'a Profile,
+    /// The candidate.
+    pub candidate: &'a Profile,
+    /// The relative change that is let pass, 0.05 for 5 %.
+    pub tolerance: f64,
+    /// Sources that the runs imported and no sample fell into: of the baseline, of the candidate.
+    pub unsampled: [Vec<FileProfile>; 2],
+}
+
+impl Comparing<'_> {
+    /// The comparison.
+    pub fn answer(&self) -> ComparisonAnswer {
+        let comparison = self.compare();
+        let found = Found::new(self, &comparison);
+        budget::fit(MOST_ROWS, budget::DEFAULT_CAP, |rows| found.answer(rows))
+    }
+
+    /// The same, with every line of one file; nothing where neither version has it.
+    pub fn answer_about(&self, file: &str) -> Option<ComparisonAnswer> {
+        const ROWS: usize = 3;
+        let comparison = self.compare();
+        let pair = named_file(&comparison, file)?;
+        let mut answer = Found::new(self, &comparison).answer(ROWS);
+        listing::fill(&mut answer, &comparison, pair);
+        Some(answer)
+    }
+
+    fn compare(&self) -> Comparison<'_> {
+        let [before, after] = &self.unsampled;
+        compare_with(self.baseline, self.candidate, self.tolerance, [before, after])
+    }
+}
+
 impl ComparisonAnswer {
     /// Compares a candidate with a baseline; `tolerance` is a part, 0.05 for 5 %.
     pub fn new(baseline: &Profile, candidate: &Profile, tolerance: f64) -> Self {
-        let comparison = compare(baseline, candidate, tolerance);
-        budget::fit(MOST_ROWS, budget::DEFAULT_CAP, |rows| {
-            Self::with_rows(baseline, candidate, &comparison, rows)
-        })
+        let unsampled = [Vec::new(), Vec::new()];
+        Comparing { baseline, candidate, tolerance, unsampled }.answer()
+    }
+}
+
+/// What an answer of any length is made from. A profile has ten thousand functions and more: they are looked at
+/// once.
+struct Found<'c, 'a> {
+    of: &'c Comparing<'a>,
+    comparison: &'c Comparison<'a>,
+    regressions: Vec<&'c FunctionChange<'a>>,
+    improvements: Vec<&'c FunctionChange<'a>>,
+    unchanged: Vec<&'c FunctionChange<'a>>,
+    /// Renamed or moved, most time first.
+    renamed: Vec<&'c FunctionChange<'a>>,
+    /// By share, where seconds cannot be compared.
+    shares: Vec<&'c FunctionChange<'a>>,
+    text_changes: TextChanges,
+}
+
+impl<'c, 'a> Found<'c, 'a> {
+    fn new(of: &'c Comparing<'a>, comparison: &'c Comparison<'a>) -> Self {
+        let mut found = Self {
+            of,
+            comparison,
+            regressions: Vec::new(),
+            improvements: Vec::new(),
+            unchanged: Vec::new(),
+            renamed: Vec::new(),
+            shares: circumstances::by_share(comparison),
+            text_changes: text_changes(comparison),
+        };
+        for function in &comparison.functions {
+            match function.verdict() {
+                Verdict::Regression => found.regressions.push(function),
+                Verdict::Improvement => found.improvements.push(function),
+                Verdict::Unchanged | Verdict::Noise => found.unchanged.push(function),
+                Verdict::Unknown => {}
+            }
+            let both = function.before.is_some() && function.after.is_some();
+            if both && (function.old_name.is_some() || function.moved) {
+                found.renamed.push(function);
+            }
+        }
+        let seconds = |function: &FunctionChange<'_>| {
+            function.time.before.unwrap_or(0.0).max(function.time.after.unwrap_or(0.0))
+        };
+        found.renamed.sort_by(|a, b| seconds(b).total_cmp(&seconds(a)));
+        found
     }
 
-    fn with_rows(
-        baseline: &Profile,
-        candidate: &Profile,
-        comparison: &Comparison<'_>,
-        rows: usize,
-    ) -> Self {
-        let of = |verdict| comparison.functions.iter().filter(move |f| f.verdict() == verdict);
-        let same = || {
-            let same = |f: &&FunctionChange<'_>| {
-                matches!(f.verdict(), Verdict::Unchanged | Verdict::Noise)
-            };
-            comparison.functions.iter().filter(same)
+    /// The answer with so many rows under each heading.
+    fn answer(&self, rows: usize) -> ComparisonAnswer {
+        let (comparison, baseline, candidate) =
+            (self.comparison, self.of.baseline, self.of.candidate);
+        let changes = |functions: &[&FunctionChange<'a>]| -> Vec<Change> {
+            let shown = || functions.iter().take(rows).copied();
+            let lines = comparison.lines_of(shown());
+            let both = shown().zip(&lines);
+            both.map(|(function, lines)| Change::new(function, lines, comparison, rows)).collect()
         };
-        let counts =
-            [of(Verdict::Regression).count(), of(Verdict::Improvement).count(), same().count()];
-        let changes = |verdict| of(verdict).take(rows).map(Change::new).collect::<Vec<_>>();
-        let regressions = changes(Verdict::Regression);
-        let files: Vec<_> = comparison
-            .files
-            .iter()
-            .take(rows)
-            .map(|file| FileDelta {
-                file: file.file.clone(),
-                time_before_sec: file.time.before.map(round_for_display),
-                time_after_sec: file.time.after.map(round_for_display),
-                time_change_sec: round_for_display(file.time.change()),
-            })
-            .collect();
-        let omitted = counts.iter().map(|count| count.saturating_sub(rows)).sum::<usize>()
-            + comparison.files.len()
-            - files.len();
-        Self {
+        let regressions = changes(&self.regressions);
+        let renamed = comparison.files.iter().any(|file| file.old_file.is_some());
+        let files: &[_] =
+            if renamed || comparison.files.len() > 1 { &comparison.files } else { &[] };
+        let improved =
+            !self.improvements.is_empty() || comparison.elapsed_verdict == Verdict::Improvement;
+        let counts = [self.regressions.len(), self.improvements.len(), self.unchanged.len()];
+        let lists = [files.len(), self.renamed.len(), self.shares.len()];
+        let omitted = counts.iter().chain(&lists).map(|count| count.saturating_sub(rows)).sum();
+        ComparisonAnswer {
             profile_id1: baseline.id.to_string(),
             profile_id2: candidate.id.to_string(),
             summary: summary(comparison, counts),
-            next: next_calls(candidate, &regressions),
+            reasons: comparison.obstacles.iter().map(Reason::new).collect(),
+            environment: CircumstancesInfo::new(comparison, baseline, candidate),
+            explanation: ExplanationInfo::new(comparison),
+            next: suggested::calls(baseline, candidate, comparison, &regressions, improved),
             regressions,
-            improvements: changes(Verdict::Improvement),
-            unchanged: same().take(rows).map(Unchanged::new).collect(),
-            files,
+            improvements: changes(&self.improvements),
+            unchanged: self.unchanged.iter().take(rows).map(|f| Unchanged::new(f)).collect(),
+            shares: self.shares.iter().take(rows).map(|f| ShareRow::new(f)).collect(),
+            renamed: self.renamed.iter().take(rows).map(|f| Renaming::new(f)).collect(),
+            text_changes: self.text_changes,
+            files: files.iter().take(rows).map(FileDelta::new).collect(),
+            lines: None,
             omitted,
-            warnings: unexplained(comparison, counts)
-                .into_iter()
-                .chain(warnings(baseline, candidate))
-                .collect(),
+            warnings: circumstances::warnings(comparison, baseline, candidate, counts),
         }
     }
 }
@@ -232,21 +296,30 @@ impl ComparisonAnswer {
 fn summary(comparison: &Comparison<'_>, counts: [usize; 3]) -> ComparisonSummary {
     let (elapsed, peak) = (comparison.elapsed, comparison.peak);
     let known = elapsed.before.is_some() && elapsed.after.is_some();
+    let comparable = comparison.is_comparable();
     let [regressions, improvements, unchanged] = counts;
+    let has = |verdict, functions| {
+        functions > 0 || [comparison.elapsed_verdict, comparison.peak_verdict].contains(&verdict)
+    };
     ComparisonSummary {
-        has_regressions: comparison.has_regressions(),
-        has_improvements: comparison.has_improvements(),
+        comparable,
+        has_regressions: comparable.then(|| has(Verdict::Regression, regressions)),
+        has_improvements: comparable.then(|| has(Verdict::Improvement, improvements)),
         elapsed_verdict: match comparison.elapsed_verdict {
-            _ if !known => "unknown",
+            _ if !comparable => "not comparable",
             Verdict::Regression => "slower",
             Verdict::Improvement => "faster",
             Verdict::Unchanged | Verdict::Noise => "unchanged",
+            Verdict::Unknown => "unknown",
         }
         .to_owned(),
         elapsed_before_sec: elapsed.before.map(round_for_display),
         elapsed_after_sec: elapsed.after.map(round_for_display),
-        elapsed_change_sec: known.then(|| round_for_display(elapsed.change())),
-        elapsed_change_pct: elapsed.percent().filter(|_| known).map(round_for_display),
+        elapsed_change_sec: (known && comparable).then(|| round_for_display(elapsed.change())),
+        elapsed_change_pct: elapsed
+            .percent()
+            .filter(|_| known && comparable)
+            .map(round_for_display),
         max_footprint_before_mb: peak.and_then(|peak| sampled(peak.before)),
         max_footprint_after_mb: peak.and_then(|peak| sampled(peak.after)),
         regressions,
@@ -261,6 +334,18 @@ fn sampled(mib: Option<f64>) -> Option<f64> {
     mib.filter(|mib| *mib > 0.0).map(round_for_display)
 }
 
+impl FileDelta {
+    fn new(file: &crate::analysis::compare::FileChange) -> Self {
+        Self {
+            file: file.file.clone(),
+            file_before: file.old_file.clone(),
+            time_before_sec: file.time.before.map(round_for_display),
+            time_after_sec: file.time.after.map(round_for_display),
+            time_change_sec: round_for_display(file.time.change()),
+        }
+    }
+}
+
 fn place(file: &str, lines: Option<(LineNo, LineNo)>) -> String {
     match lines {
         Some((first, last)) if first != last => format!("{file}:{first}-{last}"),
@@ -269,123 +354,100 @@ fn place(file: &str, lines: Option<(LineNo, LineNo)>) -> String {
     }
 }
 
-impl Change {
+/// `renamed, moved, edited`: what holds of it.
+fn state(function: &FunctionChange<'_>) -> String {
+    let rewritten = function.common < OTHER_PROGRAM_PART.value;
+    let words = [
+        (function.old_name.is_some(), "renamed"),
+        (function.moved, "moved"),
+        (function.edited && !rewritten, "edited"),
+        (function.edited && rewritten, "rewritten"),
+    ];
+    let words: Vec<_> = words.iter().filter(|(holds, _)| *holds).map(|(_, word)| *word).collect();
+    match (function.before, function.after) {
+        (None, _) => "new".to_owned(),
+        (_, None) => "gone".to_owned(),
+        _ if words.is_empty() => "same text".to_owned(),
+        _ => words.join(", "),
+    }
+}
+
+/// Where a function was in the baseline.
+fn place_before(function: &FunctionChange<'_>) -> String {
+    place(function.old_file.as_deref().unwrap_or(&function.file), function.before)
+}
+
+impl Renaming {
     fn new(function: &FunctionChange<'_>) -> Self {
-        let state = match (function.before, function.after) {
-            (None, _) => "new",
-            (_, None) => "gone",
-            _ if function.edited() => "edited",
-            _ => "same text",
+        Self {
+            name_before: function.old_name.unwrap_or(function.name).to_owned(),
+            name_after: function.name.to_owned(),
+            location_before: place_before(function),
+            location_after: place(&function.file, function.after),
+            state: state(function),
+        }
+    }
+}
+
+fn text_changes(comparison: &Comparison<'_>) -> TextChanges {
+    let mut counts = TextChanges::default();
+    let alignment = &comparison.alignment;
+    for pair in &alignment.files {
+        let named = |files: &[Named<'_>], index: Option<usize>| {
+            index.and_then(|file| Some((file, files.get(file)?.file.source.line_count())))
         };
-        let of_time = matches!(function.time_verdict, Verdict::Regression | Verdict::Improvement);
-        let memory = function.memory;
-        Self {
-            location: place(&function.file, function.after.or(function.before)),
-            function_name: function.name.to_owned(),
-            state: state.to_owned(),
-            reason: if of_time { "time" } else { "memory" }.to_owned(),
-            time_before_sec: function.time.before.map(round_for_display),
-            time_after_sec: function.time.after.map(round_for_display),
-            time_change_sec: round_for_display(function.time.change()),
-            time_error_sec: function.time.error.map(|e| round_for_display(INTERVAL_Z.value * e)),
-            cpu_change_pct: function.time.percent().map(round_for_display),
-            allocated_before_mb: sampled(memory.and_then(|m| m.before)),
-            allocated_after_mb: sampled(memory.and_then(|m| m.after)),
-            memory_change_pct: memory.and_then(|m| m.percent()).map(round_for_display),
-            lines: function.lines().iter().take(LINES_OF_A_FUNCTION).map(LineDelta::new).collect(),
+        if let Some((_, lines)) = named(&alignment.after, pair.after).filter(|_| pair.identical) {
+            counts.same += lines;
+            continue;
         }
+        if let Some((file, lines)) = named(&alignment.after, pair.after) {
+            for line in (1..).map_while(LineNo::new).take(lines) {
+                counts.add_after(alignment.of_after(Place { file, line }));
+            }
+        }
+        if let Some((file, lines)) = named(&alignment.before, pair.before) {
+            let lines = (1..).map_while(LineNo::new).take(lines);
+            let gone = lines.filter_map(|line| alignment.of_before(Place { file, line }));
+            counts.removed += gone.filter(|fate| fate.other.is_none()).count();
+        }
+    }
+    counts
+}
+
+impl TextChanges {
+    fn add_after(&mut self, fate: Option<Fate>) {
+        let Some(fate) = fate else { return };
+        match fate.status {
+            LineStatus::Same => self.same += 1,
+            LineStatus::Edited => self.edited += 1,
+            LineStatus::Moved => self.moved += 1,
+            LineStatus::New | LineStatus::Removed => self.new += 1,
+        }
+        self.reindented += usize::from(fate.status == LineStatus::Same && fate.reindented);
     }
 }
 
-impl LineDelta {
-    fn new(line: &LineChange<'_>) -> Self {
-        Self {
-            line_before: line.before.map(LineNo::get),
-            line_after: line.after.map(LineNo::get),
-            content: source(line.text),
-            time_before_sec: line.time.before.map(round_for_display),
-            time_after_sec: line.time.after.map(round_for_display),
-            time_change_sec: round_for_display(line.time.change()),
-        }
-    }
-}
-
-impl Unchanged {
-    fn new(function: &FunctionChange<'_>) -> Self {
-        Self {
-            location: place(&function.file, function.after.or(function.before)),
-            function_name: function.name.to_owned(),
-            time_before_sec: function.time.before.map(round_for_display),
-            time_after_sec: function.time.after.map(round_for_display),
-            within_noise: function.verdict() == Verdict::Noise,
-        }
-    }
-}
-
-/// What is to be known of the wall time: it has no interval, functions have.
-fn unexplained(comparison: &Comparison<'_>, counts: [usize; 3]) -> Option<String> {
-    let changed = matches!(comparison.elapsed_verdict, Verdict::Regression | Verdict::Improvement);
-    let [regressions, improvements, _] = counts;
-    (changed && regressions + improvements == 0).then(|| {
-        "the wall time changed, and no function did beyond the sampling error: likely noise of the machine".to_owned()
-    })
-}
-
-fn warnings(baseline: &Profile, candidate: &Profile) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if baseline.id == candidate.id {
-        warnings.push("both ids name the same profile: there is nothing to compare".to_owned());
-    }
-    let mut differs = |what: &str, before: &str, after: &str| {
-        if before != after {
-            warnings.push(format!("{what} differs: {before} -> {after}"));
-        }
+/// The files that a name means: as the candidate or the baseline shows it, or the end of one path only.
+fn named_file(comparison: &Comparison<'_>, wanted: &str) -> Option<FilePair> {
+    let alignment = &comparison.alignment;
+    let wanted = wanted.trim_start_matches("./").replace('\\', "/");
+    let names = |pair: &FilePair| {
+        let after = pair.after.and_then(|index| alignment.after.get(index));
+        let before = pair.before.and_then(|index| alignment.before.get(index));
+        let named = [after, before].into_iter().flatten();
+        let names = named.flat_map(|named| [named.name.clone(), named.file.path.clone()]);
+        names.map(|name| name.replace('\\', "/")).collect::<Vec<_>>()
     };
-    let words = |profile: &Profile| super::profile::program(profile);
-    differs("the program or its arguments", &words(baseline), &words(candidate));
-    let timed_by = |profile: &Profile| match profile.timed_by {
-        Witness::Scalene => "Scalene",
-        Witness::Stacks { .. } => "stacks beside it",
+    let ending = format!("/{wanted}");
+    let find = |fits: &dyn Fn(&str) -> bool| -> Vec<FilePair> {
+        let pairs = alignment.files.iter();
+        pairs.filter(|pair| names(pair).iter().any(|name| fits(name))).copied().collect()
     };
-    differs("what the lines are timed by", timed_by(baseline), timed_by(candidate));
-    if let Some((before, after)) =
-        baseline.run.environment.as_ref().zip(candidate.run.environment.as_ref())
-    {
-        differs("Python", &before.python_version, &after.python_version);
-        differs("Scalene", &before.scalene_version, &after.scalene_version);
-        differs("the machine", &before.platform, &after.platform);
-        let load = |load: Option<f64>| load.map_or_else(|| "unknown".to_owned(), amount);
-        let (low, high) = (before.load.unwrap_or(0.0), after.load.unwrap_or(0.0));
-        if (low - high).abs() >= 1.0 {
-            differs("the machine's load", &load(before.load), &load(after.load));
-        }
+    if let Some(exact) = find(&|name| name == wanted).first() {
+        return Some(*exact);
     }
-    let memory = |profile: &Profile| if profile.footprint.is_some() { "on" } else { "off" };
-    differs("memory profiling (it slows the program)", memory(baseline), memory(candidate));
-    let status = |profile: &Profile| match profile.run.status {
-        Status::Complete => "complete",
-        Status::Partial => "partial",
-    };
-    differs("what the profiles cover", status(baseline), status(candidate));
-    warnings.push(
-        "each profile is one run under the profiler: run-to-run noise is not in these figures; repeat both runs \
-         before relying on a small change"
-            .to_owned(),
-    );
-    warnings
-}
-
-fn next_calls(candidate: &Profile, regressions: &[Change]) -> Vec<NextCall> {
-    let first = regressions.iter().find(|change| change.state != "gone");
-    let call = match first {
-        Some(change) => {
-            let file = change.location.rsplit_once(':').map_or(&*change.location, |(file, _)| file);
-            NextCall::new(
-                "get_file_details",
-                [("profile_id", json!(candidate.id.as_str())), ("file_path", json!(file))],
-            )
-        }
-        None => NextCall::new("get_cpu_hotspots", [("profile_id", json!(candidate.id.as_str()))]),
-    };
-    vec![call]
+    match find(&|name| name.ends_with(&ending)).as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    }
 }

@@ -174,6 +174,10 @@ fn warnings(profile: &Profile, ranking: &CpuRanking<'_>, basis: CpuBasis) -> Vec
 }
 
 impl Answer for CpuHotspotsAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let samples = self
             .cpu_samples

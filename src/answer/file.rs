@@ -208,6 +208,10 @@ fn summary(profile: &Profile, file: &FileProfile) -> FileMetricsSummary {
 }
 
 impl Answer for FileAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let summary = &self.summary;
         let mut text = format!(

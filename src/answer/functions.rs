@@ -143,6 +143,10 @@ impl FunctionMetrics {
 }
 
 impl Answer for FunctionsAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let counted = self.functions.iter().any(|function| function.num_calls.is_some());
         let calls = if counted { "calls counted in one more run" } else { "calls are not counted" };

@@ -112,6 +112,10 @@ fn warnings(profile: &Profile, spots: &[Spot<'_>]) -> Vec<String> {
 }
 
 impl Answer for GpuHotspotsAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let row = |spot: &GpuHotspot| {
             let mut cells = vec![format!("{} %", amount(spot.gpu_percent))];

@@ -415,6 +415,10 @@ pub(super) fn recommendation(retention: &Retention) -> String {
 }
 
 impl Answer for LeaksAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let mut text = format!("{}  {}\n", self.profile_id, self.verdict);
         if let Some(sentence) = &self.confirmation {

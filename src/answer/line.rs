@@ -7,7 +7,9 @@ use super::listing;
 use super::native::{self, NativeRow};
 use super::text::{amount_or_dash, one_line_indented, source};
 use crate::analysis::{CpuBasis, Hotspot, copy_rate};
-use crate::profile::{FileProfile, Line, LineCpu, LineNo, MebibytesPerSec, Profile, Seconds};
+use crate::profile::{
+    FileProfile, Line, LineCpu, LineNo, LineTime, MebibytesPerSec, Profile, Seconds,
+};
 
 /// A line and what was measured on it. Figures that nobody measured are absent.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -117,7 +119,9 @@ impl LineMetrics {
             mostly: cpu.and_then(|cpu| kind(profile, cpu)).map(str::to_owned),
             percent_of_total: cpu.map(|cpu| cpu.total().rounded()),
             total_time_sec: cpu.and_then(|cpu| seconds(cpu.total())),
-            time_interval_sec: None,
+            time_interval_sec: { profile.repeats.as_ref().filter(|_| cpu.is_some()) }
+                .and_then(|repeats| repeats.line(&file.path, LineTime::All, line.number))
+                .map(|interval| listing::bounds(&interval)),
             python_time_sec: cpu.and_then(|cpu| seconds(cpu.python)),
             c_time_sec: cpu.and_then(|cpu| seconds(cpu.native)),
             system_time_sec: cpu.and_then(|cpu| seconds(cpu.system)),

@@ -114,6 +114,10 @@ impl ProfilesAnswer {
 }
 
 impl Answer for ProfilesAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let mut text = format!(
             "{}, newest first, {} shown\n",

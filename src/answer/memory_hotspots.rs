@@ -196,6 +196,10 @@ fn memory_warnings(
 }
 
 impl Answer for MemoryHotspotsAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let row = |spot: &MemoryHotspot| {
             let mut cells = vec![

@@ -39,7 +39,7 @@ use serde::Serialize;
 pub use analysis::{AnalysisAnswer, AnalysisHotspot, Focus};
 pub use bottlenecks::{Bottleneck, BottlenecksAnswer};
 pub use call_paths::{CallPathsAnswer, CallRow};
-pub use comparison::{Change, ComparisonAnswer, ComparisonSummary};
+pub use comparison::{Change, Comparing, ComparisonAnswer, ComparisonSummary, LineDelta, Renaming};
 pub use cpu_hotspots::{CpuHotspot, CpuHotspotsAnswer};
 pub use environment::EnvironmentInfo;
 pub use exact_peak::{ExactLine, ExactPeak};
@@ -60,6 +60,9 @@ pub use verification::{DifferenceInfo, FailureInfo, NoiseInfo, VerifyAnswer, Whe
 
 /// An answer: structured by `Serialize`, readable by [`Answer::text`].
 pub trait Answer: Serialize + JsonSchema {
+    /// The calls that it recommends.
+    fn next_calls(&mut self) -> &mut Vec<NextCall>;
+
     /// The same facts for a reader, within the text budget.
     fn text(&self) -> String;
 }

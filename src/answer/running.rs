@@ -12,7 +12,8 @@ use crate::profile::{Interim, InterimLine, Mebibytes, round_for_display};
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ProgressInfo {
-    /// What is being done: waiting for another run, preparing, running, reading the profile.
+    /// What is being done: waiting for another run, preparing, running, reading the profile. Of several runs
+    /// (`repeat`) it begins with `run 2 of 3: `.
     pub phase: String,
     /// Seconds since the program started; absent before that.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use super::config::ConfigOptions;
 use crate::recording::{Guard, Settings};
 use crate::sandbox::{Mode, Policy};
+use crate::server::{Options, Output, Toolset};
 
 const ABOUT: &str = "\
 Profiles Python programs with Scalene, for AI agents over MCP and for people in a shell.
@@ -73,6 +74,24 @@ struct Common {
     /// Only scripts, working directories and profiles in this folder (repeatable)
     #[arg(long = "root", global = true, value_name = "DIR")]
     roots: Vec<PathBuf>,
+
+    /// Tools that are offered: core, all, or names with commas between them
+    #[arg(
+        long,
+        global = true,
+        value_name = "TOOLS",
+        default_value = "all",
+        env = "SCALENE_MCP_TOOLS"
+    )]
+    tools: Toolset,
+
+    /// Run nothing: only profiles that are loaded or stored are explained
+    #[arg(long, global = true)]
+    read_only: bool,
+
+    /// Form of answers: text, structured or both
+    #[arg(long, global = true, value_name = "FORM", default_value = "both")]
+    output: Output,
 
     /// Keep profiles in this folder, too: they are there when the server starts again
     #[arg(long, global = true, env = "SCALENE_MCP_STORE", value_name = "DIR")]
@@ -339,6 +358,8 @@ pub(super) struct DoctorOptions {
 pub(super) struct Invocation {
     pub(super) arguments: Option<Command>,
     pub(super) settings: Settings,
+    /// What the server offers.
+    pub(super) options: Options,
     /// Folder of stored profiles.
     pub(super) store: Option<PathBuf>,
     pub(super) log_level: String,
@@ -391,7 +412,10 @@ pub(super) fn parse() -> Parsed {
     };
     let log_level = common.log_level;
     let store = common.store.filter(|dir| !dir.as_os_str().is_empty());
-    Parsed::Run(Box::new(Invocation { arguments: arguments.command, settings, store, log_level }))
+    let options =
+        Options { tools: common.tools, read_only: common.read_only, output: common.output };
+    let arguments = arguments.command;
+    Parsed::Run(Box::new(Invocation { arguments, settings, options, store, log_level }))
 }
 
 /// Prints help or what is wrong, and ends. For `check` the usual code of wrong usage means something else.

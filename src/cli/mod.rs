@@ -16,6 +16,7 @@ use std::process::ExitCode;
 
 use crate::process::Controls;
 use crate::recording::{RecordError, Settings};
+use crate::server::Options;
 use crate::store::{Bounds, Store};
 use args::{Command, Invocation, Parsed};
 
@@ -35,7 +36,7 @@ pub fn main() -> ExitCode {
         }
         crate::process::keep_children(KEEPER);
     }
-    let Invocation { arguments, settings, store, log_level } = match args::parse() {
+    let Invocation { arguments, settings, options, store, log_level } = match args::parse() {
         // Before anything has made a second thread.
         Parsed::Confine(options) => return confine::run(&options),
         Parsed::Config(options, server) => return config::run(&options, server),
@@ -56,7 +57,7 @@ pub fn main() -> ExitCode {
         };
     let code = runtime.block_on(async {
         match arguments {
-            None | Some(Command::Serve) => serve(settings, store).await,
+            None | Some(Command::Serve) => serve(settings, store, options).await,
             Some(Command::Profile(options)) => profile::run(settings, store, *options).await,
             Some(Command::Check(options)) => check::run(settings, &store, *options).await,
             Some(Command::Setup(options)) => setup::run(settings, options).await,
@@ -83,8 +84,8 @@ fn open(dir: Option<&Path>) -> Result<Store, ExitCode> {
     })
 }
 
-async fn serve(settings: Settings, store: Store) -> ExitCode {
-    match crate::server::serve(settings, store).await {
+async fn serve(settings: Settings, store: Store, options: Options) -> ExitCode {
+    match crate::server::serve(settings, store, options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scalene-mcp: the session could not be opened: {error}");

@@ -35,6 +35,15 @@ struct RunSeconds {
     all: Vec<f64>,
 }
 
+impl RunSeconds {
+    fn of(&self, time: LineTime) -> &[f64] {
+        match time {
+            LineTime::OnCpu => &self.on_cpu,
+            LineTime::All => &self.all,
+        }
+    }
+}
+
 /// The runs behind a profile that is their mean.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Repeats {
@@ -86,13 +95,14 @@ impl Repeats {
         let mut found = false;
         for (_, line) in self.files.get(file)?.iter().filter(|(number, _)| wanted(**number)) {
             found = true;
-            let seconds = match time {
-                LineTime::OnCpu => &line.on_cpu,
-                LineTime::All => &line.all,
-            };
-            sums.iter_mut().zip(seconds).for_each(|(sum, seconds)| *sum += seconds);
+            sums.iter_mut().zip(line.of(time)).for_each(|(sum, seconds)| *sum += seconds);
         }
         if found { Interval::of(&sums) } else { None }
+    }
+
+    /// The same for one line.
+    pub fn line(&self, file: &str, time: LineTime, number: LineNo) -> Option<Interval> {
+        Interval::of(self.files.get(file)?.get(&number)?.of(time))
     }
 
     /// Bytes that it occupies, about.

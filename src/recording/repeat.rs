@@ -118,12 +118,12 @@ impl Runs {
             |one: &Profile| self.kept.iter().filter(|(_, other)| alike(one, other)).count();
         let most = self.kept.iter().map(|(_, one)| common(one)).max()?;
         let model = self.kept.iter().find(|(_, one)| common(one) == most)?.1.clone();
-        let mut averaged = Vec::new();
+        let (mut averaged, mut notes) = (Vec::new(), Vec::new());
         for (number, run) in std::mem::take(&mut self.kept) {
             if alike(&model, &run) {
                 averaged.push(run);
             } else if run.run.outcome == model.run.outcome && run.run.errors == model.run.errors {
-                self.told.push(format!(
+                notes.push(format!(
                     "run {number} of {} is left out of the means: its lines are timed by another witness",
                     self.of
                 ));
@@ -134,6 +134,7 @@ impl Runs {
         let counted = averaged.len();
         let mut profile = merged(averaged)?;
         profile.run.parameters = request.parameters();
+        profile.run.warnings.append(&mut notes);
         if counted < self.of {
             let many = if counted == 1 { "1 run" } else { &format!("{counted} runs") };
             profile.run.warnings.push(format!("repeat={}: the profile is of {many} only", self.of));
@@ -146,7 +147,54 @@ impl Runs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recording::Target;
+    use crate::profile::Percent;
+    use crate::recording::{Target, import_file};
+    use std::path::Path;
+
+    /// A run that ended with this exit code.
+    fn ended(code: i32) -> Profile {
+        let path = Path::new("fixtures/profiles/shop_main--2.4.0.json");
+        let mut profile = import_file(path, ProfileId::draw(|_| false)).unwrap();
+        profile.run.outcome = Outcome::ExitCode(code);
+        let error = (code != 0).then(|| format!("the program exited with code {code}"));
+        profile.run.errors = error.into_iter().collect();
+        profile
+    }
+
+    fn conclude(runs: Vec<Profile>) -> Profile {
+        let (of, kept) = (runs.len(), (1..).zip(runs).collect());
+        let request =
+            RunRequest { repeat: of, ..RunRequest::new(Target::Script("a.py".to_owned())) };
+        Runs { of, kept, told: Vec::new() }.conclude(&request).unwrap()
+    }
+
+    #[test]
+    fn the_most_common_end_is_that_of_the_mean() {
+        let all = conclude(vec![ended(3), ended(0), ended(0)]);
+        assert_eq!(all.run.outcome, Outcome::ExitCode(0));
+        assert_eq!(all.repeats.unwrap().runs.len(), 2);
+        let told = "run 1 of 3 is left out of the means: the program exited with code 3";
+        assert_eq!(all.run.errors, [told]);
+        assert_eq!(all.run.parameters["repeat"], 3);
+        // Of two ends that are as common, the first; a program that always fails has its error once.
+        let first = conclude(vec![ended(3), ended(0)]);
+        assert_eq!((first.run.outcome, first.repeats), (Outcome::ExitCode(3), None));
+        assert_eq!(first.run.errors.len(), 2, "{:?}", first.run.errors);
+        let failing = conclude(vec![ended(3), ended(3)]);
+        assert_eq!(failing.run.errors, ["the program exited with code 3"]);
+        assert!(failing.run.warnings.iter().all(|warning| !warning.contains("repeat=")));
+    }
+
+    #[test]
+    fn times_of_different_witnesses_are_not_averaged() {
+        let mut stacks = ended(0);
+        stacks.timed_by = Witness::Stacks { scalene_samples: None, undivided: Percent::ZERO };
+        let all = conclude(vec![stacks.clone(), ended(0), stacks]);
+        assert_eq!(all.repeats.as_ref().unwrap().runs.len(), 2);
+        let told = "run 2 of 3 is left out of the means: its lines are timed by another witness";
+        assert!(all.run.warnings.iter().any(|warning| warning == told), "{:?}", all.run.warnings);
+        assert!(all.run.errors.is_empty(), "{:?}", all.run.errors);
+    }
 
     #[test]
     fn only_the_first_run_does_what_takes_another() {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, Implementation,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
+    Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::tools::Call;
-use super::{Server, fault, resources};
+use super::{Output, Server, fault, resources};
 
 /// The workflow, for clients that show it to the model. At most 2 KB.
 const INSTRUCTIONS: &str = "\
@@ -24,6 +25,16 @@ exit code and output, and a profile_id. Then analyze_profile says what to change
 most. Drill down with get_file_details, get_function_summary, get_cpu_hotspots, get_memory_hotspots, \
 get_memory_leaks. After a change verify_speedup runs old and new in turns and says whether it is faster and does the same work; compare_profiles shows where. load_profile reads a JSON that \
 Scalene wrote elsewhere. `latest` and `previous` name the newest profiles. A run longer than wait_sec answers with status `running`: call get_profile with its id. \
+Times are shares of sampled time times wall time under the profiler; system time is mostly waiting. \
+Memory is growth since the start in MiB, not resident size. Believe shares only with enough samples: \
+answers say when there are too few. Errors say what failed and the next call to make.";
+
+/// The same where nothing is run.
+const READ_ONLY: &str = "\
+Explains profiles of Python programs that Scalene wrote; nothing is run here. list_profiles shows what is stored, \
+load_profile reads a JSON that Scalene wrote. Then analyze_profile says what to change and what that gives at \
+most. Drill down with get_file_details, get_function_summary, get_cpu_hotspots, get_memory_hotspots, \
+get_memory_leaks; compare_profiles holds two against each other. `latest` and `previous` name the newest. \
 Times are shares of sampled time times wall time under the profiler; system time is mostly waiting. \
 Memory is growth since the start in MiB, not resident size. Believe shares only with enough samples: \
 answers say when there are too few. Errors say what failed and the next call to make.";
@@ -39,7 +50,7 @@ impl ServerHandler for Server {
             .with_description("Profiles Python code: time, memory and GPU by line");
         ServerConfig::new(capabilities)
             .with_server_info(implementation)
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(if self.options.read_only { READ_ONLY } else { INSTRUCTIONS })
     }
 
     async fn list_tools(
@@ -67,7 +78,7 @@ impl ServerHandler for Server {
         let answered =
             AssertUnwindSafe(self.tools.call(self, &name, arguments, call)).catch_unwind().await;
         match answered {
-            Ok(Some(Ok(result))) => Ok(result.into()),
+            Ok(Some(Ok(result))) => Ok(in_form(result, self.options.output).into()),
             Ok(Some(Err(error))) => Ok(error.into_result().into()),
             Ok(None) => Err(ErrorData::invalid_params(self.tools.unknown(&name), None)),
             Err(_) => Ok(super::error::ToolError::internal(&name).into_result().into()),
@@ -106,6 +117,19 @@ impl ServerHandler for Server {
         let failed = |_| ErrorData::internal_error("the resource could not be made; a bug", None);
         tokio::task::spawn_blocking(read).await.map_err(failed)?.map(Into::into)
     }
+}
+
+/// An answer in the form that was chosen at the start.
+fn in_form(mut result: CallToolResult, output: Output) -> CallToolResult {
+    match (output, result.structured_content.take()) {
+        (Output::Both, structured) => result.structured_content = structured,
+        (Output::Structured, Some(structured)) => {
+            result.content = vec![ContentBlock::text(structured.to_string())];
+            result.structured_content = Some(structured);
+        }
+        (Output::Structured, None) | (Output::Text, _) => {}
+    }
+    result
 }
 
 /// Every list fits one page, so that no cursor can be one of ours.

@@ -10,6 +10,7 @@ mod handler;
 mod jobs;
 mod large;
 mod message;
+mod options;
 mod progress;
 mod resources;
 mod schema;
@@ -25,7 +26,10 @@ use crate::recording::{Recorder, Settings};
 use crate::store::Store;
 use jobs::Jobs;
 
+pub use options::{Options, Output, Toolset};
 pub use stdio::serve;
+
+type Tools = LazyLock<tools::Registry, Box<dyn FnOnce() -> tools::Registry + Send>>;
 
 /// Everything that calls share.
 #[derive(Clone)]
@@ -33,17 +37,27 @@ pub(crate) struct Server {
     store: Arc<Store>,
     jobs: Arc<Jobs>,
     /// Made beside the first exchange of messages: its schemas take longer than all the rest of the start.
-    tools: Arc<LazyLock<tools::Registry>>,
+    tools: Arc<Tools>,
+    options: Arc<Options>,
 }
 
 impl Server {
-    pub(crate) fn new(settings: Settings, store: Store, shutdown: CancellationToken) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        store: Store,
+        options: Options,
+        shutdown: CancellationToken,
+    ) -> Self {
         let store = Arc::new(store);
         let recorder = Recorder::new(settings);
         let jobs = Jobs::new(recorder, Arc::clone(&store), shutdown);
-        let tools = Arc::new(LazyLock::new(tools::Registry::new as fn() -> tools::Registry));
+        let options = Arc::new(options);
+        let own = Arc::clone(&options);
+        let make: Box<dyn FnOnce() -> tools::Registry + Send> =
+            Box::new(move || tools::Registry::new(&own));
+        let tools = Arc::new(LazyLock::new(make));
         let early = Arc::clone(&tools);
         std::thread::spawn(move || _ = LazyLock::force(&early));
-        Self { store, jobs: Arc::new(jobs), tools }
+        Self { store, jobs: Arc::new(jobs), tools, options }
     }
 }

@@ -8,8 +8,12 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
 /// The schema of what a tool takes, cleaned.
+///
+/// It is not closed: what is unknown is refused with the nearest name, and the word would stand in each schema.
 pub(super) fn of_input<T: JsonSchema>() -> Arc<JsonObject> {
-    of::<T>(SchemaSettings::draft2020_12().for_deserialize())
+    let mut schema = of::<T>(SchemaSettings::draft2020_12().for_deserialize());
+    Arc::make_mut(&mut schema).remove("additionalProperties");
+    schema
 }
 
 /// The schema of what a tool returns, cleaned. A member that is left out when it is empty
@@ -39,6 +43,10 @@ fn clean(value: &mut Value) {
     match value {
         Value::Object(object) => {
             object.remove("format");
+            // What is unsigned says so when it is refused.
+            if object.get("minimum").and_then(Value::as_f64) == Some(0.0) {
+                object.remove("minimum");
+            }
             // Absent, empty and no mean the same.
             if object.get("default").is_some_and(is_empty) {
                 object.remove("default");
@@ -115,7 +123,7 @@ mod tests {
                 "type": "object",
                 "properties": {
                     "name": {"description": "A name.", "type": "string"},
-                    "count": {"type": "integer", "minimum": 0},
+                    "count": {"type": "integer"},
                     "metric": {"type": "string", "enum": ["peak", "average"]}
                 },
                 "required": ["count"]

@@ -8,8 +8,8 @@ use rmcp::ServiceExt;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::sync::CancellationToken;
 
-use super::Server;
 use super::transport::Lines;
+use super::{Options, Server};
 use crate::recording::Settings;
 use crate::store::Store;
 
@@ -25,9 +25,10 @@ const LAST_ANSWERS: Duration = Duration::from_millis(300);
 pub async fn serve(
     settings: Settings,
     store: Store,
+    options: Options,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let shutdown = CancellationToken::new();
-    let server = Server::new(settings, store, shutdown.clone());
+    let server = Server::new(settings, store, options, shutdown.clone());
     let jobs = std::sync::Arc::clone(&server.jobs);
     let (signals, told) = (signals()?, shutdown.clone());
     tokio::spawn(async move {

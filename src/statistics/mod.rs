@@ -7,6 +7,19 @@
 //!
 //! [`order`] says which side runs first in each pair; [`Rule::decide`] is asked after each
 //! pair; at the end [`Rule::ratio`] and [`Rule::verdict`] are what is reported.
+//!
+//! ```
+//! use scalene_mcp::statistics::{Pair, Rule, Step, Verdict};
+//!
+//! let rule = Rule::default();
+//! let seconds = [(1.02, 0.81), (0.98, 0.79), (1.05, 0.80), (1.01, 0.83)];
+//! let pairs: Vec<Pair> =
+//!     seconds.iter().map(|&(baseline, candidate)| Pair { baseline, candidate }).collect();
+//! let ratio = rule.ratio(&pairs).unwrap();
+//! assert!(ratio.low < 0.80 && 0.80 < ratio.high && ratio.high < 1.0);
+//! assert_eq!(rule.verdict(Some(&ratio)), Verdict::Faster);
+//! assert_eq!(rule.decide(&pairs), Step::Go, "4 pairs are no look");
+//! ```
 
 mod interval;
 mod noise;

@@ -113,7 +113,7 @@ pub(super) fn at_line(a: &Whole, b: &Whole, line: usize) -> Difference {
     }
 }
 
-fn shown(line: Option<&str>) -> Option<String> {
+pub(super) fn shown(line: Option<&str>) -> Option<String> {
     let line = line?;
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let mut text: String = line.chars().take(SHOWN).map(clean).collect();

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::restore;
+use super::{compare, restore};
 use crate::process::{Controls, EndedBy, Exit, Finished, Whole};
 use crate::recording::{Aid, Ground, Moved, Program, RecordError};
 
@@ -148,7 +148,8 @@ impl Git<'_> {
 
     fn failed(&self, what: &str, finished: &Finished) -> RecordError {
         let said = finished.stderr.end().trim();
-        let said = said.lines().last().unwrap_or("it did not say why");
+        let said = compare::shown(said.lines().last());
+        let said = said.unwrap_or_else(|| "it did not say why".to_owned());
         let problem = match finished.ended_by {
             EndedBy::Itself => format!("git could not {what}: {said}"),
             _ => format!("git was stopped before it could {what}"),
@@ -167,8 +168,8 @@ impl Git<'_> {
         {
             return Ok(commit);
         }
-        let said = finished.stderr.end().trim().lines().last().unwrap_or_default();
-        let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+        let said = compare::shown(finished.stderr.end().trim().lines().last());
+        let said = said.map_or_else(String::new, |said| format!(": {said}"));
         Err(RecordError::InvalidArgument {
             parameter: self.parameter,
             problem: format!(

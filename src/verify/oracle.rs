@@ -158,7 +158,7 @@ async fn by_stdout(
 }
 
 /// What a difference between the sides is.
-enum Kind {
+pub(super) enum Kind {
     /// Of the candidate; the line, where other lines of the baseline vary.
     Different(Option<usize>),
     /// The baseline has one with itself.
@@ -166,7 +166,7 @@ enum Kind {
 }
 
 /// `outputs`: the baseline's, the baseline's again, the candidate's.
-fn classify(outputs: [&Whole; 3], tolerance: Option<f64>) -> Kind {
+pub(super) fn classify(outputs: [&Whole; 3], tolerance: Option<f64>) -> Kind {
     let [one, again, candidate] = outputs;
     let Some(mut own) = compare::difference(one, again, tolerance) else {
         return Kind::Different(None);
@@ -181,7 +181,7 @@ fn classify(outputs: [&Whole; 3], tolerance: Option<f64>) -> Kind {
     }
 }
 
-fn steady_line([one, _, candidate]: [&Whole; 3], line: usize) -> Difference {
+pub(super) fn steady_line([one, _, candidate]: [&Whole; 3], line: usize) -> Difference {
     let remark = "other lines differ between two runs of the baseline itself, this one does not";
     Difference { remark: Some(remark.to_owned()), ..compare::at_line(one, candidate, line) }
 }
@@ -260,7 +260,7 @@ async fn checked(
     };
     let lines = [finished.stderr.end(), finished.stdout.end()];
     let said = lines.into_iter().find_map(|text| text.trim().lines().last());
-    Ok(Err(said.map_or_else(|| how.clone(), |said| format!("{how}, {said}"))))
+    Ok(Err(compare::shown(said).map_or_else(|| how.clone(), |said| format!("{how}, {said}"))))
 }
 
 async fn by_value(

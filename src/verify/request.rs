@@ -42,7 +42,7 @@ pub struct VerifyRequest {
     /// Further lists of arguments with which both must do the same work; the first list is timed where the
     /// run has no arguments.
     pub args_variants: Vec<Vec<String>>,
-    /// Time for all runs together; one pair is always timed.
+    /// Time for all runs together; a first pair is timed unless the runs before it have spent it.
     pub budget: Duration,
     /// Smallest relative change that counts: 0.03 is 3 %.
     pub min_effect: f64,

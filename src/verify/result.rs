@@ -171,6 +171,8 @@ pub struct Verification {
     pub more_runs: Option<usize>,
     /// Wall time of `python -c pass`, seconds: what no change of the program can save.
     pub startup: Option<f64>,
+    /// Wall time of the first run of each side, which is not timed, seconds.
+    pub first_runs: Option<[f64; 2]>,
     /// Why no more runs were made.
     pub ended: Ended,
     /// Lists of arguments with which both did the same work.

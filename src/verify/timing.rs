@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::compare;
-use super::oracle::{Oracle, Rehearsed};
+use super::compare::{self, Difference};
+use super::oracle::{self, Kind, Oracle, Rehearsed};
 use super::request::VerifyRequest;
 use super::result::{Ended, Finding, Progress, SoFar, Verdict};
 use super::trial::{Interrupt, Runner, Trial, index};
@@ -68,7 +68,9 @@ impl Plan<'_> {
             let elapsed = self.begun.elapsed().as_secs_f64();
             #[expect(clippy::cast_precision_loss, reason = "a small number")]
             let per_pair = first.elapsed().as_secs_f64() / timed.couples.len().max(1) as f64;
-            if !timed.couples.is_empty() && elapsed + per_pair > budget {
+            // Where the first runs have spent it all, one pair more would tell nothing.
+            let is_spent = elapsed > budget;
+            if is_spent || (!timed.couples.is_empty() && elapsed + per_pair > budget) {
                 timed.ended = Ended::Budget;
                 break;
             }
@@ -157,12 +159,22 @@ impl Plan<'_> {
         let [baseline, candidate] = [&couple.baseline.stdout, &couple.candidate.stdout];
         let found = compare::difference(baseline, candidate, tolerance)?;
         let reference = &self.reference.baseline.stdout;
-        match compare::difference(reference, baseline, tolerance) {
-            Some(own) => {
+        let outputs = [reference, baseline, candidate];
+        match oracle::classify(outputs, tolerance) {
+            Kind::Unsteady(own) => {
                 self.reference.unsteady = Some(own);
                 None
             }
-            None => Some(Finding::differs(Verdict::DifferentOutput, found)),
+            Kind::Different(Some(line)) => {
+                let found = oracle::steady_line(outputs, line);
+                Some(Finding::differs(Verdict::DifferentOutput, found))
+            }
+            Kind::Different(None) => {
+                let remark = "the first runs printed the same: what the candidate prints varies";
+                let remark = Some(found.remark.clone().unwrap_or_else(|| remark.to_owned()));
+                let found = Difference { remark, ..found };
+                Some(Finding::differs(Verdict::DifferentOutput, found))
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::sides::{self, Sides};
 use super::timing::{Couple, Plan, Timed, hash_seed, pairs, wall};
 use super::trial::{Interrupt, Runner, Trial};
 use crate::process::Controls;
-use crate::recording::{Guard, RecordError, Recorder, Turn};
+use crate::recording::{RecordError, Recorder, Turn};
 use crate::statistics::{Interval, Rule, Side, drift, median, spread};
 
 /// Runs of an empty program, of which the quickest counts.
@@ -33,11 +33,6 @@ impl Verifier {
     /// A verifier that finds interpreters and confines programs as this recorder does.
     pub fn new(recorder: Recorder) -> Self {
         Self { recorder }
-    }
-
-    /// What callers may ask for.
-    pub fn guard(&self) -> &Guard {
-        self.recorder.guard()
     }
 
     /// Finds out whether the candidate does the same work in less time.
@@ -90,6 +85,7 @@ impl Verifier {
             seed: before.seed,
             begun: before.begun,
         };
+        let first = [plan.reference.baseline.wall, plan.reference.candidate.wall];
         let timed = plan.time(&mut runner).await?;
         let startup = match (startup, startup_again(&mut runner).await) {
             (Some(before), Some(after)) => Some(before.min(after)),
@@ -99,6 +95,7 @@ impl Verifier {
         let unsteady = unsteady.map(|own| Finding::differs(Verdict::NondeterministicOutput, own));
         let mut found =
             concluded(request, &oracle, &before, &runner.sides, startup, timed, unsteady);
+        found.first_runs = Some(first);
         if let Some(code) = baseline.regular_code().filter(|code| *code != 0) {
             found.notes.push(format!("both sides end with exit code {code}"));
         }
@@ -194,6 +191,7 @@ fn concluded(
         candidate: figures(candidate, &timed.couples, |couple| &couple.candidate),
         wall: ratio,
         startup,
+        first_runs: None,
         ended: timed.ended,
         variants: before.variants.len(),
         compared: oracle.words(request.float_tolerance),

@@ -183,7 +183,7 @@ fn stacks_say_which_lines_take_the_time() {
     let text = CpuHotspotsAnswer::new(&profile, 10, CpuBasis::OnCpu).text();
     assert!(text.contains("b = a @ a  [Scalene: 0 %, agrees on the function]"), "{text}");
     let text = ComparisonAnswer::new(&recorded, &profile, 0.05).text();
-    assert!(text.contains("what the lines are timed by differs: Scalene -> stacks"), "{text}");
+    assert!(text.contains("lines timed by Scalene -> stacks beside it"), "{text}");
 
     // Another file altogether, which Scalene does not list.
     let mut profile = recorded.clone();

@@ -11,6 +11,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+/// Which line of one version is which of the other.
+mod alignment;
 /// What callers see of recorded profiles, and the budgets of answers.
 mod answers;
 /// Arguments of programs, delivered intact under every generation of Scalene.
@@ -74,6 +76,8 @@ mod sandbox;
 mod store;
 /// What all tests share.
 mod support;
+/// Which tools a server offers, and in which form it answers.
+mod toolsets;
 /// Large writes of programs that run without Python's buffer.
 mod unbuffered;
 /// Two versions of a program, run in turns.

@@ -88,3 +88,14 @@ async fn a_bug_in_a_run_is_told_to_whoever_waits_for_it_and_gives_the_turn_on() 
     let lines = broken.works("get_cpu_hotspots", json!({"profile_id": "latest"})).await;
     assert_eq!(lines["hotspots"][0]["function_name"], "quote");
 }
+
+#[tokio::test]
+async fn a_bug_in_a_verification_is_told_and_gives_the_turn_on() {
+    let mut broken = Broken::at("verification").await;
+    let code = json!({"baseline_code": "1", "candidate_code": "1"});
+    for _ in 0..2 {
+        broken.fails("verify_speedup", code.clone()).await;
+    }
+    let profile = json!({"code": busy(0.4), "memory": false});
+    assert_eq!(broken.works("profile_code", profile).await["status"], "complete");
+}

@@ -132,7 +132,10 @@ async fn a_stop_keeps_the_runs_that_are_done() {
     let profile = &stopped.structured;
     assert_eq!((&profile["status"], &profile["summary"]["runs"]), (&json!("complete"), &json!(2)));
     let errors = texts(&profile["errors"]);
-    assert_eq!(errors, "run 3 of 4 is left out of the means: stopped on request");
+    // On a machine with much to do the third run may have no profile yet.
+    let without = "stopped on request before run 3 of 4 had a profile";
+    let left_out = "run 3 of 4 is left out of the means: stopped on request";
+    assert!([without, left_out].contains(&errors.as_str()), "{errors}");
     assert_eq!(runs(&place.path()), 3);
     session.close().await;
 }

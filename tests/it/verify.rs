@@ -238,6 +238,19 @@ async fn a_side_that_does_not_end_is_a_timeout() {
 }
 
 #[tokio::test]
+async fn a_budget_that_the_first_runs_spend_is_said() {
+    let sleep = "import time\ntime.sleep(1.5)\n";
+    let bench = Bench::new(&[("old.py", sleep), ("new.py", sleep)]).await;
+    let answer = bench.paths(json!({"budget_sec": 0.5})).await;
+    assert_verdict(&answer, "undecided");
+    assert_eq!(answer.structured["runs"], 0);
+    assert!(answer.text.contains("left no time"), "{}", answer.text);
+    let budget = &answer.structured["next"][0]["arguments"]["budget_sec"];
+    assert!(budget.as_f64() > Some(12.0), "four pairs of 3 s: {budget}");
+    bench.session.close().await;
+}
+
+#[tokio::test]
 async fn a_result_that_is_written_down_shows_with_other_arguments() {
     let old = "import sys\nprint(sum(range(int(sys.argv[1]))))\n";
     let bench = Bench::new(&[("old.py", old), ("new.py", "print(4950)\n")]).await;
@@ -349,6 +362,69 @@ async fn a_revision_is_compared_with_the_files_as_they_are() {
         let failure = bench.session.failure("verify_speedup", arguments).await;
         assert!(failure.contains(said), "{failure}");
     }
+    bench.session.close().await;
+}
+
+#[tokio::test]
+async fn a_copy_does_not_import_what_is_installed_from_the_original() {
+    let bench = Bench::new(&[]).await;
+    repository(&bench.place);
+    bench.place.write("scripts/run.py", "import shop.price\nprint(shop.price.of('4'))\n");
+    let top = bench.place.path();
+    git(&top, &["add", "scripts"]);
+    git(&top, &["commit", "-q", "-m", "third"]);
+    let made = pythons::command(pythons::system_python())
+        .args(["-m", "venv", "--without-pip", ".venv"])
+        .current_dir(&top)
+        .status();
+    assert!(made.unwrap().success());
+    // As an editable install does.
+    let packages = std::fs::read_dir(top.join(".venv/lib")).unwrap().next().unwrap().unwrap();
+    let link = packages.path().join("site-packages/shop.pth");
+    std::fs::write(link, format!("{}\n", top.join("src").display())).unwrap();
+    bench
+        .place
+        .write("src/shop/price.py", "import time\ndef of(n):\n    time.sleep(0.5)\n    return 8\n");
+    let arguments =
+        json!({"script_path": "scripts/run.py", "baseline_rev": "HEAD", "budget_sec": 20});
+    let answer = bench.verify(arguments).await;
+    assert_verdict(&answer, "slower");
+    let python = answer.structured["environment"]["python"].as_str().unwrap();
+    assert!(python.contains("/.venv/"), "{python}");
+    bench.session.close().await;
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_revision_is_checked_out_and_run_in_the_sandbox() {
+    let place = Place::new();
+    repository(&place);
+    let root = place.path();
+    let options = ["--root", root.to_str().unwrap(), "--min-sandbox", "strict"];
+    let session = Session::open_with(server_command(&root, &options)).await;
+    let bench = Bench { place, session };
+    let arguments =
+        json!({"script_path": "src/app.py", "baseline_rev": "HEAD~1", "budget_sec": 15});
+    let answer = bench.verify(arguments).await;
+    assert_verdict(&answer, "faster");
+    assert_eq!(answer.structured["environment"]["sandbox"], "strict");
+    bench.session.close().await;
+}
+
+#[tokio::test]
+async fn modules_are_compared_too() {
+    let bench = Bench::new(&[]).await;
+    repository(&bench.place);
+    bench.place.write("src/shop/__main__.py", "import sys\nanswer = 7\nprint(sys.argv[1:])\n");
+    let top = bench.place.path();
+    git(&top, &["add", "src"]);
+    git(&top, &["commit", "-q", "-m", "third"]);
+    let arguments = json!({"script_path": "-m shop", "baseline_rev": "HEAD", "args": ["a"],
+        "cwd": top.join("src"), "check": "=answer", "budget_sec": 3});
+    let answer = bench.verify(arguments.clone()).await;
+    assert_eq!(answer.structured["same_work"], "equal value of `answer`", "{}", answer.text);
+    bench.place.write("src/shop/__main__.py", "answer = 8\n");
+    assert_verdict(&bench.verify(arguments).await, "different_output");
     bench.session.close().await;
 }
 

@@ -41,9 +41,10 @@ for _ in range(int(sys.argv[1])):
 /// One comparison.
 struct Found {
     verdict: String,
-    ratio: [f64; 3],
-    start: f64,
-    baseline: f64,
+    /// Estimate and interval; absent below four pairs.
+    ratio: Option<[f64; 3]>,
+    start: Option<f64>,
+    baseline: Option<f64>,
     runs: u64,
 }
 
@@ -89,10 +90,11 @@ fn known(place: &Path, times: usize, budget: usize) -> bool {
         // The side with the larger factor has the smaller share of the work.
         let units = [before, after].map(|factor| (UNITS * largest / factor / largest).round());
         let found = compare(place, units, number, budget);
-        let unit = (found.baseline - found.start) / units[0];
-        let truth = (found.start + units[1] * unit) / (found.start + units[0] * unit);
-        let [_, low, high] = found.ratio;
-        covered += usize::from(low <= truth && truth <= high);
+        let (start, whole) = (found.start.unwrap_or(0.0), found.baseline.unwrap_or(1.0));
+        let unit = (whole - start) / units[0];
+        let truth = (start + units[1] * unit) / (start + units[0] * unit);
+        let holds = |[_, low, high]: [f64; 3]| low <= truth && truth <= high;
+        covered += usize::from(found.ratio.is_some_and(holds));
         let expected = if units[1] < units[0] { "faster" } else { "slower" };
         misled += usize::from(found.verdict != expected);
         row(&format!("{} -> {} units", units[0], units[1]), &found, Some(truth));
@@ -103,12 +105,12 @@ fn known(place: &Path, times: usize, budget: usize) -> bool {
 }
 
 fn row(what: &str, found: &Found, truth: Option<f64>) {
-    let [ratio, low, high] = found.ratio;
-    let truth = truth.map_or_else(String::new, |truth| format!("  truth {truth:.4}"));
-    println!(
-        "  {what:<22} {:<14} {ratio:.4} ({low:.4} to {high:.4}){truth}  {} runs",
-        found.verdict, found.runs
+    let ratio = found.ratio.map_or_else(
+        || "too few runs".to_owned(),
+        |[ratio, low, high]| format!("{ratio:.4} ({low:.4} to {high:.4})"),
     );
+    let truth = truth.map_or_else(String::new, |truth| format!("  truth {truth:.4}"));
+    println!("  {what:<22} {:<14} {ratio}{truth}  {} runs", found.verdict, found.runs);
 }
 
 fn compare(place: &Path, units: [f64; 2], seed: usize, budget: usize) -> Found {
@@ -129,10 +131,14 @@ fn compare(place: &Path, units: [f64; 2], seed: usize, budget: usize) -> Found {
         panic!("{text}\n{}", String::from_utf8_lossy(&output.stderr));
     };
     let answer = &answer["verification"];
-    let number = |name: &str| answer[name].as_f64().unwrap_or_else(|| panic!("{name}: {answer}"));
+    let number = |name: &str| answer[name].as_f64();
+    let ratio = ["wall_ratio", "wall_ratio_low", "wall_ratio_high"].map(number);
     Found {
         verdict: answer["verdict"].as_str().unwrap().to_owned(),
-        ratio: ["wall_ratio", "wall_ratio_low", "wall_ratio_high"].map(number),
+        ratio: match ratio {
+            [Some(ratio), Some(low), Some(high)] => Some([ratio, low, high]),
+            _ => None,
+        },
         start: number("python_start_sec"),
         baseline: number("baseline_sec"),
         runs: answer["runs"].as_u64().unwrap(),

@@ -254,7 +254,9 @@ fn range(rows: &[Tally], figure: impl Fn(&Tally) -> f64) -> String {
     let lowest = known().map(&figure).fold(f64::INFINITY, f64::min);
     let highest = known().map(&figure).fold(f64::NEG_INFINITY, f64::max);
     let mut sum = Tally::default();
-    rows.iter().for_each(|row| sum.add(*row));
+    for row in rows {
+        sum.add(*row);
+    }
     format!("{:.1} ({lowest:.1} to {highest:.1})", figure(&sum))
 }
 

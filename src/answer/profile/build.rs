@@ -138,7 +138,7 @@ fn known(profile: &Profile) -> Option<&RunInfo> {
     profile.run.environment.is_some().then_some(&profile.run)
 }
 
-pub(in crate::answer) fn program(profile: &Profile) -> String {
+fn program(profile: &Profile) -> String {
     command(&profile.program)
 }
 

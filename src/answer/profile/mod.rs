@@ -13,7 +13,7 @@ use super::line::LineMetrics;
 use super::next::NextCall;
 use super::output::OutputInfo;
 
-pub(super) use build::{command, program};
+pub(super) use build::command;
 
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]

@@ -1,12 +1,17 @@
 //! The same answer for a reader.
 
 use super::{ProfileAnswer, StatusInfo, TopLine};
+use crate::answer::NextCall;
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
 use crate::answer::{Answer, budget, listing, next};
 
 impl Answer for ProfileAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let mut text = self.headline();
         if let Some(progress) = &self.progress {

@@ -42,9 +42,11 @@ fn fitting(tool: &str, arguments: Map<String, Value>) -> Option<NextCall> {
 
 /// A budget with which it would be decided, as far as that is known.
 fn budget(found: &Verification) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "numbers of runs")]
-    let needed = { found.more_runs.zip(found.baseline.wall).zip(found.candidate.wall) }
-        .map(|((runs, one), other)| found.spent + 1.2 * runs as f64 * (one + other));
+    let timed = { found.baseline.wall.zip(found.candidate.wall) }.map(|(one, other)| one + other);
+    let pair = timed.or(found.first_runs.map(|[one, other]| one + other));
+    #[expect(clippy::cast_precision_loss, reason = "a number of runs")]
+    let needed =
+        { found.more_runs.zip(pair) }.map(|(runs, pair)| found.spent + 1.2 * runs as f64 * pair);
     let wanted = needed.unwrap_or(4.0 * found.budget).max(2.0 * found.budget);
     wanted.min(LONGEST_BUDGET).max(found.budget).ceil()
 }

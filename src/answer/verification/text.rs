@@ -1,6 +1,7 @@
 //! A verification for a reader.
 
 use super::{FailureInfo, NoiseInfo, VerifyAnswer, advice, ratio_digits, seconds};
+use crate::answer::NextCall;
 use crate::answer::text::{amount, one_line};
 use crate::answer::{Answer, next};
 use crate::profile::round_for_display;
@@ -42,7 +43,14 @@ pub(super) fn summary(found: &Verification) -> String {
         (None, Some(one), Some(other)) => {
             format!("{} s to {} s in too few runs for an interval", amount(one), amount(other))
         }
-        _ => "no timed runs".to_owned(),
+        _ => match found.first_runs {
+            Some([one, other]) => format!(
+                "the first runs, which are not timed, took {} s and {} s and left no time",
+                amount(one),
+                amount(other)
+            ),
+            None => "no timed runs".to_owned(),
+        },
     };
     let effect = amount(100.0 * found.min_effect);
     let said = match found.verdict {
@@ -77,6 +85,10 @@ fn failed(found: &Verification, what: &str) -> String {
 }
 
 impl Answer for VerifyAnswer {
+    fn next_calls(&mut self) -> &mut Vec<NextCall> {
+        &mut self.next
+    }
+
     fn text(&self) -> String {
         let verdict = self.verdict.as_deref().unwrap_or("running");
         let mut text = format!("{verdict}: {} [{}]\n", self.summary, self.verification_id);

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use imara_diff::{Algorithm, BasicLineDiffPrinter, Diff, InternedInput, UnifiedDiffConfig};
 
 use clients::{Client, Entry, Launch};
 use edit::{Edit, Found, Refusal};
@@ -262,6 +263,10 @@ fn besides(document: &Document, backup: Option<&Path>) -> String {
 
 fn difference(document: &Document, after: &str) -> String {
     let name = document.path().display().to_string();
-    let diff = similar::TextDiff::from_lines(document.text(), after);
-    diff.unified_diff().context_radius(3).header(&name, &name).to_string()
+    let input = InternedInput::new(document.text(), after);
+    let mut diff = Diff::compute(Algorithm::Histogram, &input);
+    diff.postprocess_lines(&input);
+    let printer = BasicLineDiffPrinter(&input.interner);
+    let hunks = diff.unified_diff(&printer, UnifiedDiffConfig::default(), &input);
+    format!("--- {name}\n+++ {name}\n{hunks}")
 }

@@ -99,6 +99,8 @@ fn seconds_are_means_and_samples_are_sums() {
     assert_eq!(repeats.runs.len(), 2);
     let first = repeats.seconds(FILE, LineTime::All, |number| number == at(1)).unwrap();
     assert!(near(first.mean, 1.75) && first.low < 0.8 && first.high > 2.7, "{first:?}");
+    assert_eq!(repeats.line(FILE, LineTime::All, at(1)), Some(first));
+    assert_eq!(repeats.line(FILE, LineTime::All, at(9)), None);
     let python = repeats.seconds(FILE, LineTime::OnCpu, |number| number > at(1)).unwrap();
     assert!(near(python.mean, 0.25), "{python:?}");
     assert_eq!(repeats.seconds("/p/other.py", LineTime::All, |_| true), None);

@@ -30,7 +30,7 @@ impl ToolSpec for Bottlenecks {
     const NAME: &'static str = "get_bottlenecks";
     const TITLE: &'static str = "What to change first";
     const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory: the place, the \
-        pattern in its source, what to change on which line, and how much faster the run can become at most.";
+        pattern in its source, what to change, and how much faster the run can become at most.";
 
     type Params = Params;
     type Output = BottlenecksAnswer;

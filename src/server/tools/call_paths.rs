@@ -18,14 +18,14 @@ pub(super) struct CallPaths;
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Look from this function: qualified name, or its last part.
+    /// Name, or its last part.
     function: Option<String>,
-    /// With `line`: look from there.
+    /// File, with `line`.
     file_path: Option<String>,
     /// Line in `file_path`.
     #[schemars(range(min = 1))]
     line: Option<u32>,
-    /// Default: callers; of the whole run callees.
+    /// Default: callers; without a place callees.
     direction: Option<Direction>,
     /// Steps to follow.
     #[serde(default = "default_depth")]
@@ -56,8 +56,9 @@ impl ToolSpec for CallPaths {
     const NAME: &'static str = "get_call_paths";
     const TITLE: &'static str = "Who calls whom, with time";
     const DESCRIPTION: &'static str = "Shows call paths as a tree with total, own and waiting time: of the \
-        whole run, callees of a function, or callers of a function or line. Use it when the hot line is a \
-        helper that many call.";
+        whole run, of what a function calls, or of who calls a function or line. For a hot line in a helper \
+        that many call.";
+    const CORE: bool = false;
 
     type Params = Params;
     type Output = CallPathsAnswer;

@@ -1,10 +1,13 @@
 //! `compare_profiles`.
 
+mod sources;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::file_details::file;
 use super::{Call, ToolSpec, stored};
-use crate::answer::ComparisonAnswer;
+use crate::answer::{Comparing, ComparisonAnswer};
 use crate::server::Server;
 use crate::server::error::ToolError;
 
@@ -22,6 +25,8 @@ pub(super) struct Params {
     #[serde(default = "default_tolerance")]
     #[schemars(range(min = 0.0, max = 10.0))]
     tolerance: f64,
+    /// Also list this file's lines.
+    file_path: Option<String>,
 }
 
 const fn default_tolerance() -> f64 {
@@ -31,9 +36,8 @@ const fn default_tolerance() -> f64 {
 impl ToolSpec for CompareProfiles {
     const NAME: &'static str = "compare_profiles";
     const TITLE: &'static str = "Compare two profiles";
-    const DESCRIPTION: &'static str = "Says what got slower and faster between two profiles: wall time, peak \
-        memory, functions by name and lines by a diff of the sources. A change counts beyond the tolerance and the \
-        sampling error.";
+    const DESCRIPTION: &'static str = "Says what got slower and faster between two profiles. Functions and lines are followed \
+        through edits, moves and renames; changes count beyond tolerance and sampling error.";
 
     type Params = Params;
     type Output = ComparisonAnswer;
@@ -51,6 +55,16 @@ impl ToolSpec for CompareProfiles {
         }
         let baseline = stored(server, &params.profile_id1, &mut call).await?;
         let candidate = stored(server, &params.profile_id2, &mut call).await?;
-        Ok(ComparisonAnswer::new(&baseline, &candidate, params.tolerance))
+        let comparing = Comparing {
+            baseline: &baseline,
+            candidate: &candidate,
+            tolerance: params.tolerance,
+            unsampled: [sources::unsampled(&baseline), sources::unsampled(&candidate)],
+        };
+        let Some(path) = params.file_path else { return Ok(comparing.answer()) };
+        // A file of either profile, or one that only the comparison knows.
+        comparing
+            .answer_about(&path)
+            .map_or_else(|| file(&candidate, &path).map(|_| comparing.answer()), Ok)
     }
 }

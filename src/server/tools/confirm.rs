@@ -50,7 +50,7 @@ pub(super) async fn settle(
         Decision::Refused(why) => return Ok((profile, Some(why))),
     }
     let Some(request) = server.jobs.request(&profile.id) else {
-        let why = "not run again: the profile was loaded from a file, so how to repeat its run is not known";
+        let why = "not run again: the profile was loaded from a file or the store, so how to repeat its run is not known";
         return Ok((profile, (wanted == Wanted::Always).then(|| why.to_owned())));
     };
     let deadline = Instant::now() + ANSWER_WITHIN;

@@ -33,9 +33,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for CpuHotspots {
     const NAME: &'static str = "get_cpu_hotspots";
     const TITLE: &'static str = "Lines by CPU time";
-    const DESCRIPTION: &'static str = "Ranks the lines of a profile by CPU time: seconds in Python, native \
-        and waiting, with source. For more lines than the profiling call showed; include_system=true ranks \
-        waiting as well.";
+    const DESCRIPTION: &'static str = "Ranks lines by CPU time: seconds in Python, native and waiting, with \
+        source. For more lines than the profiling call showed.";
 
     type Params = Params;
     type Output = CpuHotspotsAnswer;

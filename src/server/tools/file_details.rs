@@ -18,9 +18,9 @@ pub(super) struct FileDetails;
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// File as other answers name it, or the end of its path.
+    /// File, or the end of its path.
     file_path: String,
-    /// First line to show; absent: lines that matter.
+    /// First line to show.
     #[schemars(range(min = 1))]
     start_line: Option<u32>,
     /// Last line to show.
@@ -35,8 +35,7 @@ impl ToolSpec for FileDetails {
     const NAME: &'static str = "get_file_details";
     const TITLE: &'static str = "Time and memory, line by line";
     const DESCRIPTION: &'static str = "Shows the source of one profiled file, as it ran, with time and memory \
-        beside each line: the lines that matter, with some context, or every line from start_line to \
-        end_line.";
+        beside each line: the lines that matter, or all from start_line to end_line.";
 
     type Params = Params;
     type Output = FileAnswer;

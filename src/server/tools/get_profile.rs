@@ -16,7 +16,7 @@ pub(super) struct GetProfile;
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Seconds to wait for a run that is not finished.
+    /// Seconds to wait for its end.
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
 }

@@ -29,8 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for GpuHotspots {
     const NAME: &'static str = "get_gpu_hotspots";
     const TITLE: &'static str = "Lines by GPU time";
-    const DESCRIPTION: &'static str = "Ranks the lines of a profile by GPU time, with the GPU's load and \
-        memory. Needs gpu=true when profiling, and an NVIDIA, Apple or Neuron device.";
+    const DESCRIPTION: &'static str = "Ranks lines by GPU time, with the GPU's load and memory. Needs \
+        gpu=true when profiling, and an NVIDIA, Apple or Neuron device.";
 
     type Params = Params;
     type Output = GpuHotspotsAnswer;

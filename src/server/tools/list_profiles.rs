@@ -31,7 +31,7 @@ impl ToolSpec for ListProfiles {
     const NAME: &'static str = "list_profiles";
     const TITLE: &'static str = "List stored profiles";
     const DESCRIPTION: &'static str = "Lists stored profiles and runs in progress, newest first: id, program, \
-        time stamp, wall time, peak memory. They live as long as the server, or in its `--store` folder.";
+        start, wall time, peak memory. They live as long as the server, or in its `--store` folder.";
 
     type Params = Params;
     type Output = ProfilesAnswer;

@@ -19,7 +19,7 @@ pub(super) struct LoadProfile;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Path of a JSON file that Scalene wrote (any version from 1.5 to 2.4); relative to the server's folder.
+    /// JSON file of Scalene 1.5 to 2.4.
     path: String,
 }
 
@@ -28,6 +28,7 @@ impl ToolSpec for LoadProfile {
     const TITLE: &'static str = "Load a recorded profile";
     const DESCRIPTION: &'static str = "Reads a JSON profile that Scalene wrote elsewhere (CI, another \
         machine) and stores it for the other tools. Nothing is run.";
+    const CORE: bool = false;
 
     const WAITS: bool = true;
 

@@ -32,7 +32,7 @@ pub(super) struct Params {
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
-    /// `peak` and `average`: footprint growth between visits of a line; `allocation`: volume, freed or not.
+    /// What to rank by.
     #[serde(default)]
     metric: Metric,
     /// Run it again, recording all: true bytes at peak.
@@ -51,6 +51,7 @@ impl ToolSpec for MemoryHotspots {
         peak and average, growth while a line runs (peak_basis says over what). exact=true runs it again.";
     // With exact=true; without it the tool only reads. One annotation holds for all calls of a tool.
     const RUNS_CODE: bool = true;
+    const IF_ASKED: bool = true;
 
     type Params = Params;
     type Output = MemoryHotspotsAnswer;

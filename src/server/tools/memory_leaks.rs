@@ -39,11 +39,12 @@ impl ToolSpec for MemoryLeaks {
     const NAME: &'static str = "get_memory_leaks";
     const TITLE: &'static str = "Lines that may leak memory";
     const DESCRIPTION: &'static str = "Finds lines that keep more and more memory, who holds it, and how sure \
-        that is. If the profile cannot decide and took below 10 s, or with confirm=true, it is run again \
-        under memray: bytes by line, false suspects cleared.";
+        that is. If undecided and below 10 s, or with confirm=true, the program runs again under memray: \
+        bytes by line, false suspects cleared.";
     // It may run the program again, unasked: neither read-only nor without effects outside, even if most
     // calls are. One annotation holds for all calls of a tool.
     const RUNS_CODE: bool = true;
+    const IF_ASKED: bool = true;
 
     type Params = Params;
     type Output = LeaksAnswer;

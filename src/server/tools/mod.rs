@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::ToolError;
 use super::jobs::Phase;
+use super::options::{Options, Output};
 use super::progress::Progress;
 use super::{Server, arguments, fault, schema};
 use crate::answer::Answer;
@@ -61,6 +62,10 @@ trait ToolSpec: Send + Sync + 'static {
     const DESCRIPTION: &'static str;
     /// Runs programs: neither read-only nor confined to this machine.
     const RUNS_CODE: bool = false;
+    /// It runs programs only if that is asked for, or cannot be helped.
+    const IF_ASKED: bool = false;
+    /// It belongs to the documented API, or is needed for runs that take long.
+    const CORE: bool = true;
     /// Waits for something, a run or a thread. The others only compute, on a thread of their own.
     const WAITS: bool = Self::RUNS_CODE;
 
@@ -86,27 +91,57 @@ pub(super) struct Registry {
     entries: Vec<Entry>,
 }
 
+/// A tool before it is made: its schemas take a while.
+struct Kind {
+    name: &'static str,
+    core: bool,
+    /// It runs programs, whatever is asked of it.
+    always_runs: bool,
+    make: fn(&Options) -> Entry,
+}
+
+const fn kind<T: ToolSpec>() -> Kind {
+    Kind {
+        name: T::NAME,
+        core: T::CORE,
+        always_runs: T::RUNS_CODE && !T::IF_ASKED,
+        make: entry::<T>,
+    }
+}
+
+/// All that there are.
+const KINDS: [Kind; 17] = [
+    kind::<analyze_profile::AnalyzeProfile>(),
+    kind::<bottlenecks::Bottlenecks>(),
+    kind::<call_paths::CallPaths>(),
+    kind::<compare_profiles::CompareProfiles>(),
+    kind::<cpu_hotspots::CpuHotspots>(),
+    kind::<file_details::FileDetails>(),
+    kind::<function_summary::FunctionSummary>(),
+    kind::<get_profile::GetProfile>(),
+    kind::<gpu_hotspots::GpuHotspots>(),
+    kind::<list_profiles::ListProfiles>(),
+    kind::<load_profile::LoadProfile>(),
+    kind::<memory_hotspots::MemoryHotspots>(),
+    kind::<memory_leaks::MemoryLeaks>(),
+    kind::<profile_code::ProfileCode>(),
+    kind::<profile_script::ProfileScript>(),
+    kind::<stop_profile::StopProfile>(),
+    kind::<verify_speedup::VerifySpeedup>(),
+];
+
+/// Names of all tools.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
 impl Registry {
-    pub(super) fn new() -> Self {
-        let mut entries = vec![
-            entry::<analyze_profile::AnalyzeProfile>(),
-            entry::<bottlenecks::Bottlenecks>(),
-            entry::<call_paths::CallPaths>(),
-            entry::<compare_profiles::CompareProfiles>(),
-            entry::<cpu_hotspots::CpuHotspots>(),
-            entry::<file_details::FileDetails>(),
-            entry::<function_summary::FunctionSummary>(),
-            entry::<get_profile::GetProfile>(),
-            entry::<gpu_hotspots::GpuHotspots>(),
-            entry::<list_profiles::ListProfiles>(),
-            entry::<load_profile::LoadProfile>(),
-            entry::<memory_hotspots::MemoryHotspots>(),
-            entry::<memory_leaks::MemoryLeaks>(),
-            entry::<profile_code::ProfileCode>(),
-            entry::<profile_script::ProfileScript>(),
-            entry::<stop_profile::StopProfile>(),
-            entry::<verify_speedup::VerifySpeedup>(),
-        ];
+    /// The tools that are offered.
+    pub(super) fn new(options: &Options) -> Self {
+        let offered = KINDS.iter().filter(|kind| {
+            options.tools.has(kind.name, kind.core) && !(options.read_only && kind.always_runs)
+        });
+        let mut entries: Vec<Entry> = offered.map(|kind| (kind.make)(options)).collect();
         entries.sort_by(|a, b| a.tool.name.cmp(&b.tool.name));
         Self { entries }
     }
@@ -149,17 +184,19 @@ impl Registry {
     }
 }
 
-fn entry<T: ToolSpec>() -> Entry {
+fn entry<T: ToolSpec>(options: &Options) -> Entry {
+    let runs = T::RUNS_CODE && !options.read_only;
     let annotations = ToolAnnotations::new()
-        .read_only(!T::RUNS_CODE)
-        .destructive(T::RUNS_CODE)
-        .idempotent(!T::RUNS_CODE)
-        .open_world(T::RUNS_CODE);
-    // Not closed: what is unknown is refused with the nearest name, and the word would stand in each schema.
-    let tool = Tool::new(T::NAME, T::DESCRIPTION, schema::of_input::<T::Params>())
+        .read_only(!runs)
+        .destructive(runs)
+        .idempotent(!runs)
+        .open_world(runs);
+    let mut tool = Tool::new(T::NAME, T::DESCRIPTION, schema::of_input::<T::Params>())
         .with_title(T::TITLE)
-        .with_raw_output_schema(schema::of_output::<T::Output>())
         .with_annotations(annotations);
+    if options.output != Output::Text {
+        tool = tool.with_raw_output_schema(schema::of_output::<T::Output>());
+    }
     Entry {
         tool,
         run: |server, schema, arguments, call| Box::pin(run::<T>(server, schema, arguments, call)),
@@ -176,12 +213,12 @@ async fn run<T: ToolSpec>(
     let waits = T::WAITS || arguments.iter().any(|argument| is_of_a_run(server, argument));
     let params = arguments::read(T::NAME, &schema, arguments)?;
     if waits {
-        return result::<T>(T::call(server, params, call).await);
+        return result::<T>(server, T::call(server, params, call).await);
     }
     let (server, runtime) = (server.clone(), Handle::current());
     let work = move || {
         fault::at(T::NAME);
-        result::<T>(runtime.block_on(T::call(&server, params, call)))
+        result::<T>(&server, runtime.block_on(T::call(&server, params, call)))
     };
     aside(T::NAME, work).await?
 }
@@ -193,9 +230,13 @@ fn is_of_a_run(server: &Server, (name, value): (&String, &serde_json::Value)) ->
     id.is_some_and(|id| server.jobs.get(id).is_some() || newest(id))
 }
 
-/// An answer in both its forms.
-fn result<T: ToolSpec>(answer: Result<T::Output, ToolError>) -> Result<CallToolResult, ToolError> {
-    let answer = answer?;
+/// An answer in both its forms. It recommends nothing that is not offered.
+fn result<T: ToolSpec>(
+    server: &Server,
+    answer: Result<T::Output, ToolError>,
+) -> Result<CallToolResult, ToolError> {
+    let mut answer = answer?;
+    answer.next_calls().retain(|next| server.tools.entry(&next.tool).is_some());
     let structured = serde_json::to_value(&answer).map_err(|_| ToolError::internal(T::NAME))?;
     let mut result = CallToolResult::structured(structured);
     result.content = vec![ContentBlock::text(answer.text())];

@@ -90,7 +90,7 @@ impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
     const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and \
-        code that is no file yet. Give it a second of work or more. The source is shown as `<snippet>`.";
+        code that is no file yet. Give it a second of work or more.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;

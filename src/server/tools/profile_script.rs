@@ -20,7 +20,7 @@ pub(super) struct ProfileScript;
 pub(super) struct Params {
     /// Python file, or `-m package.module`.
     script_path: String,
-    /// Arguments, delivered as they are.
+    /// Arguments.
     args: Option<Vec<String>>,
     /// Report CPU time.
     #[serde(default = "run::yes")]
@@ -31,50 +31,50 @@ pub(super) struct Params {
     /// Profile the GPU.
     #[serde(default)]
     gpu: bool,
-    /// Report the heaviest call paths.
+    /// Report call paths.
     #[serde(default)]
     stacks: bool,
-    /// Leave out insignificant lines.
+    /// Significant lines only.
     #[serde(default)]
     reduced_profile: bool,
-    /// Only files whose path has one of these, by comma.
+    /// Only files with one of these in the path (a,b).
     #[serde(default)]
     profile_only: String,
-    /// No files whose path has one of these.
+    /// No files with one of these.
     #[serde(default)]
     profile_exclude: String,
-    /// Seconds between CPU samples, 0.0001 to 10.
+    /// Seconds between samples.
     #[serde(default = "run::default_sampling_rate")]
     cpu_sampling_rate: f64,
-    /// Least percent of time of a listed line.
+    /// Least percent of time listed.
     #[serde(default = "run::default_cpu_percent_threshold")]
     cpu_percent_threshold: f64,
-    /// Fewest bytes allocated by a listed line.
+    /// Fewest bytes listed.
     #[serde(default = "run::default_malloc_threshold")]
     malloc_threshold: u64,
     /// Report suspected leaks.
     #[serde(default = "run::yes")]
     memory_leak_detector: bool,
-    /// Measure CPU time only, not waiting.
+    /// CPU time only, no waiting.
     #[serde(default)]
     use_virtual_time: bool,
-    /// Seconds until it is stopped; its profile is kept.
+    /// Seconds until it is stopped, profile kept.
     #[serde(default = "default_timeout")]
     timeout: f64,
-    /// MiB of all its processes at which it is stopped.
+    /// MiB at which it is stopped.
     max_memory_mb: Option<u64>,
-    /// Interpreter, environment or version; default: project's.
+    /// Interpreter, environment or version.
     python: Option<String>,
     /// Working directory.
     cwd: Option<String>,
-    /// Its environment variables.
+    /// Variables.
     #[serde(default)]
     env: BTreeMap<String, String>,
     /// Text for stdin.
     stdin: Option<String>,
     /// Confine the program.
     sandbox: Option<run::Sandbox>,
-    /// Paths that a confined program may write.
+    /// Paths it may write then.
     #[serde(default)]
     writable: Vec<String>,
     /// Seconds until it answers `running`.
@@ -85,10 +85,10 @@ pub(super) struct Params {
     /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
-    /// Count calls in one more run.
+    /// Count calls (one more run).
     #[serde(default)]
     count_calls: bool,
-    /// Time one more run without profiler.
+    /// Time a run without profiler.
     #[serde(default)]
     plain_run: bool,
     /// Mean of 1 to 10 runs.
@@ -108,7 +108,7 @@ impl ToolSpec for ProfileScript {
     const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines \
         take the time and the memory. Use it when code is slow or hungry, before changing anything, and \
         after. Returns hot lines with source, exit code, output and a profile_id. A run longer than wait_sec \
-        answers `running`: get_profile waits on, stop_profile ends it.";
+        answers `running`: get_profile waits on.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;

@@ -96,6 +96,7 @@ impl ToolSpec for VerifySpeedup {
     const TITLE: &'static str = "Is it really faster?";
     const DESCRIPTION: &'static str = "Runs two versions in turns without a profiler: same work, and faster? With a \
         95 % interval. Use it after every optimisation.";
+    const CORE: bool = false;
     const RUNS_CODE: bool = true;
 
     type Params = Params;
