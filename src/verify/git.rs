@@ -31,6 +31,18 @@ pub(super) struct CheckedOut {
     pub(super) commit: String,
 }
 
+/// Where the data of a repository are: in `.git`, or, for a linked work tree or a submodule, where a file of that
+/// name says.
+fn data_folders(top: &Path) -> Vec<PathBuf> {
+    let own = top.join(".git");
+    let pointer = own.is_file().then(|| std::fs::read_to_string(&own).ok()).flatten();
+    let named = pointer.as_deref().and_then(|text| text.trim().strip_prefix("gitdir:"));
+    let Some(folder) = named.map(|named| top.join(named.trim())) else { return vec![own] };
+    let common = std::fs::read_to_string(folder.join("commondir")).ok();
+    let common = common.map(|common| folder.join(common.trim()));
+    std::iter::once(folder).chain(common).collect()
+}
+
 /// git, for one repository.
 struct Git<'a> {
     ground: &'a mut Ground,
@@ -38,6 +50,8 @@ struct Git<'a> {
     controls: &'a Controls,
     executable: PathBuf,
     top: PathBuf,
+    /// Where its data are.
+    data: Vec<PathBuf>,
     index: PathBuf,
     parameter: &'static str,
 }
@@ -61,10 +75,14 @@ pub(super) async fn check_out(
         .ok_or_else(|| invalid(format!("`{}` lies in no git repository", near.display())))?
         .to_owned();
     ground.admit(parameter, &top)?;
+    let data = data_folders(&top);
+    for folder in &data {
+        ground.admit(parameter, folder)?;
+    }
     let executable = on_path("git").ok_or_else(|| invalid("git is not installed".to_owned()))?;
     let index = ground.folder(&format!("{folder}-git"))?.join("index");
     let to = ground.folder(folder)?;
-    let mut git = Git { ground, program, controls, executable, top, index, parameter };
+    let mut git = Git { ground, program, controls, executable, top, data, index, parameter };
     let commit = git.commit(revision).await?;
     git.must(&["read-tree", &commit], None, "read the revision").await?;
     let mut prefix = OsString::from("--prefix=");
@@ -119,7 +137,7 @@ impl Git<'_> {
             env,
             env_remove: POINTERS.map(Into::into).to_vec(),
             cwd: Some(self.top.clone()),
-            read: vec![self.top.clone()],
+            read: self.data.iter().chain([&self.top]).cloned().collect(),
             write: index_folder.into_iter().chain(write.map(Path::to_owned)).collect(),
             within: WITHIN,
             ..Aid::default()

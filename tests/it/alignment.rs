@@ -157,7 +157,7 @@ fn expected(text: &str) -> (BTreeSet<Row>, BTreeSet<String>) {
             "edited" => rows.extend(both(LineStatus::Edited)),
             "moved" => rows.extend(both(LineStatus::Moved)),
             "new" => {
-                rows.extend(stretch(rest).into_iter().map(|at| (None, Some(at), LineStatus::New)))
+                rows.extend(stretch(rest).into_iter().map(|at| (None, Some(at), LineStatus::New)));
             }
             "removed" => {
                 rows.extend(
@@ -234,7 +234,9 @@ fn leaves(text: &str) -> Vec<(usize, usize, String)> {
     let lines: Vec<&str> = text.lines().collect();
     let spans = file.functions();
     let mut names: BTreeMap<&str, usize> = BTreeMap::new();
-    spans.iter().for_each(|span| *names.entry(&span.name).or_default() += 1);
+    for span in spans {
+        *names.entry(&span.name).or_default() += 1;
+    }
     let leaf = |span: &scalene_mcp::profile::FunctionSpan| {
         let (first, last) = (span.start.get() as usize - 1, span.end.get() as usize);
         let inner =
