@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::exit;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::config::ConfigOptions;
 use crate::recording::{Guard, Settings};
 use crate::sandbox::{Mode, Policy};
 use crate::server::{Options, Output, Toolset};
@@ -123,6 +125,8 @@ pub(super) enum Command {
     Setup(SetupOptions),
     /// Check that profiling works here (setting Scalene up if need be), and say what to do where not
     Doctor(DoctorOptions),
+    /// Put this server into the settings of an MCP client, or print what belongs there
+    Config(Box<ConfigOptions>),
     /// Start a program confined: for the server's own use
     #[command(hide = true)]
     Confine(Box<ConfineOptions>),
@@ -365,6 +369,8 @@ pub(super) struct Invocation {
 pub(super) enum Parsed {
     /// Become a confined program.
     Confine(Box<ConfineOptions>),
+    /// Configure a client; with the options for the server.
+    Config(Box<ConfigOptions>, Vec<String>),
     /// Anything else.
     Run(Box<Invocation>),
 }
@@ -380,12 +386,14 @@ pub(super) fn parse() -> Parsed {
     if let Some(Command::Confine(options)) = arguments.command {
         return Parsed::Confine(options);
     }
+    if let Some(Command::Config(options)) = arguments.command {
+        roots(&common.roots);
+        let server = for_server(&matches, &options.server).unwrap_or_else(|error| error.exit());
+        return Parsed::Config(options, server);
+    }
     let Some(cache_dir) = common.cache_dir.or_else(crate::recording::user_cache_dir) else {
         Arguments::command()
-            .error(
-                clap::error::ErrorKind::MissingRequiredArgument,
-                "there is no home folder: pass --cache-dir",
-            )
+            .error(ErrorKind::MissingRequiredArgument, "there is no home folder: pass --cache-dir")
             .print()
             .unwrap_or_default();
         exit(2);
@@ -421,13 +429,34 @@ fn refuse(error: &clap::Error) -> ! {
     error.exit()
 }
 
+/// Options for the server, from before and after `--`. The server would not start with wrong ones.
+fn for_server(matches: &ArgMatches, after: &[String]) -> Result<Vec<String>, clap::Error> {
+    let command = Arguments::command;
+    let as_server = |words: &[String]| {
+        command()
+            .try_get_matches_from(std::iter::once("scalene-mcp".to_owned()).chain(words.to_vec()))
+    };
+    let typed = |matches: &ArgMatches| {
+        super::config::typed(&command(), matches)
+            .map_err(|why| command().error(ErrorKind::InvalidUtf8, why))
+    };
+    let after = as_server(after)?;
+    if after.subcommand_name().is_some_and(|name| name != "serve") {
+        let why = "after `--` only options of the server can stand";
+        return Err(command().error(ErrorKind::InvalidSubcommand, why));
+    }
+    let all = [typed(matches)?, typed(&after)?].concat();
+    as_server(&all)?;
+    Ok(all)
+}
+
 /// Roots with links resolved. One that is missing is wrong usage: it must not count as none.
 fn roots(typed: &[PathBuf]) -> Vec<PathBuf> {
     let real = typed.iter().map(|root| {
         let real = root.canonicalize().ok().filter(|real| real.is_dir());
         real.unwrap_or_else(|| {
             let problem = format!("--root: `{}` is not a folder", root.display());
-            Arguments::command().error(clap::error::ErrorKind::ValueValidation, problem).exit()
+            Arguments::command().error(ErrorKind::ValueValidation, problem).exit()
         })
     });
     real.collect()

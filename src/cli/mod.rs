@@ -3,6 +3,7 @@
 
 mod args;
 mod check;
+mod config;
 mod confine;
 mod doctor;
 mod limits;
@@ -38,6 +39,7 @@ pub fn main() -> ExitCode {
     let Invocation { arguments, settings, options, store, log_level } = match args::parse() {
         // Before anything has made a second thread.
         Parsed::Confine(options) => return confine::run(&options),
+        Parsed::Config(options, server) => return config::run(&options, server),
         Parsed::Run(invocation) => *invocation,
     };
     crate::library::configure_logging(&log_level);
@@ -61,7 +63,7 @@ pub fn main() -> ExitCode {
             Some(Command::Setup(options)) => setup::run(settings, options).await,
             Some(Command::Doctor(options)) => doctor::run(settings, options).await,
             // Taken care of above.
-            Some(Command::Confine(_)) => ExitCode::from(FAILURE),
+            Some(Command::Confine(_) | Command::Config(_)) => ExitCode::from(FAILURE),
         }
     });
     // Standard input is read by a thread that cannot be interrupted.

@@ -25,6 +25,8 @@ mod calls;
 mod check;
 /// Two profiles side by side.
 mod compare;
+/// The settings of MCP clients.
+mod config;
 /// Calls, counted in one more run of the program.
 mod counted_calls;
 /// Documents that are generated from the program.
