@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, Implementation,
+    CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, Icon, Implementation,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
     ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
@@ -41,6 +41,11 @@ Times are shares of sampled time times wall time under the profiler; system time
 Memory is growth since the start in MiB, not resident size. Believe shares only with enough samples: \
 answers say when there are too few. Errors say what failed and the next call to make.";
 
+/// Three bars, the rows of a profile.
+const ICON: &str = "data:image/svg+xml,%3Csvg%20xmlns='http://www.w3.org/2000/svg'%20viewBox='0%200%2032%2032'%3E\
+%3Cpath%20fill='%23c33'%20d='M4,5h24v6H4z'/%3E%3Cpath%20fill='%23e90'%20d='M4,13h15v6H4z'/%3E\
+%3Cpath%20fill='%23888'%20d='M4,21h8v6H4z'/%3E%3C/svg%3E";
+
 /// The list of tools never changes while the server runs.
 const LIST_TTL_MS: u64 = 3_600_000;
 
@@ -56,7 +61,8 @@ impl ServerHandler for Server {
             .build();
         let implementation = Implementation::new("scalene-mcp", env!("CARGO_PKG_VERSION"))
             .with_title("Scalene profiler")
-            .with_description("Profiles Python code: time, memory and GPU by line");
+            .with_description("Profiles Python code: time, memory and GPU by line")
+            .with_icons(vec![Icon::new(ICON).with_mime_type("image/svg+xml")]);
         ServerConfig::new(capabilities)
             .with_server_info(implementation)
             .with_instructions(if self.options.read_only { READ_ONLY } else { INSTRUCTIONS })
