@@ -46,7 +46,39 @@ async fn the_tool_reference_is_up_to_date() {
     for tool in list["tools"].as_array().unwrap() {
         describe(tool, &mut described, &mut text);
     }
+    let templates = wire.result(2, "resources/templates/list", json!({})).await;
+    resources(&templates, &mut text);
+    let list = wire.result(3, "prompts/list", json!({})).await;
+    prompts(&list, &mut text);
     check("tools.md", &text);
+}
+
+fn resources(list: &Value, out: &mut String) {
+    let head = "Stored profiles, whole. The list has `profile://{profile_id}` of each; `profile_id` may be `latest` or `previous`, too.\n\
+                Changes are told to who subscribes (`subscriptions/listen` without a handshake): a new profile, what is added to one, and, once\n\
+                a second, a run that goes on. Other servers on the same store are not heard of.\n";
+    writeln!(out, "\n# Resources\n\n{head}\n| resource | type | |\n|---|---|---|").unwrap();
+    for template in list["resourceTemplates"].as_array().unwrap() {
+        let word = |key: &str| template[key].as_str().unwrap();
+        let (uri, kind) = (word("uriTemplate"), word("mimeType"));
+        writeln!(out, "| `{uri}` | {kind} | {}. {}. |", word("title"), word("description"))
+            .unwrap();
+    }
+}
+
+fn prompts(list: &Value, out: &mut String) {
+    let head = "Ways to work with the tools, in which the calls are filled in. Of `script_path` and `profile_id` one is given.";
+    writeln!(out, "\n# Prompts\n\n{head}\n\n| prompt | arguments | |\n|---|---|---|").unwrap();
+    for prompt in list["prompts"].as_array().unwrap() {
+        let word = |key: &str| prompt[key].as_str().unwrap();
+        let arguments = prompt["arguments"].as_array().unwrap().iter().map(|argument| {
+            let optional = if argument["required"] == true { "" } else { "?" };
+            format!("`{}{optional}`", argument["name"].as_str().unwrap())
+        });
+        let arguments: Vec<_> = arguments.collect();
+        let about = format!("{}. {}", word("title"), word("description"));
+        writeln!(out, "| `{}` | {} | {about} |", word("name"), arguments.join(" ")).unwrap();
+    }
 }
 
 /// Tools with the same result share its table: the first one shows it.
