@@ -137,7 +137,7 @@ async fn another_result_is_never_a_speedup() {
 
 #[tokio::test]
 async fn an_output_that_varies_by_itself_is_told_apart() {
-    let varying = "import time\nprint('total', 5)\nprint('took', time.perf_counter_ns())\n";
+    let varying = "import time\nprint('total', 5)\nprint('took', time.time())\n";
     let bench = Bench::new(&[("old.py", varying), ("new.py", varying)]).await;
     let answer = bench.paths(json!({"budget_sec": 4})).await;
     assert_verdict(&answer, "nondeterministic_output");
@@ -145,6 +145,7 @@ async fn an_output_that_varies_by_itself_is_told_apart() {
     assert_eq!((&difference["line"], &difference["lines_repeated"]), (&json!(2), &json!(1)));
     assert!(answer.structured["timing_verdict"].is_string(), "{}", answer.structured);
     assert!(answer.text.contains("1 of 2 lines are the same"), "{}", answer.text);
+    assert_eq!(difference["float_tolerance"], Value::Null, "{}", answer.text);
     assert!(answer.structured["summary"].as_str().unwrap().contains("`check`"), "{}", answer.text);
     // What the baseline does repeat has to be the same.
     bench.place.write("new.py", &varying.replace("5)", "6)"));
@@ -199,7 +200,31 @@ async fn a_side_that_fails_is_named_with_its_reason() {
     let answer = bench.paths(json!({"budget_sec": 2})).await;
     assert!(answer.text.contains("both sides end with exit code 3"), "{}", answer.text);
     bench.place.write("new.py", "import sys\nsys.exit(4)\n");
-    assert_verdict(&bench.paths(json!({})).await, "candidate_failed");
+    // Both fail, otherwise: other work. Where one ends with 0, the other fails.
+    let answer = bench.paths(json!({})).await;
+    assert_verdict(&answer, "different_output");
+    assert!(
+        answer.text.contains("exit code 3 of the baseline, 4 of the candidate"),
+        "{}",
+        answer.text
+    );
+    bench.place.write("new.py", "pass\n");
+    let answer = bench.paths(json!({})).await;
+    assert_verdict(&answer, "baseline_failed");
+    assert!(
+        answer.text.contains("exit code 3 of the baseline, 0 of the candidate"),
+        "{}",
+        answer.text
+    );
+    bench.place.write("new.py", "import sys\nsys.exit(3)\n");
+    bench.place.write("old.py", "pass\n");
+    let answer = bench.paths(json!({})).await;
+    assert_verdict(&answer, "candidate_failed");
+    assert!(
+        answer.text.contains("exit code 0 of the baseline, 3 of the candidate"),
+        "{}",
+        answer.text
+    );
     bench.session.close().await;
 }
 
@@ -263,7 +288,19 @@ async fn a_result_that_is_written_down_shows_with_other_arguments() {
     bench.place.write("new.py", "import sys\nn = int(sys.argv[1])\nprint(n * (n - 1) // 2)\n");
     let answer = bench.paths(varied).await;
     let same = answer.structured["same_work"].as_str().unwrap();
-    assert!(same.ends_with("for each of 2 lists of arguments"), "{same}");
+    assert!(same.ends_with("for each of 2 lists of arguments (timed: 100)"), "{same}");
+    // The run without arguments is one, too.
+    bench.place.write("old.py", "import sys\nprint(len(sys.argv))\n");
+    bench.place.write("new.py", "import sys\nprint(len(sys.argv) if sys.argv[1:] else 0)\n");
+    for args in [json!({"args_variants": [["7"]]}), json!({"args": [], "args_variants": [["7"]]})] {
+        let answer = bench.paths(args).await;
+        assert_verdict(&answer, "different_output");
+        assert_eq!(answer.structured["difference"]["args"], json!([]), "{}", answer.text);
+        assert!(answer.text.contains("Arguments: none"), "{}", answer.text);
+    }
+    bench.place.write("new.py", "import sys\nprint(len(sys.argv))\n");
+    let answer = bench.paths(json!({"args_variants": [["7"]], "budget_sec": 2})).await;
+    assert!(answer.text.contains("2 lists of arguments (timed: none)"), "{}", answer.text);
     bench.session.close().await;
 }
 
