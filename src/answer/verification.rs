@@ -27,6 +27,9 @@ pub struct DifferenceInfo {
     /// That line as the candidate writes it; under `nondeterministic_output` as a second run of the baseline does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub candidate: Option<String>,
+    /// Arguments of the runs that differ, where several lists were tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
     /// A `float_tolerance` with which the two would be equal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub float_tolerance: Option<f64>,
@@ -297,7 +300,11 @@ impl VerifyAnswer {
             ended: Some(ended(found.ended).to_owned()),
             spent_sec: round_for_display(found.spent),
             same_work: finding.is_none().then(|| same_work(found)),
-            difference: finding.and_then(|it| it.difference.as_ref()).map(difference),
+            difference: finding.and_then(|it| {
+                let mut info = difference(it.difference.as_ref()?);
+                info.args.clone_from(&it.args);
+                Some(info)
+            }),
             failure: finding.and_then(|it| it.failure.as_ref()).map(failure),
             noise: Some(noise(found)),
             seed: Some(found.seed),
@@ -396,7 +403,13 @@ impl VerifyAnswer {
 fn same_work(found: &Verification) -> String {
     match found.variants {
         1 => found.compared.clone(),
-        several => format!("{}, for each of {several} lists of arguments", found.compared),
+        several => {
+            let timed = match found.timed_args.as_slice() {
+                [] => "none".to_owned(),
+                args => one_line(&args.join(" "), 100),
+            };
+            format!("{}, for each of {several} lists of arguments (timed: {timed})", found.compared)
+        }
     }
 }
 
@@ -405,6 +418,7 @@ fn difference(found: &Difference) -> DifferenceInfo {
         line: found.line,
         baseline: found.baseline.clone(),
         candidate: found.other.clone(),
+        args: None,
         float_tolerance: found.tolerance,
         lines_repeated: found.repeated.map(|(repeated, _)| repeated),
         lines: found.repeated.map(|(_, all)| all),
@@ -456,8 +470,7 @@ fn advice(found: &Verification) -> &'static str {
              reads its stdout), or print no times, ids or order of sets"
         }
         Verdict::BaselineFailed | Verdict::CandidateFailed => {
-            "correct it; `args`, `cwd`, `env` and `stdin` set both sides up; what git does not track is linked into \
-             the copy of a revision"
+            "correct it; `args`, `cwd`, `env` and `stdin` set both sides up"
         }
         Verdict::Unstable => {
             "a program that fails now and then cannot be timed: correct that first"

@@ -24,6 +24,20 @@ pub struct Difference {
     pub remark: Option<String>,
 }
 
+impl Difference {
+    /// One that is no line of an output.
+    pub(super) fn told(remark: String) -> Self {
+        Self {
+            line: None,
+            baseline: None,
+            other: None,
+            tolerance: None,
+            repeated: None,
+            remark: Some(remark),
+        }
+    }
+}
+
 /// The first difference of two outputs; `None` where they are the same.
 pub(super) fn difference(a: &Whole, b: &Whole, tolerance: Option<f64>) -> Option<Difference> {
     if a.digest == b.digest && a.total_bytes == b.total_bytes {
@@ -34,16 +48,11 @@ pub(super) fn difference(a: &Whole, b: &Whole, tolerance: Option<f64>) -> Option
     let found = first(&left, &right, tolerance);
     let Some((line, left_line, right_line)) = found else {
         // The same as far as it is compared: equal within the tolerance, or different further on.
-        return (!complete).then(|| Difference {
-            line: None,
-            baseline: None,
-            other: None,
-            tolerance: None,
-            repeated: None,
-            remark: Some(format!(
+        return (!complete).then(|| {
+            Difference::told(format!(
                 "they differ after the first {} MiB, beyond what is looked at line by line",
                 a.bytes.len().min(b.bytes.len()) >> 20
-            )),
+            ))
         });
     };
     let would_do = |candidate: &f64| first(&left, &right, Some(*candidate)).is_none();

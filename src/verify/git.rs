@@ -4,14 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{compare, restore};
+use super::beside::Beside;
+use super::compare;
 use crate::process::{Controls, EndedBy, Exit, Finished, Whole};
 use crate::recording::{Aid, Ground, Moved, Program, RecordError};
 
 /// Time for one call of git.
 const WITHIN: Duration = Duration::from_secs(300);
-/// Most untracked files and folders that are linked into the copy.
-const MOST_LINKS: usize = 10_000;
+/// Most untracked files and folders that are looked at.
+const MOST_UNTRACKED: usize = 10_000;
 /// Variables that would point git somewhere else.
 const POINTERS: [&str; 8] = [
     "GIT_DIR",
@@ -29,6 +30,8 @@ pub(super) struct CheckedOut {
     pub(super) moved: Moved,
     /// The commit, in full.
     pub(super) commit: String,
+    /// What became of files that git does not track.
+    pub(super) note: Option<String>,
 }
 
 /// Where the data of a repository are: in `.git`, or, for a linked work tree or a submodule, where a file of that
@@ -90,9 +93,18 @@ pub(super) async fn check_out(
     prefix.push("/");
     let check_out = ["checkout-index".into(), "--all".into(), "--quiet".into(), prefix];
     git.must_os(check_out.to_vec(), Some(&to), "check the revision out").await?;
-    git.link_untracked(&to).await?;
+    let untracked = git.untracked().await?;
     let from = git.top.clone();
-    Ok(CheckedOut { moved: Moved { from, to }, commit })
+    let failed = |error| invalid(format!("the copy cannot be completed: {error}"));
+    // What is not tracked may be of any age.
+    let is_of_version = |_: &Path| false;
+    let mut beside = Beside::new(&from, &to, program.script(), &is_of_version).map_err(failed)?;
+    for path in &untracked {
+        beside.lay(path);
+    }
+    let side = if parameter == "baseline_rev" { "baseline" } else { "candidate" };
+    let note = beside.laid().note(side, revision, "git does not track it");
+    Ok(CheckedOut { moved: Moved { from, to }, commit, note })
 }
 
 impl Git<'_> {
@@ -197,24 +209,14 @@ impl Git<'_> {
         })
     }
 
-    /// What git does not track is the same for both sides: data, environments.
-    async fn link_untracked(&mut self, to: &Path) -> Result<(), RecordError> {
+    /// Files, and folders of nothing else, that git does not track, ignored ones included.
+    async fn untracked(&mut self) -> Result<Vec<PathBuf>, RecordError> {
         let args = ["ls-files", "--others", "--directory", "--no-empty-directory", "-z"];
         let finished = self.run(args.map(Into::into).to_vec(), false, None).await?;
         let listed = finished.whole.filter(Whole::is_complete).map(|whole| whole.bytes);
         let listed = String::from_utf8_lossy(&listed.unwrap_or_default()).into_owned();
-        for name in listed.split('\0').filter(|name| !name.is_empty()).take(MOST_LINKS) {
-            let name = name.trim_end_matches('/');
-            let path = Path::new(name);
-            let link = to.join(path);
-            let is_compiled = path.file_name().is_some_and(|name| name == "__pycache__");
-            let has_place = link.parent().is_some_and(Path::is_dir);
-            if !is_compiled && has_place && !link.exists() {
-                // One that cannot be linked is missing in the copy, which the program then says.
-                let _ = restore::link(&self.top.join(path), &link);
-            }
-        }
-        Ok(())
+        let names = listed.split('\0').filter(|name| !name.is_empty()).take(MOST_UNTRACKED);
+        Ok(names.map(|name| PathBuf::from(name.trim_end_matches('/'))).collect())
     }
 }
 

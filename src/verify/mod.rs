@@ -5,10 +5,11 @@
 //! what they print, the runs, and the verdict. How runs are made safe is [`crate::recording`]'s,
 //! what they support is [`crate::statistics`]'. Entry point: [`Verifier::verify`].
 //!
-//! Reading order: `request` (what is asked for), `verifier` (the story), `sides` with `git` and `restore`
+//! Reading order: `request` (what is asked for), `verifier` (the story), `sides` with `git`, `restore` and `beside`
 //! (the two programs), `oracle` and `compare` (the same work?), `trial` (one run), `timing` (the pairs),
 //! `result` (what is found out).
 
+mod beside;
 mod compare;
 mod git;
 mod oracle;

@@ -91,7 +91,7 @@ impl Oracle {
         };
         let candidate = runner.run(Side::Candidate, args, hash_seed).await?;
         if candidate.regular_code() != Some(code) {
-            return Ok(Err(failed(runner, Side::Candidate, &candidate, args, Some(code)).await?));
+            return Ok(Err(other_end(runner, (&baseline, code), &candidate, args).await?));
         }
         let pair = Rehearsed { baseline, candidate, unsteady: None };
         match self {
@@ -128,6 +128,41 @@ async fn failed(
         Side::Candidate => Verdict::CandidateFailed,
     };
     Ok(Finding::failed(verdict, failure))
+}
+
+/// The candidate does not end as the baseline does, whose exit code is known.
+async fn other_end(
+    runner: &mut Runner<'_>,
+    (baseline, code): (&Trial, i32),
+    candidate: &Trial,
+    args: &[String],
+) -> Result<Finding, Interrupt> {
+    let both = |other: i32| format!("exit code {code} of the baseline, {other} of the candidate");
+    match candidate.regular_code() {
+        // The one that ends with 0 is not the one that fails.
+        Some(0) => {
+            let mut found = failed(runner, Side::Baseline, baseline, args, Some(0)).await?;
+            if let Some(failure) = found.failure.as_mut() {
+                failure.what = both(0);
+            }
+            Ok(found)
+        }
+        Some(other) if code != 0 => {
+            let again = runner.run(Side::Candidate, args, 0).await?;
+            if !again.ended_with(other) {
+                let failure = runner.failure(Side::Candidate, &again, args);
+                return Ok(Finding::failed(Verdict::Unstable, failure));
+            }
+            Ok(Finding::differs(Verdict::DifferentOutput, Difference::told(both(other))))
+        }
+        other => {
+            let mut found = failed(runner, Side::Candidate, candidate, args, Some(code)).await?;
+            if let (Some(other), Some(failure)) = (other, found.failure.as_mut()) {
+                failure.what = both(other);
+            }
+            Ok(found)
+        }
+    }
 }
 
 async fn by_stdout(
@@ -171,6 +206,8 @@ pub(super) fn classify(outputs: [&Whole; 3], tolerance: Option<f64>) -> Kind {
     let Some(mut own) = compare::difference(one, again, tolerance) else {
         return Kind::Different(None);
     };
+    // It would hold for all numbers, and what varies by itself may vary by more the next time.
+    own.tolerance = None;
     match compare::repeated(one, again, candidate, tolerance) {
         Some((_, _, Some(line))) => Kind::Different(Some(line)),
         Some((steady, all, None)) => {
@@ -206,14 +243,7 @@ async fn by_command(
             }
             Side::Candidate => Finding::differs(
                 Verdict::DifferentOutput,
-                Difference {
-                    line: None,
-                    baseline: None,
-                    other: None,
-                    tolerance: None,
-                    repeated: None,
-                    remark: Some(format!("the check rejects the candidate's output: {said}")),
-                },
+                Difference::told(format!("the check rejects the candidate's output: {said}")),
             ),
         }));
     }
@@ -294,7 +324,7 @@ async fn by_value(
     };
     match compare::difference(one, &again, tolerance) {
         Some(own) => {
-            pair.unsteady = Some(own);
+            pair.unsteady = Some(Difference { tolerance: None, ..own });
             Ok(Ok(pair))
         }
         None => Ok(Err(Finding::differs(Verdict::DifferentOutput, found))),

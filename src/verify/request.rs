@@ -39,8 +39,7 @@ pub struct VerifyRequest {
     pub script: Option<String>,
     /// How both run: arguments, interpreter, variables, limits. Its target and what it measures do not count.
     pub run: RunRequest,
-    /// Further lists of arguments with which both must do the same work; the first list is timed where the
-    /// run has no arguments.
+    /// Further lists of arguments with which both must do the same work; those of the run are timed.
     pub args_variants: Vec<Vec<String>>,
     /// Time for all runs together; a first pair is timed unless the runs before it have spent it.
     pub budget: Duration,
@@ -121,10 +120,8 @@ impl VerifyRequest {
 
     /// The lists of arguments to be tried; the first one is timed.
     pub(super) fn variants(&self) -> Vec<Vec<String>> {
-        let own = !self.run.args.is_empty() || self.args_variants.is_empty();
-        let own = own.then(|| self.run.args.clone());
-        let mut all: Vec<Vec<String>> = Vec::new();
-        for list in own.into_iter().chain(self.args_variants.iter().cloned()) {
+        let mut all = vec![self.run.args.clone()];
+        for list in self.args_variants.iter().cloned() {
             if !all.contains(&list) {
                 all.push(list);
             }
@@ -144,7 +141,7 @@ mod tests {
         assert_eq!(request.variants(), [Vec::<String>::new()]);
         let list = |arg: &str| vec![arg.to_owned()];
         request.args_variants = vec![list("1"), list("2")];
-        assert_eq!(request.variants(), [list("1"), list("2")]);
+        assert_eq!(request.variants(), [vec![], list("1"), list("2")]);
         request.run.args = list("2");
         assert_eq!(request.variants(), [list("2"), list("1")]);
     }

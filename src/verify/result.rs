@@ -81,17 +81,19 @@ pub struct Finding {
     pub verdict: Verdict,
     /// The first difference in what they print.
     pub difference: Option<Difference>,
+    /// The arguments with which it shows, where there are several lists.
+    pub args: Option<Vec<String>>,
     /// The run that failed.
     pub failure: Option<Failure>,
 }
 
 impl Finding {
     pub(super) fn failed(verdict: Verdict, failure: Failure) -> Self {
-        Self { verdict, difference: None, failure: Some(failure) }
+        Self { verdict, difference: None, args: None, failure: Some(failure) }
     }
 
     pub(super) fn differs(verdict: Verdict, difference: Difference) -> Self {
-        Self { verdict, difference: Some(difference), failure: None }
+        Self { verdict, difference: Some(difference), args: None, failure: None }
     }
 }
 
@@ -177,6 +179,8 @@ pub struct Verification {
     pub ended: Ended,
     /// Lists of arguments with which both did the same work.
     pub variants: usize,
+    /// The list that was timed.
+    pub timed_args: Vec<String>,
     /// What the same work was shown by, in words.
     pub compared: String,
     /// Seconds from the first run to the last.

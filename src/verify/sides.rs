@@ -1,14 +1,10 @@
 //! The two programs: where their sources come from, and the copies that some run from.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
 use super::git;
 use super::request::{Origin, VerifyRequest};
 use super::restore;
 use super::result::Progress;
 use crate::process::Controls;
-use crate::profile::Profile;
 use crate::recording::{Ground, Moved, Program, RecordError, Recorder, RunRequest, Target};
 use crate::statistics::Side;
 
@@ -65,12 +61,13 @@ pub(super) async fn settle(
                         name.push_str(&format!(" ({commit})"));
                     }
                 }
-                must_exist(&original, &out.moved, revision, parameter)?;
+                must_exist(&original, &out.moved, revision)?;
+                notes.extend(out.note);
                 Some(out.moved)
             }
             Origin::Profile(profile) => {
-                let (moved, note) = restored(&ground, &original, profile, folder)?;
-                notes.push(note);
+                let (moved, found) = restore::restored(&ground, &original, profile, folder)?;
+                notes.extend(found);
                 Some(moved)
             }
         };
@@ -103,86 +100,14 @@ fn target(request: &VerifyRequest, origin: &Origin) -> Result<Target, RecordErro
     }
 }
 
-fn must_exist(
-    original: &Program,
-    moved: &Moved,
-    revision: &str,
-    parameter: &'static str,
-) -> Result<(), RecordError> {
+fn must_exist(original: &Program, moved: &Moved, revision: &str) -> Result<(), RecordError> {
     let Some(script) = original.script() else { return Ok(()) };
     let there = moved.map(script).is_some_and(|path| path.is_file());
     if there {
         return Ok(());
     }
-    Err(RecordError::InvalidArgument {
-        parameter,
-        problem: format!("`{}` does not exist at {revision}", script.display()),
-    })
-}
-
-/// A copy of the project with the sources that a profile keeps, and what they are.
-fn restored(
-    ground: &Ground,
-    original: &Program,
-    profile: &Profile,
-    folder: &str,
-) -> Result<(Moved, String), RecordError> {
-    let root = original.root();
-    let mut files = BTreeMap::new();
-    for file in &profile.files {
-        let path = Path::new(&file.path);
-        let text = file.source.text();
-        if let (Ok(below), false) = (path.strip_prefix(root), text.is_empty()) {
-            files.insert(below.to_owned(), text.to_owned());
-        }
-    }
-    let invalid = |problem: String| RecordError::InvalidArgument {
-        parameter: "baseline_profile_id",
-        problem,
-    };
-    let id = &profile.id;
-    if files.is_empty() {
-        return Err(invalid(format!("profile {id} keeps no source below `{}`", root.display())));
-    }
-    let to = ground.folder(folder)?;
-    let kept = files.clone();
-    let script = original.script().and_then(|script| script.strip_prefix(root).ok());
-    if let Some(script) = script
-        && !files.contains_key(script)
-    {
-        // Python looks for modules beside the script itself, not beside a link to it.
-        let text = std::fs::read_to_string(root.join(script))
-            .map_err(|error| invalid(format!("`{}` cannot be read: {error}", script.display())))?;
-        files.insert(script.to_owned(), text);
-    }
-    restore::mirror(root, &to, &files).map_err(|error| {
-        invalid(format!("the sources of profile {id} cannot be laid out: {error}"))
-    })?;
-    let now = |path: &PathBuf| std::fs::read_to_string(root.join(path)).ok();
-    let changed: Vec<&PathBuf> = { kept.iter() }
-        .filter(|(path, text)| now(path).as_ref() != Some(text))
-        .map(|(p, _)| p)
-        .collect();
-    let differ = if changed.is_empty() {
-        "none of them has changed since".to_owned()
-    } else {
-        format!("changed since: {}", listed(changed.into_iter()))
-    };
-    let note = format!(
-        "restored for the baseline from profile {id}: {} ({differ}); files that had no samples are not kept: they are as on disk now",
-        listed(kept.keys())
-    );
-    Ok((Moved { from: root.to_owned(), to }, note))
-}
-
-fn listed<'a>(paths: impl ExactSizeIterator<Item = &'a PathBuf>) -> String {
-    const MOST: usize = 6;
-    let all = paths.len();
-    let mut names: Vec<String> = paths.take(MOST).map(|path| path.display().to_string()).collect();
-    if all > MOST {
-        names.push(format!("{} more", all - MOST));
-    }
-    names.join(", ")
+    let path = format!("{} at {}", script.display(), revision.trim()).into();
+    Err(RecordError::ScriptNotFound { path, similar: Vec::new() })
 }
 
 /// Warns of a package of the project that is installed in a way that leads back to the original.

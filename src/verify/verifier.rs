@@ -126,7 +126,10 @@ async fn rehearsal(
         let found = oracle.rehearse(runner, args, request.float_tolerance, seed).await?;
         let found = match found {
             Ok(found) => found,
-            Err(finding) => return Ok((startup, Err(finding))),
+            Err(finding) => {
+                let args = (all > 1).then(|| args.clone());
+                return Ok((startup, Err(Finding { args, ..finding })));
+            }
         };
         match &mut first {
             None => first = Some(found),
@@ -194,6 +197,7 @@ fn concluded(
         first_runs: None,
         ended: timed.ended,
         variants: before.variants.len(),
+        timed_args: request.run.args.clone(),
         compared: oracle.words(request.float_tolerance),
         spent: before.begun.elapsed().as_secs_f64(),
         budget: request.budget.as_secs_f64(),

@@ -137,7 +137,7 @@ async fn another_result_is_never_a_speedup() {
 
 #[tokio::test]
 async fn an_output_that_varies_by_itself_is_told_apart() {
-    let varying = "import time\nprint('total', 5)\nprint('took', time.perf_counter_ns())\n";
+    let varying = "import time\nprint('total', 5)\nprint('took', time.time())\n";
     let bench = Bench::new(&[("old.py", varying), ("new.py", varying)]).await;
     let answer = bench.paths(json!({"budget_sec": 4})).await;
     assert_verdict(&answer, "nondeterministic_output");
@@ -145,6 +145,7 @@ async fn an_output_that_varies_by_itself_is_told_apart() {
     assert_eq!((&difference["line"], &difference["lines_repeated"]), (&json!(2), &json!(1)));
     assert!(answer.structured["timing_verdict"].is_string(), "{}", answer.structured);
     assert!(answer.text.contains("1 of 2 lines are the same"), "{}", answer.text);
+    assert_eq!(difference["float_tolerance"], Value::Null, "{}", answer.text);
     assert!(answer.structured["summary"].as_str().unwrap().contains("`check`"), "{}", answer.text);
     // What the baseline does repeat has to be the same.
     bench.place.write("new.py", &varying.replace("5)", "6)"));
@@ -199,7 +200,31 @@ async fn a_side_that_fails_is_named_with_its_reason() {
     let answer = bench.paths(json!({"budget_sec": 2})).await;
     assert!(answer.text.contains("both sides end with exit code 3"), "{}", answer.text);
     bench.place.write("new.py", "import sys\nsys.exit(4)\n");
-    assert_verdict(&bench.paths(json!({})).await, "candidate_failed");
+    // Both fail, otherwise: other work. Where one ends with 0, the other fails.
+    let answer = bench.paths(json!({})).await;
+    assert_verdict(&answer, "different_output");
+    assert!(
+        answer.text.contains("exit code 3 of the baseline, 4 of the candidate"),
+        "{}",
+        answer.text
+    );
+    bench.place.write("new.py", "pass\n");
+    let answer = bench.paths(json!({})).await;
+    assert_verdict(&answer, "baseline_failed");
+    assert!(
+        answer.text.contains("exit code 3 of the baseline, 0 of the candidate"),
+        "{}",
+        answer.text
+    );
+    bench.place.write("new.py", "import sys\nsys.exit(3)\n");
+    bench.place.write("old.py", "pass\n");
+    let answer = bench.paths(json!({})).await;
+    assert_verdict(&answer, "candidate_failed");
+    assert!(
+        answer.text.contains("exit code 0 of the baseline, 3 of the candidate"),
+        "{}",
+        answer.text
+    );
     bench.session.close().await;
 }
 
@@ -263,7 +288,19 @@ async fn a_result_that_is_written_down_shows_with_other_arguments() {
     bench.place.write("new.py", "import sys\nn = int(sys.argv[1])\nprint(n * (n - 1) // 2)\n");
     let answer = bench.paths(varied).await;
     let same = answer.structured["same_work"].as_str().unwrap();
-    assert!(same.ends_with("for each of 2 lists of arguments"), "{same}");
+    assert!(same.ends_with("for each of 2 lists of arguments (timed: 100)"), "{same}");
+    // The run without arguments is one, too.
+    bench.place.write("old.py", "import sys\nprint(len(sys.argv))\n");
+    bench.place.write("new.py", "import sys\nprint(len(sys.argv) if sys.argv[1:] else 0)\n");
+    for args in [json!({"args_variants": [["7"]]}), json!({"args": [], "args_variants": [["7"]]})] {
+        let answer = bench.paths(args).await;
+        assert_verdict(&answer, "different_output");
+        assert_eq!(answer.structured["difference"]["args"], json!([]), "{}", answer.text);
+        assert!(answer.text.contains("Arguments: none"), "{}", answer.text);
+    }
+    bench.place.write("new.py", "import sys\nprint(len(sys.argv))\n");
+    let answer = bench.paths(json!({"args_variants": [["7"]], "budget_sec": 2})).await;
+    assert!(answer.text.contains("2 lists of arguments (timed: none)"), "{}", answer.text);
     bench.session.close().await;
 }
 
@@ -460,5 +497,118 @@ async fn the_sources_of_a_profile_are_a_baseline() {
     assert_verdict(&answer, "faster");
     assert!(answer.text.contains("changed since: work.py"), "{}", answer.text);
     assert_eq!(std::fs::read_to_string(bench.place.path().join("work.py")).unwrap(), quick);
+    bench.session.close().await;
+}
+
+/// Records a profile of `app.py`, runs an edit, and compares what is there then with what was recorded.
+async fn against_its_profile(bench: &Bench, script: &str, edit: impl FnOnce(&Place)) -> Value {
+    let arguments = json!({"script_path": script, "memory": false});
+    let profile = bench.session.call("profile_script", arguments).await;
+    edit(&bench.place);
+    json!({"baseline_profile_id": profile.structured["profile_id"], "budget_sec": 20})
+}
+
+/// Takes so long that a profile has samples, and the run seconds.
+const RUN: &str = "import time\ndef run(n):\n    time.sleep(0.8)\n    total = 0\n    for i in range(n * 20):\n        total += i % 7\n    return n\n";
+
+#[tokio::test]
+async fn code_that_is_newer_than_the_profile_is_not_in_the_baseline() {
+    let main = "from work import run\nprint(run(100_000))\n";
+    // The script, which has no samples, is another one now: what ran is not known.
+    let bench = Bench::new(&[("main.py", main), ("work.py", RUN)]).await;
+    let slower = RUN.replace("0.8", "1.6");
+    let call = against_its_profile(&bench, "main.py", |place| {
+        place.write("fast.py", &slower);
+        place.write("main.py", &main.replace("work", "fast"));
+    })
+    .await;
+    let failure = bench.session.failure("verify_speedup", call.clone()).await;
+    assert!(failure.contains("main.py") && failure.contains("changed since"), "{failure}");
+    assert!(failure.contains("baseline_rev"), "{failure}");
+    bench.session.close().await;
+    // It is the same, and what it imports leads to the new file now.
+    let bench = Bench::new(&[("main.py", main), ("work.py", RUN)]).await;
+    let call = against_its_profile(&bench, "main.py", |place| {
+        place.write("fast.py", &slower);
+        place.write("work.py", "from fast import run\n");
+    })
+    .await;
+    let answer = bench.verify(call).await;
+    assert_verdict(&answer, "slower");
+    assert!(number(&answer, "wall_ratio") > 1.3, "{}", answer.structured);
+    let notes = answer.structured["notes"].to_string();
+    assert!(notes.contains("the profile lacks it: fast.py"), "{notes}");
+    assert!(notes.contains("unchanged since the run: main.py"), "{notes}");
+    bench.session.close().await;
+}
+
+#[tokio::test]
+async fn code_that_git_does_not_track_is_not_in_the_baseline() {
+    let bench = Bench::new(&[]).await;
+    let util = "import time\ndef run():\n    time.sleep(0.2)\n    return 1\n";
+    bench.place.write("app.py", "import util\nprint(util.run())\n");
+    bench.place.write("util.py", util);
+    let top = bench.place.path();
+    git(&top, &["init", "-q", "-b", "main"]);
+    git(&top, &["add", "."]);
+    git(&top, &["commit", "-q", "-m", "first"]);
+    // A package comes before a module of the same name.
+    bench.place.write("util/__init__.py", &util.replace("0.2", "1.2"));
+    let arguments = json!({"script_path": "app.py", "baseline_rev": "HEAD", "budget_sec": 30});
+    let answer = bench.verify(arguments).await;
+    assert_verdict(&answer, "slower");
+    let notes = answer.structured["notes"].to_string();
+    assert!(notes.contains("git does not track it: util"), "{notes}");
+    // A script that the revision does not have, whatever its name.
+    for name in ["new.py", "new"] {
+        bench.place.write(name, "print(1)\n");
+        let arguments = json!({"script_path": name, "baseline_rev": "HEAD"});
+        let failure = bench.session.failure("verify_speedup", arguments).await;
+        assert!(failure.starts_with("script_not_found"), "{failure}");
+        assert!(failure.contains(&format!("{name} at HEAD")), "{failure}");
+    }
+    bench.session.close().await;
+}
+
+#[tokio::test]
+async fn a_baseline_writes_to_its_own_data() {
+    let old = "with open('data/log.txt', 'a') as log: log.write('old')\nopen('state.txt', 'w').write('old')\nfor i in range(6_000_000): i % 7\n";
+    let new = old.replace("'old'", "'new'");
+    let bench = Bench::new(&[("app.py", old), ("state.txt", "first")]).await;
+    bench.place.write("data/log.txt", "first");
+    bench.place.write(".gitignore", "data/\nstate.txt\n");
+    let top = bench.place.path();
+    git(&top, &["init", "-q", "-b", "main"]);
+    git(&top, &["add", "."]);
+    git(&top, &["commit", "-q", "-m", "first"]);
+    let arguments = json!({"script_path": "app.py", "memory": false});
+    let profile = bench.session.call("profile_script", arguments).await;
+    bench.place.write("app.py", &new);
+    bench.place.write("data/log.txt", "first");
+    let read = |name: &str| std::fs::read_to_string(top.join(name)).unwrap();
+    let answer = bench
+        .verify(json!({"script_path": "app.py", "baseline_rev": "HEAD", "budget_sec": 3}))
+        .await;
+    assert!(answer.structured["same_work"].is_string(), "{}", answer.text);
+    assert!(!read("data/log.txt").contains("old") && read("data/log.txt").contains("new"));
+    assert_eq!(read("state.txt"), "new");
+    let notes = answer.structured["notes"].to_string();
+    assert!(notes.contains("data files copied: 2"), "{notes}");
+    // The same from a profile.
+    let id = &profile.structured["profile_id"];
+    bench.place.write("data/log.txt", "first");
+    let answer = bench.verify(json!({"baseline_profile_id": id, "budget_sec": 3})).await;
+    assert!(answer.structured["same_work"].is_string(), "{}", answer.text);
+    assert!(!read("data/log.txt").contains("old") && read("data/log.txt").contains("new"));
+    // Too large to be copied: linked, and that is said.
+    std::fs::File::create(top.join("data/large.bin")).unwrap().set_len(65 << 20).unwrap();
+    let answer = bench
+        .verify(json!({"script_path": "app.py", "baseline_rev": "HEAD", "budget_sec": 3}))
+        .await;
+    let notes = answer.structured["notes"].to_string();
+    assert!(
+        notes.contains("writes of the baseline to these reach the project: data/large.bin"),
+        "{notes}"
+    );
     bench.session.close().await;
 }

@@ -30,7 +30,7 @@ pub(super) fn summary(found: &Verification) -> String {
     let is_clear = matches!(found.timing, Some(Timing::Faster | Timing::Slower));
     let measured = match (&found.wall, found.baseline.wall, found.candidate.wall) {
         (Some(it), one, other) if !is_clear => format!(
-            "wall time {} of the baseline's, 95 % interval {} to {} ({} to {})",
+            "wall time {} of the baseline's, 95 % interval {} to {} (medians {} to {})",
             ratio_digits(it.ratio),
             ratio_digits(it.low),
             ratio_digits(it.high),
@@ -38,7 +38,7 @@ pub(super) fn summary(found: &Verification) -> String {
             seconds(other)
         ),
         (Some(ratio), one, other) => {
-            format!("{} ({} to {})", change(ratio), seconds(one), seconds(other))
+            format!("{} (medians {} to {})", change(ratio), seconds(one), seconds(other))
         }
         (None, Some(one), Some(other)) => {
             format!("{} s to {} s in too few runs for an interval", amount(one), amount(other))
@@ -178,7 +178,8 @@ impl VerifyAnswer {
             (self.python_start_sec, self.baseline_sec, self.candidate_sec)
         {
             let shorter = one.min(other);
-            if start >= START_PART * shorter {
+            // Runs as short as that have no share to be told.
+            if start >= START_PART * shorter && start < shorter {
                 text.push_str(&format!(
                     "Of {} s, {} s is Python's start (`python -c pass`)\n",
                     amount(shorter),
@@ -201,6 +202,13 @@ impl VerifyAnswer {
                 let line = line.as_deref().unwrap_or("(the output has ended)");
                 text.push_str(&format!("  {name}: {line}\n"));
             }
+        }
+        if let Some(args) = &found.args {
+            let args = one_line(&args.join(" "), 100);
+            text.push_str(&format!(
+                "Arguments: {}\n",
+                if args.is_empty() { "none" } else { &args }
+            ));
         }
         if let (Some(repeated), Some(lines)) = (found.lines_repeated, found.lines) {
             text.push_str(&format!(
