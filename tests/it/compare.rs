@@ -452,7 +452,7 @@ fn the_environment_comes_first() {
     other.run.parameters.insert("env".into(), json!({"TOKEN": "secret-value"}));
     let answer = ComparisonAnswer::new(&base, &other, 0.05);
     let text = answer.text();
-    let second = text.lines().nth(1).unwrap();
+    let second = text.lines().find(|line| line.starts_with("Environment: ")).unwrap();
     for said in [
         "Environment: arguments a b -> --large; Python 3.11.7 -> 3.13.1;",
         "interpreter /usr/bin/python3 -> /opt/python; Scalene 2.4.0 -> 2.0.1;",
