@@ -218,12 +218,10 @@ pub(super) fn next_calls(profile: &Profile, first: Option<&Finding<'_>>) -> Vec<
         }
         None => Vec::new(),
     };
-    if let Some(again) = next::run_again(profile).filter(|_| first.is_some()) {
-        calls.push(again);
-        calls.push(NextCall::new(
-            "compare_profiles",
-            [("profile_id1", json!(profile.id.as_str())), ("profile_id2", json!("latest"))],
-        ));
+    // After the change: is it faster, and does it do the same work?
+    if first.is_some() && next::run_again(profile).is_some() {
+        let id = json!(profile.id.as_str());
+        calls.push(NextCall::new("verify_speedup", [("baseline_profile_id", id)]));
     }
     calls
 }

@@ -78,7 +78,7 @@ impl Leaking {
 }
 
 fn fine(found: &LeakFindings<'_>) -> Option<String> {
-    match found.growth.map(|growth| (growth.steady, growth.retained())) {
+    match found.growth.map(|growth| (growth.steady || growth.late, growth.retained())) {
         Some((false, kept)) => Some(format!("leaks (no steady growth; {kept} MiB stayed)")),
         None => Some("leaks (the footprint changed too little to be sampled)".to_owned()),
         Some((true, _)) => None,

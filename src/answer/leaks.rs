@@ -325,6 +325,11 @@ fn verdict(
     } else {
         String::new()
     };
+    if growth.late {
+        return format!(
+            "not decided: {retained} MiB stayed, half of it or more from the last third of {span} s{rest}"
+        );
+    }
     if !growth.steady {
         return format!(
             "no sign of a leak: of the footprint {retained} MiB stayed in {span} s, and not steadily{rest}"

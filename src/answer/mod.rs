@@ -5,6 +5,7 @@
 //! shortened, numbers rounded, lists capped here, and nowhere before.
 
 mod analysis;
+mod annotated;
 mod bottlenecks;
 mod budget;
 mod call_paths;
@@ -37,6 +38,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use analysis::{AnalysisAnswer, AnalysisHotspot, Focus};
+pub use annotated::annotated_source;
 pub use bottlenecks::{Bottleneck, BottlenecksAnswer};
 pub use call_paths::{CallPathsAnswer, CallRow};
 pub use comparison::{Change, Comparing, ComparisonAnswer, ComparisonSummary, LineDelta, Renaming};
@@ -51,7 +53,7 @@ pub use leak_proof::ProofInfo;
 pub use leaks::{LeaksAnswer, MemoryLeak};
 pub use list::{ProfileMetadata, ProfilesAnswer};
 pub use memory_hotspots::{MemoryHotspot, MemoryHotspotsAnswer};
-pub use next::NextCall;
+pub use next::{NextCall, run_again};
 pub use output::OutputInfo;
 pub use profile::{ProfileAnswer, StatusInfo};
 pub use running::{SoFar, running};
@@ -65,4 +67,9 @@ pub trait Answer: Serialize + JsonSchema {
 
     /// The same facts for a reader, within the text budget.
     fn text(&self) -> String;
+
+    /// The stored profile that is the answer, where it is one.
+    fn profile(&self) -> Option<&str> {
+        None
+    }
 }

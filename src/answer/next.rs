@@ -28,7 +28,7 @@ impl NextCall {
 const LONGEST_ARGUMENTS: usize = 400;
 
 /// The same run again; nothing for a snippet, a run elsewhere, or one with very long arguments.
-pub(super) fn run_again(profile: &Profile) -> Option<NextCall> {
+pub fn run_again(profile: &Profile) -> Option<NextCall> {
     if profile.run.environment.is_none() || profile.program.kind == ProgramKind::Snippet {
         return None;
     }

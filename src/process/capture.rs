@@ -143,6 +143,22 @@ pub(super) fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Collector> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a child that is running has written until now.
+#[derive(Debug, Clone, Default)]
+pub struct Written(Arc<Mutex<Option<[Shared; 2]>>>);
+
+impl Written {
+    /// Stdout and stderr so far; `None` while no child runs.
+    pub fn captured(&self) -> Option<[Captured; 2]> {
+        let streams = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        streams.map(|streams| streams.map(|stream| lock(&stream).finish()))
+    }
+
+    pub(super) fn set(&self, streams: Option<[Shared; 2]>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = streams;
+    }
+}
+
 /// Reads `stream` to its end into `shared`.
 pub(super) async fn drain(mut stream: impl AsyncRead + Unpin, shared: Shared) {
     let mut chunk = vec![0; CHUNK_BYTES];

@@ -31,7 +31,7 @@ mod table;
 #[cfg(unix)]
 mod usage;
 
-pub use capture::{Captured, Whole};
+pub use capture::{Captured, Whole, Written};
 pub use error::SpawnError;
 #[cfg(unix)]
 pub use keeper::keep;

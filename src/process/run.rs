@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::bounds::Bounds;
-use super::capture::{self, Captured, Shared, Whole};
+use super::capture::{self, Captured, Shared, Whole, Written};
 use super::error::SpawnError;
 use super::group::{Group, Streams};
 use super::memory::Meter;
@@ -67,13 +67,15 @@ pub struct Limits {
     pub disk: Option<u64>,
 }
 
-/// The two ways in which a caller ends a run.
+/// How a caller ends a run, and looks into it.
 #[derive(Debug, Clone, Default)]
 pub struct Controls {
     /// Ask the child to end and wait for it, as at a timeout: what it has is kept.
     pub stop: CancellationToken,
     /// Kill everything at once: nobody wants the result any more.
     pub cancel: CancellationToken,
+    /// What the child has written until now.
+    pub written: Written,
 }
 
 /// A sign of life from a running child.
@@ -184,6 +186,7 @@ pub async fn run(
     let (mut group, streams) = spawn(spec).await?;
     let writer = tokio::spawn(feed(streams.stdin, spec.stdin.clone().unwrap_or_default()));
     let (out, err) = (capture::keeping(spec.keep_stdout), Shared::default());
+    controls.written.set(Some([out.clone(), err.clone()]));
     let readers = [
         streams.stdout.map(|pipe| tokio::spawn(capture::drain(pipe, out.clone()))),
         streams.stderr.map(|pipe| tokio::spawn(capture::drain(pipe, err.clone()))),
@@ -194,6 +197,7 @@ pub async fn run(
     group.clear().await;
     writer.abort();
     finish_reading(readers).await;
+    controls.written.set(None);
     let (stdout, stderr) = (capture::lock(&out).finish(), capture::lock(&err).finish());
     let whole = capture::lock(&out).take_whole();
     let pid = group.id();

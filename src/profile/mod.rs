@@ -17,6 +17,7 @@ mod merge;
 mod model;
 mod outline;
 mod path_text;
+mod raw;
 mod repeats;
 mod run;
 mod totals;
@@ -39,6 +40,7 @@ pub use model::{
     ProgramKind, Reporting, Witness,
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
+pub use raw::RawDocument;
 pub use repeats::{LineTime, RepeatedRun, Repeats};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
 pub use totals::{FunctionTotals, Totals};

@@ -11,6 +11,7 @@ use super::call_tree::{CallTree, Sampling};
 use super::file::{FileProfile, Line};
 use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
+use super::raw::RawDocument;
 use super::repeats::Repeats;
 use super::run::RunInfo;
 use super::totals::Totals;
@@ -36,6 +37,16 @@ pub struct Program {
     pub name: String,
     /// Its arguments.
     pub args: Vec<String>,
+}
+
+impl Program {
+    /// It as a profiling call takes it.
+    pub fn argument(&self) -> String {
+        match self.kind {
+            ProgramKind::Module => format!("-m {}", self.name),
+            _ => self.name.clone(),
+        }
+    }
 }
 
 /// Who says which lines take the time.
@@ -233,6 +244,10 @@ pub struct Profile {
     /// The runs behind it, where it is the mean of several.
     #[serde(default)]
     pub repeats: Option<Repeats>,
+    /// Scalene's document as it was written; absent where there is none, for the mean of several runs, and where
+    /// it is larger than [`RawDocument::MOST_BYTES`] or no UTF-8.
+    #[serde(default)]
+    pub raw: Option<RawDocument>,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -255,10 +270,7 @@ impl Profile {
 
     /// The program as a profiling call takes it.
     pub fn script_argument(&self) -> String {
-        match self.program.kind {
-            ProgramKind::Module => format!("-m {}", self.program.name),
-            _ => self.program.name.clone(),
-        }
+        self.program.argument()
     }
 
     /// Seconds of a share of sampled time: share × elapsed, or share × CPU time of the
@@ -310,8 +322,9 @@ impl Profile {
         let floor = self.floor.as_ref().map_or(0, Floor::bytes);
         let proof = self.proof.as_ref().map_or(0, AllocationProof::bytes);
         let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
+        let raw = self.raw.as_ref().map_or(0, RawDocument::occupied);
         let parts = files + paths + footprint + words + calls + counts + floor + proof + repeats;
-        size_of::<Self>() + parts + self.run.approximate_bytes()
+        size_of::<Self>() + parts + raw + self.run.approximate_bytes()
     }
 }
 

@@ -4,8 +4,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::profile::{
-    Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting, RunInfo,
-    Status, Witness,
+    Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, RawDocument, Reporting,
+    RunInfo, Status, Witness,
 };
 use crate::scalene::{ParseError, Parsed, parse};
 
@@ -180,6 +180,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         floor: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        raw: RawDocument::keep(bytes),
     })
 }
 

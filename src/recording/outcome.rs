@@ -15,7 +15,7 @@ use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
     Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program,
-    ProgramKind, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
@@ -82,7 +82,8 @@ fn conclude(
             if filtered && parsed.files.is_empty() {
                 return Err(conclusion.filtered_out(ran));
             }
-            Ok(conclusion.into_profile(parsed, calls, seen, *ran, workspace))
+            let raw = document.as_deref().and_then(RawDocument::keep);
+            Ok(Profile { raw, ..conclusion.into_profile(parsed, calls, seen, *ran, workspace) })
         }
         unread => {
             let failure = match unread {
@@ -305,6 +306,7 @@ impl Conclusion {
             floor: floor(&self.state, self.started_at),
             timed_by,
             repeats: None,
+            raw: None,
             run: self.run_info(ran, warnings),
             id: self.id,
         }

@@ -142,7 +142,7 @@ impl Recorder {
         let settings = &self.settings;
         let mut report = |step: &str| on_event(Event::SettingUp(step.to_owned()));
         let (cache, allowed) = (&settings.cache_dir, settings.allow_install);
-        let own = Controls { stop: controls.stop.clone(), cancel: controls.cancel.child_token() };
+        let own = Controls { cancel: controls.cancel.child_token(), ..controls.clone() };
         let install = python::ensure_memray(found, cache, allowed, &own, &mut report);
         tokio::pin!(install);
         let installed = tokio::select! {

@@ -39,6 +39,11 @@ impl ToolError {
         )
     }
 
+    /// What failed, without the next step.
+    pub(super) fn what(&self) -> &str {
+        &self.message
+    }
+
     fn text(&self) -> String {
         let Self { code, message, hint, output } = self;
         format!("{code}: {message}\nNext: {hint}\n{output}")

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
-    Implementation, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, Implementation,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, Tool,
+    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use super::resources::Listeners;
 use super::tools::Call;
-use super::{Output, Server, fault, resources};
+use super::{Output, Server, completion, fault, prompts, resources, unknown_cursor};
 
 /// The workflow, for clients that show it to the model. At most 2 KB.
 const INSTRUCTIONS: &str = "\
@@ -44,7 +46,14 @@ const LIST_TTL_MS: u64 = 3_600_000;
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_completions()
+            .enable_resources()
+            .enable_resources_subscribe()
+            .enable_resources_list_changed()
+            .build();
         let implementation = Implementation::new("scalene-mcp", env!("CARGO_PKG_VERSION"))
             .with_title("Scalene profiler")
             .with_description("Profiles Python code: time, memory and GPU by line");
@@ -90,8 +99,8 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        no_cursor(request)?;
-        Ok(ListResourcesResult::with_all_items(resources::list(&self.store)))
+        let (store, cursor) = (Arc::clone(&self.store), request.and_then(|page| page.cursor));
+        aside("resources/list", move || resources::page(&store, cursor.as_deref())).await
     }
 
     async fn list_resource_templates(
@@ -100,7 +109,8 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         no_cursor(request)?;
-        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
+        let list = ListResourceTemplatesResult::with_all_items(resources::templates());
+        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
     async fn read_resource(
@@ -108,14 +118,84 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let store = Arc::clone(&self.store);
-        let read = move || {
-            fault::at("resources/read");
-            resources::read(&store, &request.uri)
-        };
-        // A whole profile may be large.
-        let failed = |_| ErrorData::internal_error("the resource could not be made; a bug", None);
-        tokio::task::spawn_blocking(read).await.map_err(failed)?.map(Into::into)
+        let server = self.clone();
+        let read = move || resources::read(&server, &request.uri).map(Into::into);
+        aside("resources/read", read).await
+    }
+
+    async fn subscribe(
+        &self,
+        request: SubscribeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.listeners.begin(self, &context.peer);
+        let server = self.clone();
+        let add = move || server.listeners.subscribe(&server, &request.uri);
+        aside("resources/subscribe", add).await
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.listeners.unsubscribe(&request.uri);
+        Ok(())
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        // Who made no handshake hears of changes by asking for them.
+        if context.peer.peer_info().is_some() {
+            self.listeners.begin(self, &context.peer);
+        }
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        asked: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        Some(resources::accepted(self, asked))
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let listeners = Listeners::default();
+        for uri in context.accepted().resource_subscriptions.iter().flatten() {
+            // What is gone meanwhile has no news.
+            let _ = listeners.subscribe(self, uri);
+        }
+        tokio::select! {
+            () = listeners.stream(self, context.sink().clone()) => {}
+            () = context.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        no_cursor(request)?;
+        let list = ListPromptsResult::with_all_items(prompts::list(self));
+        Ok(list.with_ttl_ms(LIST_TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let server = self.clone();
+        aside("prompts/get", move || prompts::get(&server, request).map(Into::into)).await
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let server = self.clone();
+        aside("completion/complete", move || completion::complete(&server, &request)).await
     }
 }
 
@@ -132,10 +212,20 @@ fn in_form(mut result: CallToolResult, output: Output) -> CallToolResult {
     result
 }
 
-/// Every list fits one page, so that no cursor can be one of ours.
+/// Works on a thread that serves nobody else: profiles may be large, and stored in files.
+async fn aside<T: Send + 'static>(
+    method: &'static str,
+    work: impl FnOnce() -> Result<T, ErrorData> + Send + 'static,
+) -> Result<T, ErrorData> {
+    let work = move || {
+        fault::at(method);
+        work()
+    };
+    let failed = |_| ErrorData::internal_error(format!("{method} failed by a bug"), None);
+    tokio::task::spawn_blocking(work).await.map_err(failed)?
+}
+
+/// A list that fits one page, so that no cursor can be one of ours.
 fn no_cursor(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor) {
-        Some(cursor) => Err(ErrorData::invalid_params(format!("unknown cursor `{cursor}`"), None)),
-        None => Ok(()),
-    }
+    request.and_then(|request| request.cursor).map_or(Ok(()), |cursor| Err(unknown_cursor(&cursor)))
 }

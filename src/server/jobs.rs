@@ -102,8 +102,7 @@ impl Jobs {
 
     fn job<T>(&self, id: String, label: String) -> (Arc<Job<T>>, watch::Sender<Phase<T>>) {
         let (report, phase) = watch::channel(Phase::Queued);
-        let controls =
-            Controls { stop: CancellationToken::new(), cancel: self.shutdown.child_token() };
+        let controls = Controls { cancel: self.shutdown.child_token(), ..Controls::default() };
         let number = self.started.fetch_add(1, Ordering::Relaxed);
         let repeat = [AtomicUsize::new(0), AtomicUsize::new(0)];
         (Arc::new(Job { id, label, number, controls, phase, repeat }), report)

@@ -2,8 +2,9 @@
 
 use rmcp::RoleServer;
 use rmcp::model::{
-    CallToolRequestParams, ClientRequest, ErrorCode, ErrorData, InitializeRequestParams,
-    JsonRpcMessage, ReadResourceRequestParams, RequestId,
+    CallToolRequestParams, ClientRequest, CompleteRequestParams, ErrorCode, ErrorData,
+    GetPromptRequestParams, InitializeRequestParams, JsonRpcMessage, ReadResourceRequestParams,
+    RequestId, SubscribeRequestParams, SubscriptionsListenRequestParams, UnsubscribeRequestParams,
 };
 use rmcp::service::RxJsonRpcMessage;
 use serde::de::DeserializeOwned;
@@ -12,13 +13,19 @@ use serde_json::Value;
 use super::large::IdFinder;
 
 /// Methods that this server answers; their parameters can only be wrong, not they themselves.
-const SERVED: [&str; 8] = [
+const SERVED: [&str; 14] = [
+    "completion/complete",
     "initialize",
     "ping",
-    "server/discover",
+    "prompts/get",
+    "prompts/list",
     "resources/list",
     "resources/read",
+    "resources/subscribe",
     "resources/templates/list",
+    "resources/unsubscribe",
+    "server/discover",
+    "subscriptions/listen",
     "tools/call",
     "tools/list",
 ];
@@ -146,7 +153,12 @@ fn odd(params: Option<&Value>) -> bool {
 /// What is wrong with parameters.
 fn wrong(method: &str, params: Value) -> String {
     match method {
+        "completion/complete" => place::<CompleteRequestParams>(params),
         "initialize" => place::<InitializeRequestParams>(params),
+        "prompts/get" => place::<GetPromptRequestParams>(params),
+        "resources/subscribe" => place::<SubscribeRequestParams>(params),
+        "resources/unsubscribe" => place::<UnsubscribeRequestParams>(params),
+        "subscriptions/listen" => place::<SubscriptionsListenRequestParams>(params),
         "resources/read" => place::<ReadResourceRequestParams>(params),
         "tools/call" => place::<CallToolRequestParams>(params),
         _ => None,
@@ -204,7 +216,7 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":"a","method":7}"#, -32600, Some("a")),
             (r#"{"jsonrpc":"2.0","id":"a"}"#, -32600, Some("a")),
             (r#"{"jsonrpc":"2.0","id":1,"method":"no/such"}"#, -32601, Some("1")),
-            (r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":7}"#, -32601, Some("1")),
+            (r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":7}"#, -32602, Some("1")),
             (r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#, -32601, Some("1")),
             (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#, -32602, Some("1")),
             (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[]}"#, -32602, Some("1")),

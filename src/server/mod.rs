@@ -4,6 +4,7 @@
 //! (`jobs` and [`crate::recording`], or [`crate::analysis`]) → [`crate::answer`].
 
 mod arguments;
+mod completion;
 mod error;
 mod fault;
 mod handler;
@@ -12,6 +13,7 @@ mod large;
 mod message;
 mod options;
 mod progress;
+mod prompts;
 mod resources;
 mod schema;
 mod stdio;
@@ -20,6 +22,7 @@ mod transport;
 
 use std::sync::{Arc, LazyLock};
 
+use rmcp::ErrorData;
 use tokio_util::sync::CancellationToken;
 
 use crate::recording::{Recorder, Settings};
@@ -36,6 +39,9 @@ type Tools = LazyLock<tools::Registry, Box<dyn FnOnce() -> tools::Registry + Sen
 pub(crate) struct Server {
     store: Arc<Store>,
     jobs: Arc<Jobs>,
+    /// Of sessions with a handshake; others bring their own.
+    listeners: Arc<resources::Listeners>,
+    shutdown: CancellationToken,
     /// Made beside the first exchange of messages: its schemas take longer than all the rest of the start.
     tools: Arc<Tools>,
     options: Arc<Options>,
@@ -50,7 +56,7 @@ impl Server {
     ) -> Self {
         let store = Arc::new(store);
         let recorder = Recorder::new(settings);
-        let jobs = Jobs::new(recorder, Arc::clone(&store), shutdown);
+        let jobs = Jobs::new(recorder, Arc::clone(&store), shutdown.clone());
         let options = Arc::new(options);
         let own = Arc::clone(&options);
         let make: Box<dyn FnOnce() -> tools::Registry + Send> =
@@ -58,6 +64,11 @@ impl Server {
         let tools = Arc::new(LazyLock::new(make));
         let early = Arc::clone(&tools);
         std::thread::spawn(move || _ = LazyLock::force(&early));
-        Self { store, jobs: Arc::new(jobs), tools, options }
+        let listeners = Arc::default();
+        Self { store, jobs: Arc::new(jobs), listeners, shutdown, tools, options }
     }
+}
+
+fn unknown_cursor(cursor: &str) -> ErrorData {
+    ErrorData::invalid_params(format!("unknown cursor `{cursor}`"), None)
 }

@@ -3,6 +3,7 @@
 //! With a folder, memory holds what was used last; the folder has all of it, and that of other servers. The lock
 //! is a plain mutex: it is held for look-ups in memory only, never across an await or a file.
 
+mod changes;
 mod disk;
 mod document;
 mod summary;
@@ -13,6 +14,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+pub use self::changes::Change;
+use self::changes::Changes;
 use self::disk::Disk;
 pub use self::summary::Summary;
 use crate::profile::{Profile, ProfileId};
@@ -125,6 +128,7 @@ pub struct Store {
     bounds: Bounds,
     inner: Mutex<Inner>,
     disk: Option<Disk>,
+    changes: Changes,
 }
 
 impl Store {
@@ -149,6 +153,11 @@ impl Store {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What changes from now on, by this process; other processes on the same folder are not heard of.
+    pub fn changes(&self) -> tokio::sync::broadcast::Receiver<Change> {
+        self.changes.listen()
     }
 
     /// Whether an id is taken.
@@ -180,6 +189,8 @@ impl Store {
             inner.own.pop_front();
         }
         inner.put(&profile, saved, true, self.bounds);
+        drop(inner);
+        self.changes.tell(Change::Added(profile.id.clone()));
         profile
     }
 
@@ -199,6 +210,7 @@ impl Store {
             entry.bytes = profile.approximate_bytes();
             entry.profile = Arc::clone(&profile);
             inner.shrink(self.bounds, profile.id.as_str());
+            self.changes.tell(Change::Altered(profile.id.clone()));
         }
         profile
     }
@@ -234,6 +246,14 @@ impl Store {
         let own = inner.own.contains(&id);
         inner.put(&profile, summary.saved_at_ms, own, self.bounds);
         Ok(profile)
+    }
+
+    /// The id of the profile that a name means, as [`Store::get`] takes names.
+    ///
+    /// # Errors
+    /// [`LookupError`] with the ids that are known.
+    pub fn id_of(&self, wanted: &str) -> Result<String, LookupError> {
+        resolve(wanted.trim(), &self.ids())
     }
 
     /// All profiles in brief, newest first, and what could not be read of the folder, in words.

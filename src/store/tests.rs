@@ -45,6 +45,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         floor: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        raw: None,
     }
 }
 
@@ -64,6 +65,32 @@ fn a_profile_is_replaced_in_its_place() {
     let gone = Store::default();
     gone.replace((*store.get("latest").unwrap()).clone());
     assert_eq!(gone.list().0.len(), 0, "one that was dropped meanwhile stays so");
+}
+
+#[test]
+fn listeners_hear_of_each_change() {
+    let store = Store::default();
+    fill(&store, 1);
+    let mut changes = store.changes();
+    let id = store.insert(profile(9, 0)).id.clone();
+    let stored = store.get("latest").unwrap();
+    store.replace((*stored).clone());
+    store.replace(Profile { id: ProfileId::draw(|_| false), ..(*stored).clone() });
+    store.get("previous").unwrap();
+    let mut heard = Vec::new();
+    while let Ok(change) = changes.try_recv() {
+        heard.push(change);
+    }
+    assert_eq!(heard, [Change::Added(id.clone()), Change::Altered(id)]);
+}
+
+#[test]
+fn a_name_is_resolved_without_its_profile() {
+    let store = Store::default();
+    let ids = fill(&store, 2);
+    assert_eq!(store.id_of("latest").as_ref(), Ok(&ids[1]));
+    assert_eq!(store.id_of(&format!(" {} ", ids[0])).as_ref(), Ok(&ids[0]));
+    assert!(matches!(store.id_of("zzz"), Err(LookupError::Unknown { .. })));
 }
 
 #[test]

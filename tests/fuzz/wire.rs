@@ -205,7 +205,7 @@ fn message(random: &mut Random) -> Value {
     let tools =
         ["get_cpu_hotspots", "list_profiles", "get_memory_leaks", "analyze_profile", "nothing"];
     let call = json!({"name": tools[random.below(5)], "arguments": {"profile_id": "latest"}, "_meta": {"progressToken": id}});
-    let (method, params) = match random.below(11) {
+    let (method, params) = match random.below(14) {
         0 => ("tools/list", json!({"cursor": "x"})),
         1 => ("ping", Value::Null),
         2 => ("resources/read", json!({"uri": "profile://latest/output"})),
@@ -220,7 +220,13 @@ fn message(random: &mut Random) -> Value {
             "server/discover",
             json!({"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}}),
         ),
-        8 => ("prompts/get", json!({"name": "x"})),
+        8 => ("prompts/get", json!({"name": "speed_up", "arguments": {"profile_id": "latest"}})),
+        9 => ("resources/subscribe", json!({"uri": "profile://latest"})),
+        10 => ("subscriptions/listen", json!({"notifications": {"resourcesListChanged": true}})),
+        11 => (
+            "completion/complete",
+            json!({"ref": {"type": "ref/prompt", "name": "speed_up"}, "argument": {"name": "profile_id", "value": "p"}}),
+        ),
         _ => ("tools/call", call),
     };
     match random.below(9) {

@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_DOCS=1 cargo test --test it -- docs:: rules::the_document` writes them anew.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -45,7 +46,39 @@ async fn the_tool_reference_is_up_to_date() {
     for tool in list["tools"].as_array().unwrap() {
         describe(tool, &mut described, &mut text);
     }
+    let templates = wire.result(2, "resources/templates/list", json!({})).await;
+    resources(&templates, &mut text);
+    let list = wire.result(3, "prompts/list", json!({})).await;
+    prompts(&list, &mut text);
     check("tools.md", &text);
+}
+
+fn resources(list: &Value, out: &mut String) {
+    let head = "Stored profiles, whole. The list has `profile://{profile_id}` of each; `profile_id` may be `latest` or `previous`, too.\n\
+                Changes are told to who subscribes (`subscriptions/listen` without a handshake): a new profile, what is added to one, and, once\n\
+                a second, a run that goes on. Other servers on the same store are not heard of.\n";
+    writeln!(out, "\n# Resources\n\n{head}\n| resource | type | |\n|---|---|---|").unwrap();
+    for template in list["resourceTemplates"].as_array().unwrap() {
+        let word = |key: &str| template[key].as_str().unwrap();
+        let (uri, kind) = (word("uriTemplate"), word("mimeType"));
+        writeln!(out, "| `{uri}` | {kind} | {}. {}. |", word("title"), word("description"))
+            .unwrap();
+    }
+}
+
+fn prompts(list: &Value, out: &mut String) {
+    let head = "Ways to work with the tools, in which the calls are filled in. Of `script_path` and `profile_id` one is given.";
+    writeln!(out, "\n# Prompts\n\n{head}\n\n| prompt | arguments | |\n|---|---|---|").unwrap();
+    for prompt in list["prompts"].as_array().unwrap() {
+        let word = |key: &str| prompt[key].as_str().unwrap();
+        let arguments = prompt["arguments"].as_array().unwrap().iter().map(|argument| {
+            let optional = if argument["required"] == true { "" } else { "?" };
+            format!("`{}{optional}`", argument["name"].as_str().unwrap())
+        });
+        let arguments: Vec<_> = arguments.collect();
+        let about = format!("{}. {}", word("title"), word("description"));
+        writeln!(out, "| `{}` | {} | {about} |", word("name"), arguments.join(" ")).unwrap();
+    }
 }
 
 /// Tools with the same result share its table: the first one shows it.
@@ -121,4 +154,81 @@ fn rows(schema: &Value, path: &str, out: &mut String) {
             rows(&field["additionalProperties"], &format!("{path}[*]"), out);
         }
     }
+}
+
+/// The table of codes in the troubleshooting and the codes in the source are the same.
+#[test]
+fn every_code_of_a_failure_is_explained() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut made = BTreeSet::new();
+    collect_codes(&root.join("src"), &mut made);
+    // A few of each way of making one, so that a marker that finds nothing more is noticed.
+    for known in
+        ["timeout", "profile_file_not_found", "scalene_conflict", "internal_error", "not_sampled"]
+    {
+        assert!(made.contains(known), "the source is read wrongly: no `{known}` in {made:?}");
+    }
+    let page = std::fs::read_to_string(root.join("docs/troubleshooting.md")).unwrap();
+    let (_, table) = page.split_once("## Codes").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let told: Vec<String> = rows.flat_map(codes_of_a_cell).collect();
+    let explained: BTreeSet<String> = told.iter().cloned().collect();
+    assert_eq!(explained.len(), told.len(), "a code has two rows");
+    assert_eq!(explained, made, "docs/troubleshooting.md (left), source (right)");
+}
+
+/// The codes of a first cell, which are in backticks and have commas between them.
+fn codes_of_a_cell(cell: &str) -> impl Iterator<Item = String> {
+    cell.split(',').map(|code| code.trim().trim_matches('`').to_owned())
+}
+
+/// Codes stand in functions called `code`, in a match for one, or first in `ToolError::new`.
+fn collect_codes(folder: &Path, codes: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            // There `code` is the letter of a difference, not of a failure.
+            if !path.ends_with("analysis") {
+                collect_codes(&path, codes);
+            }
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        for marker in ["fn code(&self) -> &'static str {", "let code = match &error {"] {
+            for (at, _) in text.match_indices(marker) {
+                codes.extend(words(block(&text[at..])));
+            }
+        }
+        for marker in ["ToolError::new(", "Self::new("] {
+            for (at, _) in text.match_indices(marker) {
+                let first = text[at + marker.len()..].trim_start();
+                let word = first.strip_prefix('"').and_then(|rest| rest.split('"').next());
+                codes.extend(word.filter(|word| is_code(word)).map(str::to_owned));
+            }
+        }
+    }
+}
+
+/// From here to where the first brace is closed.
+fn block(text: &str) -> &str {
+    let mut depth = 0;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' => depth += 1,
+            '}' if depth == 1 => return &text[..at],
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    text
+}
+
+/// Texts in quotation marks that are codes.
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split('"').skip(1).step_by(2).filter(|word| is_code(word)).map(str::to_owned)
+}
+
+fn is_code(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }

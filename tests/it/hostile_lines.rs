@@ -9,7 +9,7 @@ use crate::support::client::server_command;
 use crate::support::place::{Place, busy};
 use crate::support::recorded;
 use crate::support::traces::{held, until};
-use crate::support::wire::{Wire, initialize};
+use crate::support::wire::{LIST_CHANGED, Wire, initialize};
 
 const LEGACY: &str = "2025-11-25";
 /// Lines before each call, and calls.
@@ -64,7 +64,12 @@ fn kinds() -> Vec<(Vec<u8>, Answer)> {
         (request(r#""method":["ping"]"#), Error(-32600)),
         (request(r#""method":"tools/burn""#), Error(-32601)),
         (request(r#""method":"notifications/initialized""#), Error(-32601)),
-        (request(r#""method":"prompts/get","params":{"name":7}"#), Error(-32601)),
+        (request(r#""method":"prompts/get","params":{"name":7}"#), Error(-32602)),
+        (request(r#""method":"prompts/get","params":{"name":"x"}"#), Error(-32602)),
+        (request(r#""method":"prompts/get","params":{"name":"find_leak","arguments":{"args":[]}}"#), Error(-32602)),
+        (request(r#""method":"completion/complete","params":{"ref":{}}"#), Error(-32602)),
+        (request(r#""method":"resources/subscribe","params":{"uri":"profile://zzz"}"#), Error(-32002)),
+        (request(r#""method":"subscriptions/listen","params":{"notifications":7}"#), Error(-32602)),
         (request(r#""method":"tools/call""#), Error(-32602)),
         (call("null"), Error(-32602)),
         (call("[]"), Error(-32602)),
@@ -105,6 +110,10 @@ struct Came {
 
 impl Came {
     fn take(&mut self, message: Value) {
+        // Of the profile that is loaded at the beginning.
+        if message["method"] == LIST_CHANGED {
+            return;
+        }
         if let Some(id) = message.get("id") {
             let id = id.as_str().unwrap_or_else(|| panic!("whose id: {message}")).to_owned();
             self.named.entry(id).or_default().push(message);

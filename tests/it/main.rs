@@ -61,12 +61,16 @@ mod panics;
 mod plain_run;
 /// Profiling real programs through the server: figures against ground truth.
 mod profiling;
+/// Prompts: their texts, arguments and completion.
+mod prompts;
 /// Hostile documents and profiles of any size.
 mod properties;
 /// The protocol surface: versions, schemas, budgets, resources, progress.
 mod protocol;
 /// Several runs of one program as one profile.
 mod repeat;
+/// Resources: what is behind each, pages, completion, subscriptions.
+mod resources;
 /// The rules behind findings, against recorded programs and any source.
 mod rules;
 /// What confined programs cannot do.

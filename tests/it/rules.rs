@@ -335,3 +335,23 @@ fn capital(text: &str) -> String {
 fn the_document_is_made_from_the_tables() {
     crate::docs::check("analysis.md", &document());
 }
+
+/// What the first `for` of a comprehension runs over is computed once: no advice for a loop applies to it.
+#[test]
+fn what_a_comprehension_runs_over_is_no_part_of_its_rounds() {
+    for source in [
+        "def load(n):\n    return [str(i) for i in range(n)]\n\nrows = {r: len(r) for r in load(900)}\n",
+        "def load(n):\n    return [str(i) for i in range(n)]\n\nrows = [len(r) for r in load(900)]\n",
+        "s = {str(i) for i in range(900)}\n\n\nprint(max(len(x) for x in sorted(s)))\n",
+    ] {
+        let profile = uniform(source, 90.0, 4..=4);
+        for finding in findings(&profile) {
+            let said = text(&finding);
+            assert!(!said.contains("in every round"), "{source}\n{said}");
+        }
+    }
+    // The second `for` is another matter: it is computed in each round of the first.
+    let nested = "def load(n):\n    return [str(i) for i in range(n)]\n\nall = [r for _ in range(9) for r in load(900)]\n";
+    let said = all_text(&uniform(nested, 90.0, 4..=4));
+    assert!(said.contains("`load(900)` in every round"), "{said}");
+}

@@ -189,10 +189,12 @@ impl<'s> Tree<'s> {
         }
     }
 
+    /// Asked while the comprehension is still open: its end is not known, what came before the clause is.
     fn is_first_clause(&self, clause: Id) -> bool {
-        self.parent(clause)
-            .and_then(|above| self.children(above).find(|id| self.kind(*id) == "for_in_clause"))
-            == Some(clause)
+        let comprehension = self.node(clause).parent;
+        let before = self.nodes.get(comprehension as usize + 1..clause.0 as usize);
+        let is_clause = |node: &Node| node.kind == "for_in_clause" && node.parent == comprehension;
+        !before.unwrap_or_default().iter().any(is_clause)
     }
 
     fn node(&self, id: Id) -> &Node {

@@ -18,6 +18,8 @@ pub struct Growth {
     pub since: Seconds,
     /// Whether the second and the last third of the time each added their part.
     pub steady: bool,
+    /// Half of it or more came in the last third of the time: whether it would go on is not known.
+    pub late: bool,
 }
 
 impl Growth {
@@ -88,6 +90,7 @@ pub fn growth(footprint: &Footprint, elapsed: Option<Seconds>) -> Option<Growth>
         _ => false,
     });
     let steady = even && total >= LEAK_GROWTH_MIB.value;
+    let late = !steady && total >= LEAK_GROWTH_MIB.value && last.1 - at(2.0 / 3.0) >= total / 2.0;
     // A slope goes on from the lowest sample of the tail to the end.
     let until_lowest = lowest.0.get() - first.0;
     let highest = timeline.iter().map(|(_, mib)| mib.get()).fold(0.0, f64::max);
@@ -102,6 +105,7 @@ pub fn growth(footprint: &Footprint, elapsed: Option<Seconds>) -> Option<Growth>
         span: Seconds::from_secs(span)?,
         since: Seconds::from_secs(first.0)?,
         steady,
+        late,
     })
 }
 
@@ -149,6 +153,9 @@ mod tests {
         assert!(!shape(|n| 40.0 * (25.0 - (n - 25.0).abs())).steady, "gives everything back");
         assert!(!shape(|n| 0.1 * n).steady, "too little");
         assert_eq!(of(&[(0.0, 1.0), (1.0, 500.0)]), None, "too few samples");
+        let phase = shape(|n| if n < 40.0 { 10.0 } else { 10.0 + 8.0 * (n - 40.0) });
+        assert!(!phase.steady && phase.late, "a last phase that keeps what it makes: {phase:?}");
+        assert!(!shape(|n| if n < 10.0 { 40.0 * n } else { 400.0 }).late, "loads, then works");
     }
 
     #[test]

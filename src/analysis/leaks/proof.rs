@@ -101,7 +101,9 @@ pub fn undecided(found: &LeakFindings<'_>) -> bool {
     // not seen to be steady.
     let unexplained = found.cleared.iter().any(|line| line.dropped && line.likelihood.is_some());
     let grows = found.growth.is_some_and(|growth| {
-        growth.steady || unexplained && growth.retained().get() >= LEAK_GROWTH_MIB.value
+        growth.steady
+            || growth.late
+            || unexplained && growth.retained().get() >= LEAK_GROWTH_MIB.value
     });
     let certain = found.leaks.iter().any(|leak| leak.confidence == LeakConfidence::High);
     (grows || !found.leaks.is_empty()) && !certain

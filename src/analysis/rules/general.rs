@@ -371,11 +371,15 @@ fn hot_line(seen: &Seen<'_>) -> Vec<Site> {
             let body = seen.lines(statement);
             (
                 format!("the `def` line {} of `{name}()`", lines.0),
-                format!(
-                    "look at the body, lines {}-{}: which of them costs the time is not visible in this profile",
-                    body.0 + 1,
-                    body.1
-                ),
+                if body.1 > body.0 {
+                    format!(
+                        "look at the body, lines {}-{}: which of them costs the time is not visible in this profile",
+                        body.0 + 1,
+                        body.1
+                    )
+                } else {
+                    "look at what it calls: its body is on this line".to_owned()
+                },
             )
         } else {
             (format!("line {} (`{text}`)", lines.0), look_at(seen, statement, &figures))
@@ -431,12 +435,36 @@ fn nature(figures: &Figures) -> String {
     }
 }
 
+/// Whether a call makes what a loop runs over without running over anything itself.
+fn is_cheap(seen: &Seen<'_>, call: Id) -> bool {
+    let lazy = [
+        "range",
+        "enumerate",
+        "zip",
+        "map",
+        "filter",
+        "reversed",
+        "iter",
+        "keys",
+        "values",
+        "items",
+        "len",
+    ];
+    let callee = seen.child(call, "function");
+    let name = callee.map(|callee| seen.child(callee, "attribute").unwrap_or(callee));
+    name.is_some_and(|name| lazy.contains(&seen.text(name)))
+}
+
 fn look_at(seen: &Seen<'_>, id: Id, figures: &Figures) -> String {
     let (line, _) = figures.hottest;
     let mut names: Vec<String> = Vec::new();
-    // What a `for` runs over is called once.
-    let body = seen.child(id, "body").unwrap_or(id);
-    for call in seen.calls_in(body) {
+    let body = seen.child(id, "body");
+    // What a `for` runs over is called once, which counts where stacks say that its line is the hottest.
+    let in_head = |call: Id| seen.line(call) <= line && !is_cheap(seen, call);
+    let head_first = seen.file.exact && body.is_some_and(|body| line < seen.line(body));
+    let head: Vec<Id> = seen.calls_in(id).filter(|call| head_first && in_head(*call)).collect();
+    let calls = if head.is_empty() { seen.calls_in(body.unwrap_or(id)).collect() } else { head };
+    for call in calls {
         let name =
             seen.child(call, "function").map(|function| format!("`{}`", seen.quoted(function)));
         if let Some(name) = name.filter(|name| !names.contains(name)) {

@@ -8,6 +8,10 @@ use crate::answer::text::{amount, amount_or_dash, count, table};
 use crate::answer::{Answer, budget, listing, next};
 
 impl Answer for ProfileAnswer {
+    fn profile(&self) -> Option<&str> {
+        (self.status != StatusInfo::Running).then_some(&self.profile_id)
+    }
+
     fn next_calls(&mut self) -> &mut Vec<NextCall> {
         &mut self.next
     }

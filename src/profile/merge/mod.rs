@@ -84,6 +84,8 @@ pub fn merged(mut runs: Vec<Profile>) -> Option<Profile> {
         calls,
         run,
         repeats: Some(repeats),
+        // No document says what the mean says.
+        raw: None,
         ..first.clone()
     })
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::watch;
 
 use crate::answer::amount;
-use crate::process::{Controls, Tick};
+use crate::process::{Captured, Controls, Tick};
 use crate::profile::{Interim, Profile};
 use crate::recording::{Event, RecordError};
 use crate::verify::{Progress, SoFar};
@@ -83,7 +83,7 @@ impl<T: Clone> Phase<T> {
         }
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(in crate::server) fn is_over(&self) -> bool {
         matches!(self, Self::Done(_) | Self::Lost)
     }
 }
@@ -104,6 +104,20 @@ pub(in crate::server) struct Job<T = Arc<Profile>> {
 impl<T: Clone> Job<T> {
     pub(in crate::server) fn phase(&self) -> Phase<T> {
         self.phase.borrow().clone()
+    }
+
+    /// Its phases, from now on.
+    pub(in crate::server) fn phases(&self) -> watch::Receiver<Phase<T>> {
+        self.phase.clone()
+    }
+
+    /// What its program has written to stdout and stderr until now; `None` while no program of the run is running.
+    pub(in crate::server) fn written(&self) -> Option<[Captured; 2]> {
+        match self.phase() {
+            // What is written before is the installer's.
+            Phase::Running(..) | Phase::Again(_) => self.controls.written.captured(),
+            _ => None,
+        }
     }
 
     pub(super) fn count(&self, event: &Event) {

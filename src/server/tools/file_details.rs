@@ -63,7 +63,10 @@ impl ToolSpec for FileDetails {
 }
 
 /// The file that is meant.
-pub(super) fn file<'a>(profile: &'a Profile, path: &str) -> Result<&'a FileProfile, ToolError> {
+pub(in crate::server) fn file<'a>(
+    profile: &'a Profile,
+    path: &str,
+) -> Result<&'a FileProfile, ToolError> {
     match find_file(profile, path) {
         FileLookup::Found(file) => Ok(file),
         FileLookup::Ambiguous(paths) => Err(ToolError::invalid_argument(

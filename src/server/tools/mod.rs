@@ -16,7 +16,7 @@ mod memory_hotspots;
 mod memory_leaks;
 mod profile_code;
 mod profile_script;
-mod run;
+pub(super) mod run;
 mod stop_profile;
 mod verify_speedup;
 
@@ -26,18 +26,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::RoleServer;
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
+use rmcp::model::{
+    CallToolResult, ContentBlock, JsonObject, ProtocolVersion, Tool, ToolAnnotations,
+};
 use rmcp::service::RequestContext;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use file_details::file;
+
 use super::error::ToolError;
 use super::jobs::Phase;
 use super::options::{Options, Output};
 use super::progress::Progress;
-use super::{Server, arguments, fault, schema};
+use super::{Server, arguments, fault, resources, schema};
 use crate::answer::Answer;
 use crate::profile::Profile;
 
@@ -45,12 +49,16 @@ use crate::profile::Profile;
 pub(super) struct Call {
     /// Fired when the client takes the call back.
     taken_back: CancellationToken,
+    /// The client knows links in results.
+    links: bool,
     progress: Progress,
 }
 
 impl Call {
     pub(super) fn new(context: &RequestContext<RoleServer>) -> Self {
-        Self { taken_back: context.ct.clone(), progress: Progress::new(context) }
+        let version = context.protocol_version();
+        let links = version.is_some_and(|version| version >= ProtocolVersion::V_2025_06_18);
+        Self { taken_back: context.ct.clone(), links, progress: Progress::new(context) }
     }
 }
 
@@ -154,6 +162,11 @@ impl Registry {
         self.entry(name).map(|entry| entry.tool.clone())
     }
 
+    /// Whether a tool is offered.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.entry(name).is_some()
+    }
+
     fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tool.name == name)
     }
@@ -211,14 +224,14 @@ async fn run<T: ToolSpec>(
 ) -> Result<CallToolResult, ToolError> {
     // Who waits for a run must not keep a thread from those who need one.
     let waits = T::WAITS || arguments.iter().any(|argument| is_of_a_run(server, argument));
-    let params = arguments::read(T::NAME, &schema, arguments)?;
+    let (params, links) = (arguments::read(T::NAME, &schema, arguments)?, call.links);
     if waits {
-        return result::<T>(server, T::call(server, params, call).await);
+        return result::<T>(server, T::call(server, params, call).await, links);
     }
     let (server, runtime) = (server.clone(), Handle::current());
     let work = move || {
         fault::at(T::NAME);
-        result::<T>(&server, runtime.block_on(T::call(&server, params, call)))
+        result::<T>(&server, runtime.block_on(T::call(&server, params, call)), links)
     };
     aside(T::NAME, work).await?
 }
@@ -230,16 +243,19 @@ fn is_of_a_run(server: &Server, (name, value): (&String, &serde_json::Value)) ->
     id.is_some_and(|id| server.jobs.get(id).is_some() || newest(id))
 }
 
-/// An answer in both its forms. It recommends nothing that is not offered.
+/// An answer in both its forms; one that is a profile links to all of it. It recommends nothing that is not offered.
 fn result<T: ToolSpec>(
     server: &Server,
     answer: Result<T::Output, ToolError>,
+    links: bool,
 ) -> Result<CallToolResult, ToolError> {
     let mut answer = answer?;
     answer.next_calls().retain(|next| server.tools.entry(&next.tool).is_some());
     let structured = serde_json::to_value(&answer).map_err(|_| ToolError::internal(T::NAME))?;
     let mut result = CallToolResult::structured(structured);
     result.content = vec![ContentBlock::text(answer.text())];
+    let profile = answer.profile().filter(|_| links).map(resources::link);
+    result.content.extend(profile.map(ContentBlock::resource_link));
     Ok(result)
 }
 

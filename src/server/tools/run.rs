@@ -132,7 +132,7 @@ pub(super) async fn wait(
 }
 
 /// The handle of a run that has not ended, with what is known of it.
-fn so_far(server: &Server, job: &Job, phase: &Phase) -> ProfileAnswer {
+pub(in crate::server) fn so_far(server: &Server, job: &Job, phase: &Phase) -> ProfileAnswer {
     let Phase::Running(tick, interim) = phase else {
         return running(job.id.as_str(), &job.label, &server.jobs.describe(job), SoFar::default());
     };

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResult, ClientConfig, JsonObject, ProgressNotificationParam,
+    ProtocolVersion, ResourceUpdatedNotificationParam,
 };
-use rmcp::service::{NotificationContext, RunningService};
+use rmcp::service::{ClientLifecycleMode, ClientServiceExt, NotificationContext, RunningService};
 use rmcp::transport::TokioChildProcess;
 use rmcp::{ClientHandler, RoleClient, ServiceExt};
 use serde_json::Value;
@@ -16,10 +17,15 @@ use super::pythons;
 /// The built binary.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_scalene-mcp");
 
-/// Keeps the progress notifications that it gets.
+/// What [`Listener`] keeps for a changed list of resources.
+pub(crate) const LIST: &str = "the list";
+
+/// Keeps the notifications that it gets.
 #[derive(Clone, Default)]
 pub(crate) struct Listener {
     pub(crate) progress: Arc<Mutex<Vec<(f64, String)>>>,
+    /// URIs of resources that changed, and [`LIST`].
+    pub(crate) changed: Arc<Mutex<Vec<String>>>,
 }
 
 impl ClientHandler for Listener {
@@ -34,6 +40,18 @@ impl ClientHandler for Listener {
     ) {
         let message = params.message.unwrap_or_default();
         self.progress.lock().unwrap().push((params.progress, message));
+    }
+
+    async fn on_resource_updated(
+        &self,
+        params: ResourceUpdatedNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) {
+        self.changed.lock().unwrap().push(params.uri);
+    }
+
+    async fn on_resource_list_changed(&self, _: NotificationContext<RoleClient>) {
+        self.changed.lock().unwrap().push(LIST.to_owned());
     }
 }
 
@@ -81,6 +99,18 @@ impl Session {
         let server_pid = transport.id().unwrap();
         let listener = Listener::default();
         let service = listener.clone().serve(transport).await.unwrap();
+        Self { service, listener, server_pid }
+    }
+
+    /// The same in the version of the protocol that has no handshake.
+    pub(crate) async fn open_stateless(cwd: &Path) -> Self {
+        let transport = TokioChildProcess::new(server_command(cwd, &[])).unwrap();
+        let server_pid = transport.id().unwrap();
+        let listener = Listener::default();
+        let mode = ClientLifecycleMode::Discover {
+            preferred_versions: vec![ProtocolVersion::V_2026_07_28],
+        };
+        let service = listener.clone().serve_with_lifecycle(transport, mode).await.unwrap();
         Self { service, listener, server_pid }
     }
 

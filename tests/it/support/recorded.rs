@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use scalene_mcp::profile::{
-    Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting,
-    RunInfo, Seconds, Status, Witness,
+    Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, RawDocument,
+    Reporting, RunInfo, Seconds, Status, Witness,
 };
 use scalene_mcp::scalene::{Parsed, parse};
 
@@ -35,7 +35,8 @@ pub(crate) fn names() -> Vec<String> {
 /// A profile of a recorded document; the id is the only thing that differs between calls.
 pub(crate) fn profile(name: &str) -> Profile {
     let version = name.rsplit("--").next().unwrap().to_owned();
-    with(parsed(name), &version)
+    let raw = RawDocument::keep(&std::fs::read(path(name)).unwrap());
+    Profile { raw, ..with(parsed(name), &version) }
 }
 
 /// A profile of the document at a path.
@@ -99,5 +100,6 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         floor: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        raw: None,
     }
 }

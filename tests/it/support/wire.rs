@@ -10,6 +10,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 /// Longest wait for anything; only a server that hangs needs it.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+/// What the server says when a profile is stored.
+pub(crate) const LIST_CHANGED: &str = "notifications/resources/list_changed";
+
 /// A server whose lines are written and read one by one.
 pub(crate) struct Wire {
     child: Child,
@@ -79,7 +82,8 @@ impl Wire {
         Some(read_message(&line))
     }
 
-    /// Reads up to the answer to a request; other messages are returned with it.
+    /// Reads up to the answer to a request; other messages are returned with it, but for those that every
+    /// session gets when a profile is stored.
     pub(crate) async fn answer_after(&mut self, id: u32) -> (Vec<Value>, Value) {
         let mut before = Vec::new();
         loop {
@@ -87,7 +91,9 @@ impl Wire {
             if message["id"] == id {
                 return (before, message);
             }
-            before.push(message);
+            if message["method"] != LIST_CHANGED {
+                before.push(message);
+            }
         }
     }
 
