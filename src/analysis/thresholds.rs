@@ -146,6 +146,8 @@ thresholds! {
         "the largest sampling window of any supported Scalene";
     CHANGED_PART = 0.005 "of the wall time", "change of time that counts in a comparison, whatever its relative size",
         "half a sample of a run of one second";
+    RUN_TO_RUN = 0.25 "of the smaller figure", "change that two single runs of one text may differ by, times the load per core where that is above 1",
+        "an allowance, not measured here: of six pairs of runs of one file on a machine with other work five differed by more than 5 % and up to 20 %";
     EDITED_PART = 0.4 "of the words", "likeness from which a line counts as the successor of one in a stretch that was replaced",
         "of 3,000 random pairs of lines of six files of the standard library one in a hundred reaches it";
     EDITED_ALONE_PART = 0.15 "of the words", "the same where one line was replaced by one line",

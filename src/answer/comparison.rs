@@ -32,15 +32,17 @@ const MOST_ROWS: usize = 10;
 pub struct ComparisonSummary {
     /// Seconds and MiB of the two can be compared; `reasons` say why not.
     pub comparable: bool,
-    /// Something got worse beyond tolerance and sampling error: wall time, peak memory, a function.
+    /// The sources are the same line by line: a change is the machine's noise unless `verify_speedup` shows it.
+    pub same_sources: bool,
+    /// Something got worse beyond tolerance and error: wall time, peak memory, a function.
     /// Absent where the two cannot be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub has_regressions: Option<bool>,
     /// Something got better; absent on the same terms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub has_improvements: Option<bool>,
-    /// `faster`, `slower`, `unchanged` (within the tolerance), `unknown` or `not comparable`: wall
-    /// time of the runs.
+    /// `faster`, `slower`, `unchanged` (within the tolerance), `noise` (beyond it, and the runs cannot
+    /// tell), `unknown` or `not comparable`: wall time of the runs.
     pub elapsed_verdict: String,
     /// Wall time of the baseline in seconds, with profiling on.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,8 +66,10 @@ pub struct ComparisonSummary {
     pub regressions: usize,
     /// Functions that got better.
     pub improvements: usize,
-    /// Functions that did not change, or not beyond what the samples can tell.
+    /// Functions that did not change beyond the tolerance.
     pub unchanged: usize,
+    /// Functions that did, and not beyond what samples and runs can tell.
+    pub noise: usize,
     /// Relative change that is let pass.
     pub tolerance: f64,
 }
@@ -252,6 +256,35 @@ impl<'c, 'a> Found<'c, 'a> {
         found
     }
 
+    fn summary(&self) -> ComparisonSummary {
+        let comparison = self.comparison;
+        let (elapsed, peak) = (comparison.elapsed, comparison.peak);
+        let known = elapsed.before.is_some() && elapsed.after.is_some();
+        let comparable = comparison.is_comparable();
+        let noise = self.unchanged.iter().filter(|f| f.verdict() == Verdict::Noise).count();
+        ComparisonSummary {
+            comparable,
+            same_sources: self.text_changes.is_none(),
+            has_regressions: comparable.then(|| comparison.has_regressions()),
+            has_improvements: comparable.then(|| comparison.has_improvements()),
+            elapsed_verdict: wall_word(comparison).to_owned(),
+            elapsed_before_sec: elapsed.before.map(round_for_display),
+            elapsed_after_sec: elapsed.after.map(round_for_display),
+            elapsed_change_sec: (known && comparable).then(|| round_for_display(elapsed.change())),
+            elapsed_change_pct: elapsed
+                .percent()
+                .filter(|_| known && comparable)
+                .map(round_for_display),
+            max_footprint_before_mb: peak.and_then(|peak| sampled(peak.before)),
+            max_footprint_after_mb: peak.and_then(|peak| sampled(peak.after)),
+            regressions: self.regressions.len(),
+            improvements: self.improvements.len(),
+            unchanged: self.unchanged.len() - noise,
+            noise,
+            tolerance: comparison.tolerance,
+        }
+    }
+
     /// The answer with so many rows under each heading.
     fn answer(&self, rows: usize) -> ComparisonAnswer {
         let (comparison, baseline, candidate) =
@@ -266,19 +299,21 @@ impl<'c, 'a> Found<'c, 'a> {
         let renamed = comparison.files.iter().any(|file| file.old_file.is_some());
         let files: &[_] =
             if renamed || comparison.files.len() > 1 { &comparison.files } else { &[] };
-        let improved =
-            !self.improvements.is_empty() || comparison.elapsed_verdict == Verdict::Improvement;
+        // Of sources that are the same there is nothing to verify but a wall time that changed.
+        let wall = comparison.elapsed_verdict;
+        let verify = !self.text_changes.is_none()
+            || matches!(wall, Verdict::Regression | Verdict::Improvement);
         let counts = [self.regressions.len(), self.improvements.len(), self.unchanged.len()];
         let lists = [files.len(), self.renamed.len(), self.shares.len()];
         let omitted = counts.iter().chain(&lists).map(|count| count.saturating_sub(rows)).sum();
         ComparisonAnswer {
             profile_id1: baseline.id.to_string(),
             profile_id2: candidate.id.to_string(),
-            summary: summary(comparison, counts),
+            summary: self.summary(),
             reasons: comparison.obstacles.iter().map(Reason::new).collect(),
             environment: CircumstancesInfo::new(comparison, baseline, candidate),
             explanation: ExplanationInfo::new(comparison),
-            next: suggested::calls(baseline, candidate, comparison, &regressions, improved),
+            next: suggested::calls(baseline, candidate, comparison, &regressions, verify),
             regressions,
             improvements: changes(&self.improvements),
             unchanged: self.unchanged.iter().take(rows).map(|f| Unchanged::new(f)).collect(),
@@ -293,39 +328,14 @@ impl<'c, 'a> Found<'c, 'a> {
     }
 }
 
-fn summary(comparison: &Comparison<'_>, counts: [usize; 3]) -> ComparisonSummary {
-    let (elapsed, peak) = (comparison.elapsed, comparison.peak);
-    let known = elapsed.before.is_some() && elapsed.after.is_some();
-    let comparable = comparison.is_comparable();
-    let [regressions, improvements, unchanged] = counts;
-    let has = |verdict, functions| {
-        functions > 0 || [comparison.elapsed_verdict, comparison.peak_verdict].contains(&verdict)
-    };
-    ComparisonSummary {
-        comparable,
-        has_regressions: comparable.then(|| has(Verdict::Regression, regressions)),
-        has_improvements: comparable.then(|| has(Verdict::Improvement, improvements)),
-        elapsed_verdict: match comparison.elapsed_verdict {
-            _ if !comparable => "not comparable",
-            Verdict::Regression => "slower",
-            Verdict::Improvement => "faster",
-            Verdict::Unchanged | Verdict::Noise => "unchanged",
-            Verdict::Unknown => "unknown",
-        }
-        .to_owned(),
-        elapsed_before_sec: elapsed.before.map(round_for_display),
-        elapsed_after_sec: elapsed.after.map(round_for_display),
-        elapsed_change_sec: (known && comparable).then(|| round_for_display(elapsed.change())),
-        elapsed_change_pct: elapsed
-            .percent()
-            .filter(|_| known && comparable)
-            .map(round_for_display),
-        max_footprint_before_mb: peak.and_then(|peak| sampled(peak.before)),
-        max_footprint_after_mb: peak.and_then(|peak| sampled(peak.after)),
-        regressions,
-        improvements,
-        unchanged,
-        tolerance: comparison.tolerance,
+fn wall_word(comparison: &Comparison<'_>) -> &'static str {
+    match comparison.elapsed_verdict {
+        _ if !comparison.is_comparable() => "not comparable",
+        Verdict::Regression => "slower",
+        Verdict::Improvement => "faster",
+        Verdict::Unchanged => "unchanged",
+        Verdict::Noise => "noise",
+        Verdict::Unknown => "unknown",
     }
 }
 
@@ -415,6 +425,11 @@ fn text_changes(comparison: &Comparison<'_>) -> TextChanges {
 }
 
 impl TextChanges {
+    /// Whether every line is where it was, as it was.
+    fn is_none(self) -> bool {
+        self.edited + self.moved + self.new + self.removed + self.reindented == 0
+    }
+
     fn add_after(&mut self, fate: Option<Fate>) {
         let Some(fate) = fate else { return };
         match fate.status {

@@ -119,7 +119,8 @@ pub(super) enum Command {
     Serve,
     /// Profile a program and print a report
     Profile(Box<ProfileOptions>),
-    /// Compare a script with a baseline, without a profiler: exit code 0 pass, 1 regression, 2 could not tell
+    /// Compare a script with a baseline, without a profiler: exit code 0 pass, 1 regression or different output, 2
+    /// could not tell
     Check(Box<CheckOptions>),
     /// Prepare Scalene for an interpreter ahead of time
     Setup(SetupOptions),
@@ -130,6 +131,19 @@ pub(super) enum Command {
     /// Start a program confined: for the server's own use
     #[command(hide = true)]
     Confine(Box<ConfineOptions>),
+}
+
+impl Command {
+    /// Its name, if it runs programs or installs something: what `--read-only` rules out. `doctor` says whether that
+    /// would work.
+    pub(super) fn running(&self) -> Option<&'static str> {
+        match self {
+            Self::Profile(_) => Some("profile"),
+            Self::Check(_) => Some("check"),
+            Self::Setup(_) => Some("setup"),
+            Self::Serve | Self::Doctor(_) | Self::Config(_) | Self::Confine(_) => None,
+        }
+    }
 }
 
 /// Options of `confine`: a [`Policy`], and the program.
@@ -273,7 +287,8 @@ pub(super) struct ProfileOptions {
   scalene-mcp check --baseline old.py --max-slowdown 3% --max-memory 10% -- new.py
   scalene-mcp check --budget perf-budget.toml -- bench.py
 
-Exit codes: 0 pass, 1 regression, 2 could not tell, 3 wrong usage or failure.")]
+Exit codes: 0 pass, 1 regression, different output or a candidate that fails, 2 could not tell (a baseline that fails, too),
+3 wrong usage or failure.")]
 pub(super) struct CheckOptions {
     /// What to compare with: a file, git:REV for the script at a revision, or the id of a profile in the --store
     /// folder; not needed where `--budget` has limits of its own

@@ -4,35 +4,24 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use serde::Serialize;
-
 use super::args::CheckOptions;
-use super::limits::{Held, Limits, Row};
+use super::limits::Limits;
 use super::live::Live;
-use crate::answer::{Answer, VerifyAnswer, amount};
+use super::report::{Report, limited};
+use crate::answer::amount;
 use crate::recording::{RecordError, Recorder, Settings};
 use crate::store::Store;
-use crate::verify::{
-    Ended, Origin, Progress, Side, Verdict, Verification, Verifier, VerifyRequest,
-};
+use crate::verify::{Origin, Progress, Verifier, VerifyRequest};
 
 /// Exit code of wrong usage and of what could not be run.
 pub(super) const FAILURE: u8 = 3;
 /// How a revision is named.
 const REVISION: &str = "git:";
 
-/// The result for machines.
-#[derive(Debug, Serialize)]
-struct Outcome<'a> {
-    verdict: Held,
-    exit_code: u8,
-    limits: &'a [Row],
-    verification: &'a VerifyAnswer,
-}
-
 pub(super) async fn run(mut settings: Settings, store: &Store, options: CheckOptions) -> ExitCode {
     let json = options.json;
     let python = settings.python.take();
+    let alone = options.baseline.is_none();
     let (request, limits) = match prepare(options, python.map(|(python, _)| python), store) {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -54,60 +43,11 @@ pub(super) async fn run(mut settings: Settings, store: &Store, options: CheckOpt
     let verified = verifier.verify(&request, &super::controls(), &mut on_event).await;
     live.clear();
     match verified {
-        Ok(found) => report(&found, &limits, json),
+        Ok(found) => Report { found: &found, limits: &limits, alone }.print(json),
         Err(error) => {
             super::tell(&error);
             ExitCode::from(FAILURE)
         }
-    }
-}
-
-fn report(found: &Verification, limits: &Limits, json: bool) -> ExitCode {
-    let rows = limits.judge(found);
-    let held = held(found, &rows);
-    let code = match held {
-        Held::Pass => 0,
-        Held::Regression => 1,
-        Held::Undecided => 2,
-    };
-    let mut answer = VerifyAnswer::new("check", found);
-    answer.next.clear();
-    if json {
-        let outcome =
-            Outcome { verdict: held, exit_code: code, limits: &rows, verification: &answer };
-        match serde_json::to_string_pretty(&outcome) {
-            Ok(text) => println!("{text}"),
-            Err(error) => {
-                eprintln!("scalene-mcp: the result could not be written: {error}");
-                return ExitCode::from(FAILURE);
-            }
-        }
-    } else {
-        println!("{}", held.word());
-        for row in &rows {
-            print!("{}", row.text());
-        }
-        print!("{}", answer.text());
-    }
-    ExitCode::from(code)
-}
-
-/// What follows from all limits, and from what was found besides times.
-fn held(found: &Verification, rows: &[Row]) -> Held {
-    let failed = found.finding.as_ref().and_then(|finding| finding.failure.as_ref());
-    let of_candidate = failed.is_some_and(|failure| failure.side == Side::Candidate);
-    match found.verdict {
-        Verdict::CandidateFailed => Held::Regression,
-        Verdict::Timeout | Verdict::Unstable if of_candidate => Held::Regression,
-        Verdict::Timeout
-        | Verdict::Unstable
-        | Verdict::BaselineFailed
-        | Verdict::DifferentOutput
-        | Verdict::NondeterministicOutput => Held::Undecided,
-        _ if rows.iter().any(|row| row.held == Held::Regression) => Held::Regression,
-        _ if found.ended == Ended::Stopped => Held::Undecided,
-        _ if rows.iter().all(|row| row.held == Held::Pass) => Held::Pass,
-        _ => Held::Undecided,
     }
 }
 
@@ -142,11 +82,11 @@ fn prepare(
             limits = limits.with_slowdown();
             baseline(named, &cwd, store)?
         }
-        // Limits of its own need nothing to compare with: it runs against itself.
-        None if absolute.is_some() => {
-            (limits.max_slowdown, limits.max_memory) = (None, None);
-            Origin::Path(script.clone())
+        None if limits.max_slowdown.or(limits.max_memory).is_some() => {
+            return Err(invalid("--baseline", limited(&limits)));
         }
+        // Limits of its own need nothing to compare with: it runs against itself.
+        None if absolute.is_some() => Origin::Path(script.clone()),
         None => {
             return Err(invalid(
                 "--baseline",
@@ -164,8 +104,10 @@ fn prepare(
     request.budget = seconds("--budget-sec", options.budget_sec)?;
     request.min_effect = limits.max_slowdown.unwrap_or(request.min_effect);
     request.check = options.check;
-    request.compare_output = !options.any_output;
-    request.float_tolerance = options.float_tolerance;
+    // What runs against itself need not print the same each time.
+    let compared = options.baseline.is_some() || request.check.is_some();
+    request.compare_output = compared && !options.any_output;
+    request.float_tolerance = options.float_tolerance.filter(|_| compared);
     request.seed = options.seed;
     Ok((request, limits))
 }

@@ -139,21 +139,55 @@ impl Limits {
 
 /// Whether a limit holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Held {
     /// It does.
     Pass,
     /// It does not.
     Regression,
+    /// The candidate does other work.
+    DifferentOutput,
+    /// The candidate fails.
+    CandidateFailed,
+    /// The baseline fails: there is nothing to compare with.
+    BaselineFailed,
     /// The runs cannot tell.
     Undecided,
 }
 
 impl Held {
+    /// The exit code: CI must stop at a change that is slower, prints something else or fails.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Regression | Self::DifferentOutput | Self::CandidateFailed => 1,
+            Self::BaselineFailed | Self::Undecided => 2,
+        }
+    }
+
+    /// What to do where the verdict is not about the limits alone; empty where it is plain.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::Pass | Self::Regression => "",
+            Self::DifferentOutput => {
+                "correct the candidate; where the difference does not matter: --float-tolerance, --check or --any-output"
+            }
+            Self::CandidateFailed => "correct the candidate",
+            Self::BaselineFailed => "name a --baseline that works",
+            Self::Undecided => {
+                "raise --budget-sec, take more work per run, or quiet the machine; where the output varies from run to run: \
+                 --check or --any-output"
+            }
+        }
+    }
+
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
             Self::Regression => "regression",
+            Self::DifferentOutput => "different output",
+            Self::CandidateFailed => "candidate failed",
+            Self::BaselineFailed => "baseline failed",
             Self::Undecided => "undecided",
         }
     }

@@ -9,6 +9,7 @@ mod doctor;
 mod limits;
 mod live;
 mod profile;
+mod report;
 mod setup;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ use args::{Command, Invocation, Parsed};
 
 /// Exit code for anything that did not work; clap uses 2 for wrong usage.
 const FAILURE: u8 = 1;
+
+/// Exit code of wrong usage.
+const WRONG_USAGE: u8 = 2;
 
 /// Argument that makes this executable the keeper of a run; for its own use.
 #[cfg(unix)]
@@ -43,6 +47,14 @@ pub fn main() -> ExitCode {
         Parsed::Run(invocation) => *invocation,
     };
     crate::library::configure_logging(&log_level);
+    let runs = arguments.as_ref().and_then(Command::running);
+    if let Some(command) = runs.filter(|_| options.read_only) {
+        eprintln!(
+            "scalene-mcp: --read-only runs nothing, and `{command}` runs programs: leave one of the two out"
+        );
+        // For `check` the usual code of wrong usage means something else.
+        return ExitCode::from(if command == "check" { check::FAILURE } else { WRONG_USAGE });
+    }
     let store = match open(store.as_deref()) {
         Ok(store) => store,
         Err(code) => return code,

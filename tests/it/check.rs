@@ -31,6 +31,8 @@ fn place() -> Place {
     place.write("quick.py", "import time\ntime.sleep(0.25)\nprint(1)\n");
     place.write("slow.py", "import time\ntime.sleep(0.75)\nprint(1)\n");
     place.write("other.py", "print(2)\n");
+    place.write("fails.py", "raise SystemExit(4)\n");
+    place.write("raises.py", "import os\nos.abort()\n");
     place
 }
 
@@ -46,8 +48,23 @@ async fn the_exit_code_says_what_became_of_the_change() {
     assert!(worse.stdout.contains("limit 1.05x"), "{}", worse.stdout);
     assert!(worse.stdout.lines().count() <= 24, "{}", worse.stdout);
     let other = check(&cwd, &["--baseline", "slow.py", "--", "other.py"]).await;
-    assert_eq!(other.code, 2, "{}{}", other.stdout, other.stderr);
-    assert!(other.stdout.contains("different_output"), "{}", other.stdout);
+    assert_eq!(other.code, 1, "{}{}", other.stdout, other.stderr);
+    assert!(other.stdout.starts_with("different output\n"), "{}", other.stdout);
+    assert!(!other.stdout.contains("float_tolerance"), "{}", other.stdout);
+    for verdict in ["different_output", "undecided", "regression", "not measured"] {
+        assert!(!other.stdout.contains(verdict), "{verdict}: {}", other.stdout);
+    }
+    let json = check(&cwd, &["--baseline", "slow.py", "--json", "--", "other.py"]).await;
+    let json: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert_eq!((&json["verdict"], &json["exit_code"]), (&"different_output".into(), &1.into()));
+    let fails = check(&cwd, &["--baseline", "quick.py", "--", "fails.py"]).await;
+    assert_eq!(fails.code, 1, "{}{}", fails.stdout, fails.stderr);
+    assert!(fails.stdout.starts_with("candidate failed\n"), "{}", fails.stdout);
+    for baseline in ["fails.py", "raises.py"] {
+        let fails = check(&cwd, &["--baseline", baseline, "--", "quick.py"]).await;
+        assert_eq!(fails.code, 2, "{}{}", fails.stdout, fails.stderr);
+        assert!(fails.stdout.starts_with("baseline failed\n"), "{}", fails.stdout);
+    }
     let any = ["--baseline", "slow.py", "--any-output", "--", "other.py"];
     assert_eq!(check(&cwd, &any).await.code, 0);
     for (args, said) in [
@@ -79,8 +96,40 @@ async fn limits_come_from_a_file_too() {
     assert_eq!((&json["verdict"], &json["exit_code"]), (&"pass".into(), &0.into()));
     assert_eq!(json["limits"].as_array().unwrap().len(), 2, "{json}");
     assert!(json["limits"][0]["value"].as_f64().unwrap() >= 0.25, "{json}");
-    assert!(json["verification"]["wall_ratio"].is_number(), "{json}");
+    assert!(json["verification"].get("wall_ratio").is_none(), "{json}");
+    assert!(json["verification"]["candidate_sec"].is_number(), "{json}");
+    let text = check(&cwd, &[&args[..4], &args[5..]].concat()).await;
+    assert!(text.stdout.starts_with("pass\n  wall time, s"), "{}", text.stdout);
+    for compared in ["undecided", "ratio", "Baseline", "would decide", "each side"] {
+        assert!(!text.stdout.contains(compared), "{compared}: {}", text.stdout);
+    }
     place.write("perf-budget.toml", &held("0.01"));
     let broken = check(&cwd, &args).await;
     assert_eq!(broken.code, 1, "{}", broken.stdout);
+    place.write("perf-budget.toml", &format!("{}max_slowdown = \"1%\"\n", held("30")));
+    let ratios = check(&cwd, &args).await;
+    assert_eq!((ratios.code, &*ratios.stdout), (3, ""), "{}", ratios.stderr);
+    assert!(
+        ratios.stderr.contains("ratio limits (max_slowdown) need --baseline"),
+        "{}",
+        ratios.stderr
+    );
+}
+
+#[tokio::test]
+async fn read_only_runs_nothing() {
+    let place = place();
+    place.write("ran.py", "open('ran.txt', 'w').write('x')\n");
+    for (args, code) in [
+        (&["--read-only", "profile", "ran.py"][..], 2),
+        (&["--read-only", "check", "--baseline", "ran.py", "--", "ran.py"], 3),
+        (&["--read-only", "setup"], 2),
+        (&["profile", "ran.py", "--read-only"], 2),
+    ] {
+        let output = server_command(&place.path(), args).output().await.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains("--read-only runs nothing"), "{args:?}: {said}");
+    }
+    assert!(!place.path().join("ran.txt").exists());
 }

@@ -125,12 +125,89 @@ fn what_got_slower_what_faster_and_by_how_much() {
 fn few_samples_make_noise_of_the_same_change() {
     let verdict = |samples| {
         let before = profile("/a/app.py", SOURCE, &[(4, 60.0), (8, 40.0)], samples, 2.0);
-        let after = profile("/a/app.py", SOURCE, &[(4, 50.0), (8, 50.0)], samples, 2.0);
+        let after = profile("/a/app.py", SOURCE, &[(4, 45.0), (8, 55.0)], samples, 2.0);
         compare(&before, &after, 0.05).functions[0].time_verdict
     };
     assert_eq!(verdict(40), Verdict::Noise);
     assert_ne!(verdict(4_000), Verdict::Noise);
     assert_ne!(verdict(4_000), Verdict::Unchanged);
+}
+
+/// The same text in two single runs, the second of which took so much longer, on two cores with so much to do.
+fn slower_by(factor: f64, load: f64) -> (Profile, Profile) {
+    let mut before = recorded::profile("cpu_functions--2.4.0");
+    let environment = before.run.environment.as_mut().unwrap();
+    (environment.load, environment.cores) = (Some(load), Some(2));
+    let mut after = before.clone();
+    let elapsed = before.elapsed.unwrap().get() * factor;
+    after.elapsed = scalene_mcp::profile::Seconds::from_secs(elapsed);
+    (before, after)
+}
+
+#[test]
+fn single_runs_of_one_text_differ_by_noise() {
+    let answer = |(before, after): (Profile, Profile)| ComparisonAnswer::new(&before, &after, 0.05);
+    for (factor, load) in [(1.2, 0.5), (1.0 / 1.2, 0.5), (1.45, 4.0)] {
+        let answer = answer(slower_by(factor, load));
+        let (summary, text) = (&answer.summary, answer.text());
+        assert_eq!(summary.elapsed_verdict, "noise", "{text}");
+        assert_eq!(summary.has_regressions, Some(false), "{text}");
+        assert_eq!(summary.has_improvements, Some(false), "{text}");
+        assert!(answer.regressions.is_empty() && answer.improvements.is_empty(), "{text}");
+        assert!(summary.same_sources && summary.noise > 0, "{text}");
+        let second = text.lines().nth(1).unwrap();
+        assert!(
+            second.starts_with("The sources are the same: a change is the machine's"),
+            "{text}"
+        );
+        assert!(answer.next.iter().all(|call| call.tool != "verify_speedup"), "{text}");
+    }
+    let beyond = answer(slower_by(1.9, 0.5));
+    assert_eq!(beyond.summary.elapsed_verdict, "slower", "{}", beyond.text());
+    assert_eq!(beyond.summary.has_regressions, Some(true));
+    assert_eq!(answer(slower_by(1.9, 8.0)).summary.elapsed_verdict, "noise");
+    assert_eq!(answer(slower_by(1.02, 8.0)).summary.elapsed_verdict, "unchanged");
+}
+
+#[test]
+fn a_rename_alone_is_no_edit() {
+    let renamed = SOURCE.replace("other", "third");
+    let shares = [(4, 60.0), (8, 40.0)];
+    let after = |elapsed| profile("/a/app.py", &renamed, &shares, 100_000, elapsed);
+    let before = profile("/a/app.py", SOURCE, &shares, 100_000, 2.0);
+    let answer = ComparisonAnswer::new(&before, &after(2.4), 0.05);
+    assert_eq!(answer.summary.elapsed_verdict, "noise", "{}", answer.text());
+    assert_eq!((answer.summary.regressions, answer.summary.noise), (0, 2), "{}", answer.text());
+    assert_eq!(answer.summary.has_regressions, Some(false));
+    assert!(!answer.summary.same_sources);
+    // The flags and the counts say the same.
+    let answer = ComparisonAnswer::new(&before, &after(3.2), 0.05);
+    assert_eq!((&*answer.summary.elapsed_verdict, answer.summary.regressions), ("slower", 2));
+    assert!(answer.text().contains("2 worse, 0 better, 0 unchanged, 0 noise functions"));
+}
+
+#[test]
+fn an_edit_that_takes_time_is_held_against_the_samples_alone() {
+    let edited = SOURCE.replace("total += i", "total += i * i");
+    let shares = [(4, 60.0), (8, 40.0)];
+    let before = profile("/a/app.py", SOURCE, &shares, 100_000, 2.0);
+    let after = profile("/a/app.py", &edited, &[(4, 66.0), (8, 34.0)], 100_000, 2.3);
+    let answer = ComparisonAnswer::new(&before, &after, 0.05);
+    assert_eq!(states(&answer.regressions), [("slow".to_owned(), "edited".to_owned())]);
+    assert_eq!(answer.summary.elapsed_verdict, "slower", "{}", answer.text());
+}
+
+#[test]
+fn wall_time_that_no_function_explains_is_named_as_such() {
+    // All time is on no line of the profile.
+    let (before, after) = (
+        profile("/a/app.py", SOURCE, &[(8, 1.0)], 100, 2.0),
+        profile("/a/app.py", SOURCE, &[(8, 0.5)], 100, 4.0),
+    );
+    let text = ComparisonAnswer::new(&before, &after, 0.05).text();
+    let first = text.lines().next().unwrap();
+    assert!(first.contains("slower") && first.contains("0 worse"), "{text}");
+    assert!(first.ends_with("has regressions: wall time"), "{text}");
 }
 
 #[test]
@@ -215,6 +292,8 @@ fn several_runs_say_more_than_their_samples() {
     // Many samples of runs that differ among themselves as much as from the others.
     let (before, after) = (runs(&[1.0, 2.0, 3.0], 100_000), runs(&[1.3, 2.3, 3.3], 100_000));
     assert_eq!(verdict(&before, &after), (Verdict::Noise, Verdict::Noise, Verdict::Noise));
+    let answer = ComparisonAnswer::new(&before, &after, 0.05);
+    assert_eq!(answer.summary.elapsed_verdict, "noise", "{}", answer.text());
     // Few samples of runs that hardly differ.
     let (before, after) = (
         runs(&[2.0, 2.01, 1.99, 2.0, 2.02, 1.98], 8),
@@ -373,7 +452,7 @@ fn the_environment_comes_first() {
     other.run.parameters.insert("env".into(), json!({"TOKEN": "secret-value"}));
     let answer = ComparisonAnswer::new(&base, &other, 0.05);
     let text = answer.text();
-    let second = text.lines().nth(1).unwrap();
+    let second = text.lines().find(|line| line.starts_with("Environment: ")).unwrap();
     for said in [
         "Environment: arguments a b -> --large; Python 3.11.7 -> 3.13.1;",
         "interpreter /usr/bin/python3 -> /opt/python; Scalene 2.4.0 -> 2.0.1;",

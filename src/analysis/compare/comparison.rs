@@ -35,7 +35,8 @@ pub struct Comparison<'a> {
     pub circumstances: Circumstances,
     /// Wall time in seconds, with profiling on.
     pub elapsed: Delta,
-    /// About the wall time; no error is known of a single run.
+    /// About the wall time. Where functions that changed make up less than half of its change, it has to exceed what
+    /// two single runs of one text may differ by, or the error between the runs of both.
     pub elapsed_verdict: Verdict,
     /// Highest footprint in MiB, when both profiles measured memory.
     pub peak: Option<Delta>,
@@ -128,7 +129,7 @@ pub fn compare_with<'a>(
     let alignment = align(named(baseline, before), named(candidate, after));
     let obstacles = obstacles(baseline, candidate, &alignment);
     let comparable = obstacles.is_empty();
-    let scales = Scales::new(baseline, candidate, tolerance, comparable);
+    let scales = Scales::new(baseline, candidate, &alignment, tolerance, comparable);
     let functions = changes(&alignment, &scales);
     let elapsed = scales.elapsed();
     let peak = peak(baseline).zip(peak(candidate)).map(|(before, after)| Delta {
@@ -136,17 +137,20 @@ pub fn compare_with<'a>(
         after: Some(after),
         error: None,
     });
-    let judged = |delta: Option<&Delta>, smallest: f64| {
+    let judged = |delta: Option<&Delta>, smallest: f64, allowance: f64| {
         let delta = delta.filter(|_| comparable);
-        delta.map_or(Verdict::Unknown, |delta| delta.judge(tolerance, smallest))
+        delta.map_or(Verdict::Unknown, |delta| delta.judge(tolerance, smallest, allowance))
     };
     let known = Some(&elapsed).filter(|delta| delta.before.is_some() && delta.after.is_some());
+    let allowance = scales.allowance;
+    let of_wall = if is_explained(elapsed.change(), &functions) { 0.0 } else { allowance.time };
+    let of_peak = if allowance.same_work { allowance.memory } else { 0.0 };
     Comparison {
         tolerance,
         circumstances: circumstances(baseline, candidate),
-        elapsed_verdict: judged(known, 0.0),
+        elapsed_verdict: judged(known, 0.0, of_wall),
         elapsed,
-        peak_verdict: judged(peak.as_ref(), CHANGED_MIB.value),
+        peak_verdict: judged(peak.as_ref(), CHANGED_MIB.value, of_peak),
         peak,
         files: file_changes(&alignment, &scales),
         explanation: comparable.then(|| explain(baseline, candidate, &functions)).flatten(),
@@ -155,6 +159,14 @@ pub fn compare_with<'a>(
         alignment,
         scales,
     }
+}
+
+/// Whether functions that changed in the direction of the whole make up half of its change.
+fn is_explained(change: f64, functions: &[FunctionChange<'_>]) -> bool {
+    let direction = if change > 0.0 { Verdict::Regression } else { Verdict::Improvement };
+    let changed = functions.iter().filter(|function| function.time_verdict == direction);
+    let of_functions: f64 = changed.map(|function| function.time.change().abs()).sum();
+    of_functions > 0.0 && of_functions >= change.abs() / 2.0
 }
 
 /// The files of a profile as the alignment takes them.
@@ -197,7 +209,7 @@ fn file_changes(alignment: &Alignment<'_>, scales: &Scales<'_>) -> Vec<FileChang
                 named.map(|named| scale.part(named.file, &named.file.lines.iter()))
             };
             let (time, verdict) =
-                scales.time(part(scales.before, before), part(scales.after, after));
+                scales.time(part(scales.before, before), part(scales.after, after), true);
             let file = after.or(before)?.name.clone();
             let old_file = before.filter(|old| old.name != file).map(|old| old.name.clone());
             Some(FileChange { file, old_file, time, verdict })

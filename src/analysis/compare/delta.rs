@@ -11,7 +11,7 @@ pub enum Verdict {
     Improvement,
     /// Within the tolerance.
     Unchanged,
-    /// Beyond the tolerance, and within what the samples can tell.
+    /// Beyond the tolerance, and within what the samples and the number of runs can tell.
     Noise,
     /// The profiles cannot be compared in this.
     Unknown,
@@ -41,18 +41,43 @@ impl Delta {
     }
 
     /// Whether the change is beyond the tolerance (relative to the baseline), beyond the smallest that
-    /// counts, and beyond its error.
-    pub(super) fn judge(&self, tolerance: f64, smallest: f64) -> Verdict {
+    /// counts, and beyond its error: that of sampling, and `allowance`, the part of the smaller figure by which
+    /// two runs of one text may differ, are independent.
+    pub(super) fn judge(&self, tolerance: f64, smallest: f64, allowance: f64) -> Verdict {
         let (change, before) = (self.change(), self.before.unwrap_or(0.0));
-        let larger = before.max(self.after.unwrap_or(0.0));
+        let after = self.after.unwrap_or(0.0);
+        let larger = before.max(after);
+        let sampling = INTERVAL_Z.value * self.error.unwrap_or(0.0);
+        let error = sampling.hypot(allowance * before.min(after));
         if change.abs() <= tolerance * before || change.abs() < smallest || larger == 0.0 {
             Verdict::Unchanged
-        } else if self.error.is_some_and(|error| change.abs() <= INTERVAL_Z.value * error) {
+        } else if change.abs() <= error {
             Verdict::Noise
         } else if change > 0.0 {
             Verdict::Regression
         } else {
             Verdict::Improvement
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_allowance_is_a_part_of_the_smaller_figure() {
+        let judge = |before, after, allowance| {
+            let delta = Delta { before: Some(before), after: Some(after), error: Some(0.01) };
+            delta.judge(0.05, 0.001, allowance)
+        };
+        assert_eq!(judge(1.0, 1.04, 0.0), Verdict::Unchanged);
+        assert_eq!(judge(1.0, 1.2, 0.0), Verdict::Regression);
+        assert_eq!(judge(1.0, 1.2, 0.25), Verdict::Noise);
+        assert_eq!(judge(1.2, 1.0, 0.25), Verdict::Noise);
+        assert_eq!(judge(1.0, 1.3, 0.25), Verdict::Regression);
+        assert_eq!(judge(1.3, 1.0, 0.25), Verdict::Improvement);
+        // What is there on one side only has no smaller figure.
+        assert_eq!(judge(0.0, 0.1, 0.25), Verdict::Regression);
     }
 }

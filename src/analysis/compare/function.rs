@@ -125,8 +125,8 @@ fn change<'a>(
     };
     let parts =
         (part(scales.before, one, &alignment.before), part(scales.after, two, &alignment.after));
-    let (time, time_verdict) = scales.time(parts.0, parts.1);
-    let (memory, memory_verdict) = scales.memory(parts.0, parts.1);
+    let (time, time_verdict) = scales.time(parts.0, parts.1, !pair.edited);
+    let (memory, memory_verdict) = scales.memory(parts.0, parts.1, !pair.edited);
     let old_file = one.and_then(|one| shown.0.get(one.file));
     let new_file = two.and_then(|two| shown.1.get(two.file));
     let range = |function: &Function<'a>, files: &[Named<'a>]| {

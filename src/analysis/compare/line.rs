@@ -73,8 +73,9 @@ impl<'a> Lines<'_, 'a> {
             at.map(|(file, line)| scale.part(file, &file.line(line).into_iter()))
         };
         let parts = (part(self.scales.before, one), part(self.scales.after, two));
-        let (time, verdict) = self.scales.time(parts.0, parts.1);
-        let (memory, _) = self.scales.memory(parts.0, parts.1);
+        let same = matches!(fate.status, LineStatus::Same | LineStatus::Moved);
+        let (time, verdict) = self.scales.time(parts.0, parts.1, same);
+        let (memory, _) = self.scales.memory(parts.0, parts.1, same);
         let text = |(file, line): (&'a FileProfile, LineNo)| file.text(line);
         Some(LineChange {
             status: fate.status,

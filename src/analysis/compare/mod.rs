@@ -2,7 +2,8 @@
 //!
 //! `align` says which line of the one is which of the other, by their stored sources; the figures
 //! follow the lines. A change of time counts when it exceeds the tolerance *and* the sampling
-//! error of both profiles. How much the program varies from run to run is in neither: each is one run.
+//! error of both profiles. How much the program varies from run to run is in neither where each is one run:
+//! `noise` says what is let pass then.
 //! `environment` says what else differs, and what keeps the two from being compared.
 
 mod align;
@@ -12,6 +13,7 @@ mod environment;
 mod explain;
 mod function;
 mod line;
+mod noise;
 mod scale;
 
 pub use align::{

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::align::Alignment;
 use super::delta::{Delta, Verdict};
+use super::noise::Allowance;
 use crate::analysis::stats::{behind, effective};
 use crate::analysis::thresholds::{CHANGED_MIB, CHANGED_PART, INTERVAL_Z, SAMPLE_WEIGHT};
 use crate::profile::{FileProfile, Line, LineNo, LineTime, Percent, Profile, Seconds};
@@ -134,12 +136,15 @@ pub(super) struct Scales<'a> {
     smallest: f64,
     /// Nothing keeps the seconds of the two from being compared.
     pub(super) comparable: bool,
+    /// What two runs of one text may differ by.
+    pub(super) allowance: Allowance,
 }
 
 impl<'a> Scales<'a> {
     pub(super) fn new(
         baseline: &'a Profile,
         candidate: &'a Profile,
+        alignment: &Alignment<'_>,
         tolerance: f64,
         comparable: bool,
     ) -> Self {
@@ -153,6 +158,7 @@ impl<'a> Scales<'a> {
             tolerance,
             smallest: CHANGED_PART.value * elapsed,
             comparable,
+            allowance: Allowance::new(baseline, candidate, alignment),
         }
     }
 
@@ -168,8 +174,14 @@ impl<'a> Scales<'a> {
         }
     }
 
-    /// Seconds of a part, and what their change is worth. A part that is not there has no seconds.
-    pub(super) fn time(&self, before: Option<Part>, after: Option<Part>) -> (Delta, Verdict) {
+    /// Seconds of a part, and what their change is worth. A part that is not there has no seconds. `same` says that
+    /// it has the same text on both sides.
+    pub(super) fn time(
+        &self,
+        before: Option<Part>,
+        after: Option<Part>,
+        same: bool,
+    ) -> (Delta, Verdict) {
         let error = self
             .before
             .error(before.unwrap_or_default())
@@ -182,7 +194,9 @@ impl<'a> Scales<'a> {
         };
         let known =
             self.comparable && self.before.seconds.is_some() && self.after.seconds.is_some();
-        (delta, if known { delta.judge(self.tolerance, self.smallest) } else { Verdict::Unknown })
+        let allowance = self.allowed(self.allowance.time, same);
+        let judged = || delta.judge(self.tolerance, self.smallest, allowance);
+        (delta, if known { judged() } else { Verdict::Unknown })
     }
 
     /// MiB that a part allocated, where both profiles measured memory.
@@ -190,6 +204,7 @@ impl<'a> Scales<'a> {
         &self,
         before: Option<Part>,
         after: Option<Part>,
+        same: bool,
     ) -> (Option<Delta>, Verdict) {
         if !self.before.memory || !self.after.memory {
             return (None, Verdict::Unknown);
@@ -200,10 +215,19 @@ impl<'a> Scales<'a> {
             error: None,
         };
         let verdict = if self.comparable {
-            delta.judge(self.tolerance, CHANGED_MIB.value)
+            delta.judge(
+                self.tolerance,
+                CHANGED_MIB.value,
+                self.allowed(self.allowance.memory, same),
+            )
         } else {
             Verdict::Unknown
         };
         (Some(delta), verdict)
+    }
+
+    /// An allowance, where the text is the same and nothing that was edited takes time.
+    fn allowed(&self, allowance: f64, same: bool) -> f64 {
+        if same && self.allowance.same_work { allowance } else { 0.0 }
     }
 }

@@ -52,7 +52,7 @@ pub struct LineDelta {
     /// Volume allocated in the candidate, MiB, on the same terms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_after_mb: Option<f64>,
-    /// `worse`, `better`, `unchanged` (within the tolerance) or `noise` (within the sampling error); absent where
+    /// `worse`, `better`, `unchanged` (within the tolerance) or `noise` (not told apart by samples and runs); absent where
     /// the two cannot be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
@@ -116,7 +116,7 @@ pub struct Unchanged {
     /// Seconds in the candidate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_after_sec: Option<f64>,
-    /// Beyond the tolerance, but within what the samples can tell.
+    /// Beyond the tolerance, but within what samples and runs can tell.
     pub within_noise: bool,
 }
 

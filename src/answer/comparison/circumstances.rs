@@ -136,7 +136,7 @@ pub(super) fn warnings(
     let changed = matches!(comparison.elapsed_verdict, Verdict::Regression | Verdict::Improvement);
     if changed && regressions + improvements == 0 {
         warnings.push(
-            "the wall time changed, and no function did beyond the sampling error: likely noise of the machine"
+            "the wall time changed, and no function did beyond its error: likely noise of the machine"
                 .to_owned(),
         );
     }

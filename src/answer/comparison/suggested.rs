@@ -12,7 +12,7 @@ pub(super) fn calls(
     candidate: &Profile,
     comparison: &Comparison<'_>,
     regressions: &[Change],
-    improved: bool,
+    verify: bool,
 ) -> Vec<NextCall> {
     let id = ("profile_id", json!(candidate.id.as_str()));
     if let Some(obstacle) = comparison.obstacles.first() {
@@ -21,7 +21,7 @@ pub(super) fn calls(
     }
     let first = regressions.iter().find(|change| change.state != "gone");
     let mut calls = Vec::new();
-    if improved {
+    if verify {
         calls.extend(timed_without_profiler(baseline));
     }
     match first {

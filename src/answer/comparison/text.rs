@@ -75,7 +75,8 @@ fn unchanged(rows: &[Unchanged]) -> String {
         ]
     };
     let rows: Vec<_> = rows.iter().map(row).collect();
-    let title = "Unchanged, or not told apart by the samples (noise)\n";
+    let title =
+        "Unchanged, or beyond the tolerance and not told apart by samples and runs (noise)\n";
     title.to_owned() + &table(&["s before", "after", "", "function"], &rows)
 }
 
@@ -125,17 +126,23 @@ impl ComparisonAnswer {
             .elapsed_change_pct
             .map_or_else(String::new, |percent| format!(", {} %", signed(percent)));
         let functions = if summary.comparable {
-            let known = |flag: Option<bool>, word: &'static str| {
-                flag.filter(|flag| *flag).map_or_else(String::new, |_| format!(", {word}"))
+            // Where no function did, the flag says of what it is true.
+            let wall = summary.elapsed_verdict.as_str();
+            let known = |flag: Option<bool>, word: &str, functions: usize, said: &str| match flag {
+                Some(true) if functions > 0 => format!(", {word}"),
+                Some(true) if wall == said => format!(", {word}: wall time"),
+                Some(true) => format!(", {word}: peak memory"),
+                _ => String::new(),
             };
             format!(
-                "{} worse, {} better, {} unchanged functions (tolerance {}){}{}",
+                "{} worse, {} better, {} unchanged, {} noise functions (tolerance {}){}{}",
                 summary.regressions,
                 summary.improvements,
                 summary.unchanged,
+                summary.noise,
                 amount(summary.tolerance),
-                known(summary.has_regressions, "has regressions"),
-                known(summary.has_improvements, "has improvements"),
+                known(summary.has_regressions, "has regressions", summary.regressions, "slower"),
+                known(summary.has_improvements, "has improvements", summary.improvements, "faster"),
             )
         } else {
             format!("tolerance {}", amount(summary.tolerance))
@@ -151,6 +158,9 @@ impl ComparisonAnswer {
                 .elapsed_change_sec
                 .map_or_else(String::new, |change| format!(" ({} s)", signed(change))),
         );
+        if summary.same_sources && summary.comparable {
+            text.push_str(self.same_sources());
+        }
         if summary.max_footprint_before_mb.is_some() || summary.max_footprint_after_mb.is_some() {
             text.push_str(&format!(
                 "Highest footprint: {} -> {} MiB\n",
@@ -159,6 +169,17 @@ impl ComparisonAnswer {
             ));
         }
         text
+    }
+}
+
+impl ComparisonAnswer {
+    /// What a change of sources that are the same is.
+    fn same_sources(&self) -> &'static str {
+        let inputs = ["program", "arguments", "Python", "interpreter", "Scalene", "machine"];
+        if self.environment.differs.iter().any(|it| inputs.contains(&&*it.what)) {
+            return "The sources are the same: a change comes from what differs below, or from the machine's noise\n";
+        }
+        "The sources are the same: a change is the machine's noise, unless verify_speedup shows otherwise\n"
     }
 }
 
@@ -202,7 +223,7 @@ impl Renaming {
 
 impl TextChanges {
     fn text(self) -> String {
-        if self.edited + self.moved + self.new + self.removed + self.reindented == 0 {
+        if self.is_none() {
             return format!("Source: {} lines, all the same\n", self.same);
         }
         format!(
