@@ -303,10 +303,10 @@ const SHARED_FUNCTION: &str = "def cost(v, n):
         out += (v * i) % 7 + (v ^ i) % 11
     return out
 def rare():
-    return [cost(i, 3000) for i in range(15)]
+    return [cost(i, 3000) for i in range(60)]
 def often(xs):
     return [cost(x, 3000) for x in xs]
-print(len(rare()) + len(often(range(1500))))
+print(len(rare()) + len(often(range(6000))))
 ";
 
 #[cfg(target_os = "linux")]
