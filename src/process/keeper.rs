@@ -258,6 +258,9 @@ impl Keeper {
         }
         let others = || self.alive().into_iter().filter(|pid| !trackers.contains(pid)).collect();
         end_all(others, PATIENCE);
+        for tracker in &trackers {
+            send(*tracker, Signal::CONT);
+        }
         let deadline = Instant::now() + TRACKERS_WITHIN;
         while !self.alive().is_empty() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
@@ -266,10 +269,13 @@ impl Keeper {
 
     /// Ends all processes of the run and removes their files.
     fn end(&self) {
-        self.end_all_but_trackers();
-        // One call ends the whole group at once, however many there are and however busy they
-        // keep the machine. What left the group has to be found first.
         let is_over = std::mem::replace(&mut self.family().is_over, true);
+        // One call is for the whole group, however many they are. While they stand still they do not keep
+        // the machine so busy that to look for what left the group takes seconds.
+        if !is_over {
+            self.signal_group(Signal::STOP);
+        }
+        self.end_all_but_trackers();
         if !is_over {
             self.signal_group(Signal::KILL);
         }

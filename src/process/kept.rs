@@ -215,7 +215,10 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.command(RELEASE);
+        // What still lives may write into the folder: then the keeper removes it when it has ended that.
+        if self.told.borrow().cleared {
+            self.command(RELEASE);
+        }
     }
 }
 

@@ -68,6 +68,8 @@ pub struct Seen {
 struct Shared {
     runner: String,
     stop: AtomicBool,
+    /// One process is connected to at a time.
+    connecting: Mutex<()>,
     found: Mutex<Found>,
 }
 
@@ -135,6 +137,10 @@ impl Shared {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Found> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn connecting(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.connecting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits, and returns early when the observation ends. False when it has.

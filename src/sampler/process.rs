@@ -22,6 +22,8 @@ const MOST_CREDIT: f64 = 0.005;
 const DISTURBED: f64 = 0.000_05;
 /// Time between two tries.
 const RETRY: Duration = Duration::from_millis(20);
+/// The same for a child of the program, in times of what a try has cost: there may be hundreds.
+const RETRY_CHILD: u32 = 10;
 /// Refusals to stop the program, one after the other, until it is read as it runs.
 const MOST_FORBIDDEN: u32 = 10;
 /// Reads that fail one after the other until the process is given up.
@@ -126,12 +128,24 @@ impl Watched {
         };
         let started = Instant::now();
         loop {
+            let mut retry = RETRY;
             let why = if system::is_on_its_way(self.pid) {
                 "the program did not start".to_owned()
             } else {
+                // To read what Python's files say of themselves takes a core for a tenth of a second.
+                let turn = self.shared.connecting();
+                if self.shared.stopping() {
+                    return Err(None);
+                }
+                let begun = Instant::now();
                 match PythonSpy::new(pid, &config) {
                     Ok(spy) => return Ok(spy),
-                    Err(why) => format!("{why:#}"),
+                    Err(why) => {
+                        drop(turn);
+                        let times = if self.main { 1 } else { RETRY_CHILD };
+                        retry = RETRY.max(times * begun.elapsed());
+                        format!("{why:#}")
+                    }
                 }
             };
             if self.shared.stopping() || !system::exists(self.pid) {
@@ -140,7 +154,7 @@ impl Watched {
             if started.elapsed() > PATIENCE {
                 return Err(Some(why));
             }
-            std::thread::sleep(RETRY);
+            self.shared.sleep(retry);
         }
     }
 
