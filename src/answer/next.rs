@@ -32,14 +32,18 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
     if profile.run.environment.is_none() || profile.program.kind == ProgramKind::Snippet {
         return None;
     }
+    let (tool, program) = match profile.program.kind {
+        ProgramKind::Function => ("profile_function", "target"),
+        _ => ("profile_script", "script_path"),
+    };
     let mut arguments = Map::new();
-    arguments.insert("script_path".to_owned(), json!(profile.script_argument()));
+    arguments.insert(program.to_owned(), json!(profile.script_argument()));
     if !profile.program.args.is_empty() {
         arguments.insert("args".to_owned(), json!(profile.program.args));
     }
     arguments.extend(profile.run.parameters.clone());
     let length = Value::Object(arguments.clone()).to_string().len();
-    (length <= LONGEST_ARGUMENTS).then(|| NextCall { tool: "profile_script".to_owned(), arguments })
+    (length <= LONGEST_ARGUMENTS).then(|| NextCall { tool: tool.to_owned(), arguments })
 }
 
 /// One line with all of them; nothing when there are none.

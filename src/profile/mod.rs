@@ -17,6 +17,8 @@ mod merge;
 mod model;
 mod outline;
 mod path_text;
+mod per_call;
+mod place;
 mod raw;
 mod repeats;
 mod run;
@@ -40,6 +42,8 @@ pub use model::{
     ProgramKind, Reporting, Witness,
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
+pub use per_call::{CallMemory, PerCall};
+pub use place::{cell_name, place};
 pub use raw::RawDocument;
 pub use repeats::{LineTime, RepeatedRun, Repeats};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};

@@ -11,6 +11,7 @@ use super::call_tree::{CallTree, Sampling};
 use super::file::{FileProfile, Line};
 use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
+use super::per_call::PerCall;
 use super::raw::RawDocument;
 use super::repeats::Repeats;
 use super::run::RunInfo;
@@ -26,14 +27,16 @@ pub enum ProgramKind {
     Module,
     /// Code handed over as text.
     Snippet,
+    /// Calls of one function.
+    Function,
 }
 
 /// What was profiled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// Script, module or snippet.
+    /// Script, module, snippet or function.
     pub kind: ProgramKind,
-    /// The script as typed, the module's name, or `<snippet>`.
+    /// The script as typed, the module's name, `<snippet>`, or `module:function`.
     pub name: String,
     /// Its arguments.
     pub args: Vec<String>,
@@ -239,6 +242,9 @@ pub struct Profile {
     pub call_counts: Option<CallCounts>,
     /// What stays whichever hot line is changed; absent where it was not measured.
     pub floor: Option<Floor>,
+    /// What one call takes, where a function was profiled.
+    #[serde(default)]
+    pub per_call: Option<PerCall>,
     /// Who says which lines take the time.
     pub timed_by: Witness,
     /// The runs behind it, where it is the mean of several.
@@ -323,7 +329,8 @@ impl Profile {
         let proof = self.proof.as_ref().map_or(0, AllocationProof::bytes);
         let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
         let raw = self.raw.as_ref().map_or(0, RawDocument::occupied);
-        let parts = files + paths + footprint + words + calls + counts + floor + proof + repeats;
+        let per_call = self.per_call.as_ref().map_or(0, PerCall::bytes);
+        let parts = per_call + files + paths + footprint + words + calls + counts + floor + proof + repeats;
         size_of::<Self>() + parts + raw + self.run.approximate_bytes()
     }
 }

@@ -5,16 +5,18 @@ use std::time::SystemTime;
 use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
+use super::function;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
+use super::shown::Shown;
 use super::stacks;
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program,
+    Calls, Environment, FileProfile, Measured, Outcome, Output, PerCall, Profile, ProfileId, Program,
     ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
@@ -38,6 +40,8 @@ pub(super) struct Conclusion {
     pub(super) load: Option<f64>,
     pub(super) confinement: Confinement,
     pub(super) warnings: Vec<String>,
+    pub(super) shown: Shown,
+    pub(super) per_call: Option<PerCall>,
 }
 
 /// Concludes on a thread where that holds nobody up; the run's folder comes back with what became of it.
@@ -68,14 +72,17 @@ fn conclude(
     if let Some(refused) = conclusion.confinement.refused(&conclusion.finished) {
         return Err(refused);
     }
-    let ran = Box::new(conclusion.ran(workspace));
+    let ran = Box::new(conclusion.ran());
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
         let source = ParseError::NotAProfile("it is larger than 256 MiB");
         return Err(RecordError::InvalidProfile { source, ran });
     }
     let document = workspace::read(&path, MAX_DOCUMENT_BYTES);
-    let calls = stacks::calls(&conclusion, seen, workspace);
+    let calls = stacks::calls(&conclusion, seen);
+    if let Some(failure) = conclusion.call_failure(&ran) {
+        return Err(failure);
+    }
     match document.as_deref().map(parse) {
         Some(Ok(mut parsed)) => {
             let filtered = conclusion.keep_wanted(&mut parsed, workspace);
@@ -83,7 +90,7 @@ fn conclude(
                 return Err(conclusion.filtered_out(ran));
             }
             let raw = document.as_deref().and_then(RawDocument::keep);
-            Ok(Profile { raw, ..conclusion.into_profile(parsed, calls, seen, *ran, workspace) })
+            Ok(Profile { raw, ..conclusion.into_profile(parsed, calls, seen, *ran) })
         }
         unread => {
             let failure = match unread {
@@ -97,33 +104,33 @@ fn conclude(
             };
             let Some(calls) = calls.filter(analysis::usable) else { return Err(failure) };
             let parsed = conclusion.without_scalene(&failure, &calls);
-            Ok(conclusion.into_profile(parsed, Some(calls), seen, *ran, workspace))
+            Ok(conclusion.into_profile(parsed, Some(calls), seen, *ran))
         }
     }
 }
 
 impl Conclusion {
-    fn outcome(&self) -> Outcome {
-        match (self.finished.ended_by, self.finished.exit) {
-            (EndedBy::Timeout, _) => Outcome::TimedOut,
-            (EndedBy::Memory(bytes), _) => Outcome::MemoryLimit(bytes),
-            (EndedBy::Disk(bytes), _) => Outcome::DiskLimit(bytes),
-            (EndedBy::Stop | EndedBy::Cancel, _) => Outcome::Stopped,
-            (EndedBy::Itself, Exit::Code(code)) => Outcome::ExitCode(code),
-            (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
-            (EndedBy::Itself, Exit::Unknown) => Outcome::Unknown,
-        }
-    }
-
-    fn ran(&self, workspace: &Workspace) -> Ran {
+    fn ran(&self) -> Ran {
         Ran {
-            outcome: self.outcome(),
+            outcome: outcome(&self.finished),
             seconds: self.state.program_seconds(),
             exception: self.state.exception.clone(),
             refused: self.confinement.remark(self.state.exception.as_deref()),
-            stdout: output(&self.finished.stdout, workspace),
-            stderr: output(&self.finished.stderr, workspace),
+            stdout: output(&self.finished.stdout, &self.shown),
+            stderr: output(&self.finished.stderr, &self.shown),
         }
+    }
+
+    /// Why the calls of a function could not be made, or not all of them.
+    fn call_failure(&self, ran: &Ran) -> Option<RecordError> {
+        let error = self.state.error.as_ref().filter(|_| self.request.is_function())?;
+        let told = !matches!(error.kind.as_str(), "scalene_import" | "scalene_failed");
+        (told && self.finished.ended_by == EndedBy::Itself).then(|| RecordError::Call {
+            code: function::code(&error.kind),
+            message: error.message.clone(),
+            near: Vec::new(),
+            ran: Box::new(ran.clone()),
+        })
     }
 
     /// Why nothing was profiled. `empty`: Scalene wrote a profile without a sample.
@@ -244,7 +251,6 @@ impl Conclusion {
         calls: Option<Calls>,
         seen: &Seen,
         ran: Ran,
-        workspace: &Workspace,
     ) -> Profile {
         let mut warnings = self.warnings.clone();
         warnings.extend(
@@ -258,13 +264,11 @@ impl Conclusion {
         warnings.extend(ran.refused.clone());
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
-        if let Target::Snippet(_) = self.request.target {
-            rename_snippet(&mut parsed, workspace);
-        }
+        rename(&mut parsed, &self.shown);
         let measure = &self.request.measure;
         let whole = calls.as_ref().filter(|_| seen.trouble.is_none());
         let timed_by = whole.map_or(Witness::Scalene, |calls| {
-            let mut source = |path: &str| self.confinement.source(path, &workspace.snippet());
+            let mut source = |path: &str| self.confinement.source(path, &self.shown);
             analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
         warnings.extend(self.more_warnings(&parsed));
@@ -304,6 +308,7 @@ impl Conclusion {
             proof: None,
             call_counts: None,
             floor: floor(&self.state, self.started_at),
+            per_call: self.per_call.clone().map(|figures| PerCall { profiled: self.state.calls, ..figures }),
             timed_by,
             repeats: None,
             raw: None,
@@ -317,6 +322,7 @@ impl Conclusion {
             Target::Script(path) => (ProgramKind::Script, path.clone()),
             Target::Module(name) => (ProgramKind::Module, name.clone()),
             Target::Snippet(_) => (ProgramKind::Snippet, SNIPPET.to_owned()),
+            Target::Function(call) => (ProgramKind::Function, call.target.trim().to_owned()),
         };
         Program { kind, name, args: self.request.args.clone() }
     }
@@ -458,35 +464,41 @@ pub(super) fn real_path(path: &str) -> String {
     real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned())
 }
 
-fn output(captured: &Captured, workspace: &Workspace) -> Output {
-    let path = workspace.snippet();
-    let readable = |text: &str| text.replace(&*path.to_string_lossy(), SNIPPET);
+/// How a program ended.
+pub(super) fn outcome(finished: &Finished) -> Outcome {
+    match (finished.ended_by, finished.exit) {
+        (EndedBy::Timeout, _) => Outcome::TimedOut,
+        (EndedBy::Memory(bytes), _) => Outcome::MemoryLimit(bytes),
+        (EndedBy::Disk(bytes), _) => Outcome::DiskLimit(bytes),
+        (EndedBy::Stop | EndedBy::Cancel, _) => Outcome::Stopped,
+        (EndedBy::Itself, Exit::Code(code)) => Outcome::ExitCode(code),
+        (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
+        (EndedBy::Itself, Exit::Unknown) => Outcome::Unknown,
+    }
+}
+
+/// What a program wrote, with names that a reader knows.
+pub(super) fn output(captured: &Captured, shown: &Shown) -> Output {
     Output {
-        head: readable(&captured.head),
-        tail: readable(&captured.tail),
+        head: shown.readable(&captured.head),
+        tail: shown.readable(&captured.tail),
         omitted_bytes: captured.omitted_bytes,
         total_bytes: captured.total_bytes,
     }
 }
 
-fn rename_snippet(parsed: &mut Parsed, workspace: &Workspace) {
-    let path = workspace.snippet();
-    let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-    let is_snippet = |name: &str| {
-        let name = std::path::Path::new(name);
-        name == path || name == real
-    };
-    for file in parsed.files.iter_mut().filter(|file| is_snippet(&file.path)) {
-        SNIPPET.clone_into(&mut file.path);
-    }
+/// Gives the texts that have no file of their own the names that answers show.
+fn rename(parsed: &mut Parsed, shown: &Shown) {
+    let peak = parsed.footprint.iter_mut().flat_map(|footprint| {
+        let paths = footprint.allocation_paths.iter_mut().flat_map(|path| &mut path.frames);
+        let frames = paths.map(|frame| &mut frame.file);
+        frames.chain(footprint.peak_at.as_mut().map(|(file, _)| file))
+    });
     let frames = parsed.call_paths.iter_mut().flat_map(|path| &mut path.frames);
-    for frame in frames.filter(|frame| is_snippet(&frame.file)) {
-        SNIPPET.clone_into(&mut frame.file);
-    }
-    if let Some((file, _)) =
-        parsed.footprint.as_mut().and_then(|footprint| footprint.peak_at.as_mut())
-        && is_snippet(file)
-    {
-        SNIPPET.clone_into(file);
+    let files = parsed.files.iter_mut().map(|file| &mut file.path);
+    for name in files.chain(frames.map(|frame| &mut frame.file)).chain(peak) {
+        if let Some(other) = shown.name(name) {
+            *name = other.to_owned();
+        }
     }
 }

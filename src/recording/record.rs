@@ -9,13 +9,17 @@ use etcetera::BaseStrategy;
 use super::confine::Confinement;
 use super::counting::CountingPass;
 use super::error::RecordError;
+use super::function::{self, Around, Timed};
 use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::plain::PlainPass;
-use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script};
+use super::request::{
+    MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script, is_notebook,
+};
 use super::secrets;
 use super::setup::{self, Ready};
+use super::shown::Shown;
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
 use crate::profile::{Interim, Profile, ProfileId};
@@ -128,8 +132,27 @@ impl Recorder {
             Confinement::new(guard, request, &place, &ready.both(), &workspace, controls).await?;
         let hidden = secrets::withheld(request, &guard.pass_env);
         let mut warnings: Vec<String> = secrets::warning(&hidden).into_iter().collect();
-        let options = options(request, &place, &ready, &workspace, &mut warnings);
-        prepare(request, &place, &ready, &options, &workspace)?;
+        let shown = Shown::write(request, &place, &workspace)?;
+        let timed = match &request.target {
+            Target::Function(call) => {
+                let around = Around {
+                    request,
+                    place: &place,
+                    ready: &ready,
+                    workspace: &workspace,
+                    confinement: &confinement,
+                    hidden: &hidden,
+                    shown: &shown,
+                };
+                function::time(call, around, controls, on_event).await?
+            }
+            _ => Timed::default(),
+        };
+        warnings.extend(timed.warning.clone());
+        let mut options = options(request, &place, &ready, &workspace, &shown, &mut warnings);
+        let libraries = &ready.interpreter.library_paths;
+        options.scope.extend(timed.file.as_deref(), libraries);
+        prepare(request, &place, &ready, &options, &workspace, (&shown, &timed))?;
         let counting = CountingPass::new(
             request,
             &place,
@@ -154,7 +177,7 @@ impl Recorder {
 
         on_event(Event::Starting);
         let (mut sampler, launcher) = (None, workspace.launcher());
-        let mut watcher = Watcher::new(&options, &ready, &place, &workspace, &confinement);
+        let mut watcher = Watcher::new(&options, &ready, &place, &shown, &confinement);
         let mut on_tick = |tick: Tick| {
             let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
             let seen = watcher.look(sampler.get_or_insert_with(start));
@@ -180,6 +203,8 @@ impl Recorder {
             load,
             confinement,
             warnings,
+            shown,
+            per_call: timed.per_call,
         };
         let (profile, _workspace) = outcome::concluded(conclusion, sampler, workspace).await?;
         let mut profile = profile?;
@@ -253,7 +278,7 @@ impl Recorder {
         if let Some(cwd) = &asked {
             guard.admit("cwd", cwd)?;
         }
-        let Target::Script(typed) = &request.target else {
+        let Some((parameter, typed)) = request.target.file() else {
             let own = guard
                 .admit("cwd", &own)
                 .map_or_else(|_| guard.roots.first().cloned(), |_| Some(own));
@@ -264,7 +289,7 @@ impl Recorder {
         let from = asked.as_deref().unwrap_or(&own);
         let find = |from: &Path| {
             // Before it is looked for: what is outside need not be told from what is missing.
-            guard.admit("script_path", &from.join(expand_home(typed)))?;
+            guard.admit(parameter, &from.join(expand_home(typed)))?;
             find_script(typed, from)
         };
         let script =
@@ -274,7 +299,9 @@ impl Recorder {
         // a program that opens files of its project.
         let own_fits =
             Some(own.as_path()) != home && own.parent().is_some() && near.starts_with(&own);
-        let cwd = asked.or(own_fits.then_some(own));
+        // A notebook runs in its own folder.
+        let own = if is_notebook(&script.real) { Some(near.to_owned()) } else { own_fits.then_some(own) };
+        let cwd = asked.or(own);
         let root = python::project_root(near, cwd.as_deref().unwrap_or(near), home);
         // The root of a project may lie above the folders that the server may use.
         let cwd = cwd.unwrap_or_else(|| root.clone());
@@ -284,6 +311,12 @@ impl Recorder {
 }
 
 impl Place {
+    /// The script, if it is a notebook.
+    pub(super) fn notebook(&self) -> Option<&Path> {
+        let script = self.script.as_ref()?;
+        is_notebook(&script.real).then_some(&script.real)
+    }
+
     pub(super) fn near(&self) -> &Path {
         self.script.as_ref().and_then(|script| script.real.parent()).unwrap_or(&self.cwd)
     }
@@ -295,6 +328,7 @@ fn options(
     place: &Place,
     ready: &Ready,
     workspace: &Workspace,
+    shown: &Shown,
     warnings: &mut Vec<String>,
 ) -> RecordOptions {
     let measure = &request.measure;
@@ -325,7 +359,7 @@ fn options(
         virtual_time: measure.use_virtual_time,
         sampling_interval_sec: measure.cpu_sampling_rate,
         allocation_window: measure.allocation_sampling_window,
-        scope: scope(measure, place, ready, &request.target, workspace),
+        scope: scope(measure, place, ready, shown, workspace),
     }
 }
 
@@ -333,7 +367,7 @@ fn scope(
     measure: &Measure,
     place: &Place,
     ready: &Ready,
-    target: &Target,
+    shown: &Shown,
     workspace: &Workspace,
 ) -> Scope {
     let patterns = |list: &str| {
@@ -346,14 +380,13 @@ fn scope(
     let (only, mut exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
     // Ours is never the user's code, even when the project is the folder of all temporary files.
     exclude.push(workspace.launcher().to_string_lossy().into_owned());
-    let snippet = workspace.snippet();
-    let is_snippet = matches!(target, Target::Snippet(_));
+    let texts = shown.pattern();
     let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
     let foreign = ready.project.as_ref().map_or(&[][..], |project| &project.site_packages);
     Scope::settle(&ScopeRequest {
         near: place.near(),
         alias: typed_dir.filter(|dir| !dir.starts_with(&place.root)),
-        extra_file: is_snippet.then_some(snippet.as_path()),
+        extra_file: texts.as_deref(),
         library_paths: &ready.interpreter.library_paths,
         foreign_packages: foreign,
         only: &only,
@@ -373,6 +406,7 @@ pub(super) fn launch_target(
     match &request.target {
         Target::Module(name) => (LaunchMode::Module, name.trim().to_owned()),
         Target::Snippet(_) => (LaunchMode::Script, text(&workspace.snippet())),
+        Target::Function(call) => (LaunchMode::Function, call.target.clone()),
         Target::Script(typed) => {
             let absolute = place.script.as_ref().map(|script| script.absolute.as_path());
             let same = absolute == Some(place.cwd.join(typed).as_path());
@@ -389,29 +423,32 @@ fn prepare(
     ready: &Ready,
     options: &RecordOptions,
     workspace: &Workspace,
+    (shown, timed): (&Shown, &Timed),
 ) -> Result<(), RecordError> {
-    let launch = LaunchRequest {
+    let mut launch = LaunchRequest {
         scalene_args: ready.adapter.arguments(options),
         own_libraries: own_libraries(place, ready),
-        ..launch_request(request, place, workspace)?
+        ..launch_request(request, place, workspace, shown)
     };
+    if let Target::Function(call) = &request.target {
+        launch.driver = Some(workspace.path("call.py").to_string_lossy().into_owned());
+        launch.function = Some(function::asked(call, request, place, workspace, Some(timed)));
+    }
     workspace.write_request(&launch)
 }
 
-/// What the launcher is told but for Scalene; writes a snippet's file.
+/// What the launcher is told but for Scalene.
 pub(super) fn launch_request(
     request: &RunRequest,
     place: &Place,
     workspace: &Workspace,
-) -> Result<LaunchRequest, RecordError> {
+    shown: &Shown,
+) -> LaunchRequest {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let (mode, target) = launch_target(request, place, workspace);
-    if let Target::Snippet(code) = &request.target {
-        workspace.write("snippet.py", code.as_bytes())?;
-    }
     let is_snippet = matches!(request.target, Target::Snippet(_));
     let tmpdir = request.env.iter().filter(|(name, _)| name == "TMPDIR").cloned();
-    Ok(LaunchRequest {
+    LaunchRequest {
         scalene_args: Vec::new(),
         mode,
         target,
@@ -422,7 +459,10 @@ pub(super) fn launch_request(
         restore_env: tmpdir.collect(),
         own_root: text(&place.root),
         own_libraries: Vec::new(),
-    })
+        cells: shown.cells(),
+        driver: None,
+        function: None,
+    }
 }
 
 /// Folders of libraries inside the project, as its `.venv`.

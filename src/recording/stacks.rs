@@ -3,15 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::outcome::{Conclusion, real_path};
-use super::workspace::{SNIPPET, Workspace};
 use crate::profile::{CallSite, CallTreeBuilder, Calls, Sampling};
 use crate::sampler::Seen;
 use crate::scalene::HIDDEN_FILE;
 
 /// The program's own calls: stacks from the first frame of the user's code on.
-pub(super) fn calls(run: &Conclusion, seen: &Seen, workspace: &Workspace) -> Option<Calls> {
-    let (snippet, libraries) = (workspace.snippet(), &run.ready.interpreter.library_paths);
-    let snippet = snippet.to_string_lossy();
+pub(super) fn calls(run: &Conclusion, seen: &Seen) -> Option<Calls> {
+    let libraries = &run.ready.interpreter.library_paths;
     let files: Vec<String> =
         seen.tree.functions.iter().map(|function| real_path(&function.file)).collect();
     let is_own: Vec<bool> = { files.iter().zip(&seen.tree.functions) }
@@ -27,8 +25,8 @@ pub(super) fn calls(run: &Conclusion, seen: &Seen, workspace: &Workspace) -> Opt
             if function.native {
                 return builder.native_function(real, &function.name);
             }
-            let is_snippet = function.file == snippet || *real == real_path(&snippet);
-            builder.function(if is_snippet { SNIPPET } else { real }, &function.name, !own)
+            let shown = run.shown.name(&function.file).or_else(|| run.shown.name(real));
+            builder.function(shown.unwrap_or(real), &function.name, !own)
         })
         .collect();
     // Which node of this tree a node of the other became.

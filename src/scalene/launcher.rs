@@ -22,6 +22,8 @@ pub enum LaunchMode {
     Script,
     /// A module, as after `-m`.
     Module,
+    /// Calls of one function.
+    Function,
 }
 
 /// What the launcher is asked to run.
@@ -49,6 +51,15 @@ pub struct LaunchRequest {
     pub own_root: String,
     /// Folders below it that hold libraries.
     pub own_libraries: Vec<String>,
+    /// Cells of a notebook, which is the target: their numbers and files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<(usize, String)>,
+    /// The file that makes the calls of a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// What it is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<serde_json::Value>,
 }
 
 /// How far the launcher got.
@@ -96,6 +107,8 @@ pub struct LaunchState {
     pub scalene_messages: String,
     /// Costs beside the program's own lines, at its end.
     pub floor: Option<LaunchFloor>,
+    /// Calls of the function that were profiled.
+    pub calls: Option<u64>,
 }
 
 /// What the launcher measured beside the program's own lines.
@@ -118,7 +131,7 @@ pub struct LaunchFloor {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct LaunchError {
-    /// `scalene_import`, `scalene_failed`, `target_not_found`, `syntax_error`.
+    /// `scalene_import`, `scalene_failed`, `target_not_found`, `syntax_error`; for calls those of `call.py`.
     pub kind: String,
     /// In words.
     pub message: String,

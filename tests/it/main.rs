@@ -36,6 +36,8 @@ mod floor;
 /// Lines that no client should send.
 #[cfg(target_os = "linux")]
 mod hostile_lines;
+/// Calls of one function.
+mod functions;
 /// Which module may know which.
 mod layers;
 /// Leaks and peaks, proven by a second run.
@@ -57,6 +59,8 @@ mod overlay;
 /// Bugs in one call, made on purpose.
 #[cfg(debug_assertions)]
 mod panics;
+/// Notebooks.
+mod notebooks;
 /// One more run without a profiler.
 mod plain_run;
 /// Profiling real programs through the server: figures against ground truth.

@@ -26,7 +26,9 @@ pub(super) fn calls(
     }
     match first {
         Some(change) => {
-            let file = change.location.rsplit_once(':').map_or(&*change.location, |(file, _)| file);
+            let place = &*change.location;
+            let file = place.rsplit_once(':').or_else(|| place.rsplit_once(", line"));
+            let file = file.map_or(place, |(file, _)| file);
             let file = ("file_path", json!(file));
             calls.push(NextCall::new("get_file_details", [id, file]));
         }
@@ -59,7 +61,7 @@ fn overcome(obstacle: &Obstacle, baseline: &Profile, candidate: &Profile) -> Opt
         Obstacle::Outcome(..) => {
             Some(NextCall::new("get_profile", [("profile_id", json!(candidate.id.as_str()))]))
         }
-        Obstacle::OtherProgram(_) | Obstacle::NoSeconds => None,
+        Obstacle::OtherProgram(_) | Obstacle::NoSeconds | Obstacle::RepeatedCalls => None,
     }
 }
 

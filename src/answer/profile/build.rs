@@ -12,11 +12,12 @@ use crate::answer::line::{LineMetrics, kind};
 use crate::answer::memory_hotspots::peak_basis;
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
+use crate::answer::per_call::PerCallInfo;
 use crate::answer::text::{one_line, source};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
     CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, Program,
-    ProgramKind, Repeats, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    ProgramKind, Repeats, Reporting, RunInfo, Seconds, Status, Witness, place, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
@@ -101,6 +102,7 @@ impl ProfileAnswer {
             cpu_profile: profile.measured.cpu.then(|| cpu(profile, figures, lines)),
             memory_profile: memory(profile, figures, lines),
             gpu_profile: gpu(profile, figures, lines),
+            per_call: PerCallInfo::of(profile),
             call_paths: (!profile.call_paths.is_empty()).then(|| call_paths(profile)),
             errors: profile.run.errors.clone(),
             warnings,
@@ -146,7 +148,9 @@ fn program(profile: &Profile) -> String {
 pub(in crate::answer) fn command(program: &Program) -> String {
     let name = match program.kind {
         ProgramKind::Module => format!("-m {}", program.name),
-        ProgramKind::Script | ProgramKind::Snippet => program.name.clone(),
+        ProgramKind::Script | ProgramKind::Snippet | ProgramKind::Function => {
+            program.name.clone()
+        }
     };
     let quoted = |arg: &String| {
         let plain =
@@ -191,7 +195,7 @@ fn summary(profile: &Profile, summary: &analysis::Summary) -> SummaryMetrics {
 }
 
 fn location(profile: &Profile, path: &str, line: LineNo) -> String {
-    format!("{}:{line}", profile.display_path(path))
+    place(&profile.display_path(path), line.get(), None)
 }
 
 fn top_lines(profile: &Profile, figures: &Figures<'_>) -> Vec<TopLine> {

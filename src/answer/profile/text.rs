@@ -4,6 +4,7 @@ use super::{ProfileAnswer, StatusInfo, TopLine};
 use crate::answer::NextCall;
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
+use crate::answer::per_call::PerCallInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
 use crate::answer::{Answer, budget, listing, next};
 
@@ -22,6 +23,7 @@ impl Answer for ProfileAnswer {
             text.push_str(&progress.text());
             text.push_str(&self.interim_text(progress.sampled_sec));
         }
+        text.extend(self.per_call.as_ref().map(PerCallInfo::text));
         text.push_str(&self.lines_text());
         text.push_str(&self.memory_text());
         text.push_str(&self.gpu_text());

@@ -243,13 +243,15 @@ fn only<const N: usize>(
 }
 
 fn script_of(profile: &Profile) -> Result<String, ToolError> {
-    if profile.program.kind == ProgramKind::Snippet {
-        return Err(ToolError::invalid_argument(
-            format!("baseline_profile_id: profile {} is of a snippet", profile.id),
-            "give both versions as `baseline_code` and `candidate_code`",
-        ));
-    }
-    Ok(profile.script_argument())
+    let what = match profile.program.kind {
+        ProgramKind::Snippet => "a snippet",
+        ProgramKind::Function => "a function",
+        ProgramKind::Script | ProgramKind::Module => return Ok(profile.script_argument()),
+    };
+    Err(ToolError::invalid_argument(
+        format!("baseline_profile_id: profile {} is of {what}", profile.id),
+        "give both versions as `baseline_code` and `candidate_code`",
+    ))
 }
 
 fn fresh() -> RunRequest {

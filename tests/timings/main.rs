@@ -1,0 +1,221 @@
+//! What a call takes, beside `timeit`: twenty functions from a microsecond to a second on every Python of the machine.
+//!
+//! `cargo test --test timings`; `-- 3.11 3.13` for these Pythons, `-- 3.11 sorting` for one function.
+//!
+//! The median of `profile_function` has to be within 10 % of that of `timeit` (its garbage collector on), which is measured
+//! before and after it in the same minute. A machine that does something else meanwhile gets two more tries.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and this one reports"
+)]
+
+#[path = "../it/support/installed.rs"]
+mod installed;
+#[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
+#[path = "../it/support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use scalene_mcp::ScaleneProfiler;
+use scalene_mcp::recording::{FunctionCall, RunRequest, Settings, Target};
+use serde_json::{Value, json};
+
+use self::support::place::Place;
+use self::support::pythons::{cache_dir, command};
+
+/// Part by which the medians may differ.
+const MOST: f64 = 0.10;
+/// Tries until a function counts as wrong.
+const TRIES: usize = 3;
+/// Seconds of calls.
+const MIN_TIME: f64 = 1.0;
+
+/// Functions of one argument, how large or how often.
+const MODULE: &str = r#"
+import asyncio, json, re, time
+
+def adding(n):
+    total = 0
+    for i in range(n):
+        total += i * i % 7
+    return total
+
+def nothing(n):
+    return n
+
+def listing(n):
+    return [i * 2 for i in range(n)]
+
+def mapping(n):
+    return {i: str(i) for i in range(n)}
+
+def joining(n):
+    return ",".join(str(i) for i in range(n))
+
+def sorting(n):
+    return sorted(i * 7919 % n for i in range(n))
+
+def calling(n):
+    for i in range(n):
+        nothing(i)
+
+def packing(n):
+    return json.dumps(list(range(n)))
+
+def matching(n):
+    return len(re.findall(r"\w+", "ab cd " * n))
+
+def sleeping(n):
+    time.sleep(n / 1000)
+
+def yielding(n):
+    for i in range(n):
+        yield i
+
+async def awaiting(n):
+    for i in range(n):
+        await asyncio.sleep(0)
+
+class Holder:
+    @classmethod
+    def making(cls, n):
+        return [cls() for _ in range(n)]
+"#;
+
+/// Function, its argument, and how `timeit` calls it.
+const CALLS: [(&str, u64, &str); 20] = [
+    ("adding", 10, ""),
+    ("listing", 20, ""),
+    ("calling", 30, ""),
+    ("adding", 100, ""),
+    ("mapping", 30, ""),
+    ("joining", 100, ""),
+    ("packing", 200, ""),
+    ("yielding", 1_000, "consume"),
+    ("matching", 200, ""),
+    ("awaiting", 20, "await"),
+    ("Holder.making", 2_000, ""),
+    ("adding", 5_000, ""),
+    ("sorting", 5_000, ""),
+    ("sleeping", 2, ""),
+    ("mapping", 20_000, ""),
+    ("calling", 200_000, ""),
+    ("sleeping", 50, ""),
+    ("adding", 1_000_000, ""),
+    ("listing", 4_000_000, ""),
+    ("sleeping", 1_000, ""),
+];
+
+/// Median and batch of `timeit`, in batches of a millisecond and more as ours are.
+const TIMEIT: &str = r#"
+import asyncio, collections, json, statistics, sys, timeit
+import timed
+stmt, seconds = sys.argv[1], float(sys.argv[2])
+space = dict(vars(timed), gc=__import__("gc"), consume=collections.deque(maxlen=0).extend)
+loop = asyncio.new_event_loop()
+timer = timeit.Timer(stmt, "gc.enable()", globals=space)
+if stmt.startswith("await "):
+    async def inner(number):
+        clock = timeit.default_timer
+        start = clock()
+        for _ in range(number):
+            await timed.awaiting(int(sys.argv[3]))
+        return clock() - start
+    run = lambda number: loop.run_until_complete(inner(number))
+else:
+    run = timer.timeit
+run(1)
+number = 1
+while run(number) < 0.001:
+    number *= 2
+times, total = [], 0.0
+while total < seconds or len(times) < 3:
+    took = run(number)
+    total += took
+    times.append(took / number)
+print(json.dumps(statistics.median(times)))
+"#;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (asked, functions): (Vec<String>, Vec<String>) =
+        args.into_iter().partition(|arg| arg.contains('/') || arg.starts_with(char::is_numeric));
+    let place = Place::new();
+    place.write("timed.py", MODULE);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut right = true;
+    for ((major, minor), python) in installed::pythons(&asked) {
+        if (major, minor) < (3, 8) {
+            continue;
+        }
+        println!("Python {major}.{minor}");
+        for (name, size, form) in CALLS {
+            if functions.is_empty() || functions.iter().any(|wanted| wanted == name) {
+                right &= runtime.block_on(compared(&place, &python, name, size, form));
+            }
+        }
+    }
+    if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn compared(place: &Place, python: &Path, name: &str, size: u64, form: &str) -> bool {
+    for attempt in 1..=TRIES {
+        let before = timeit(place, python, name, size, form);
+        let own = profiled(place, python, name, size).await;
+        let after = timeit(place, python, name, size, form);
+        let usual = (before + after) / 2.0;
+        let ratio = own / usual;
+        let right = (ratio - 1.0).abs() <= MOST;
+        let verdict = if right { "" } else { "  WRONG" };
+        println!(
+            "  {:<22} timeit {before:>12.9} {after:>12.9}  profile_function {own:>12.9}  ratio {ratio:.3}{verdict}",
+            format!("{name}({size})")
+        );
+        if right {
+            return true;
+        }
+        if attempt < TRIES {
+            println!("    again: the two of timeit differ by {:.1} %", 100.0 * (after / before - 1.0));
+        }
+    }
+    false
+}
+
+async fn profiled(place: &Place, python: &Path, name: &str, size: u64) -> f64 {
+    let call = FunctionCall {
+        args: vec![json!(size)],
+        min_time: Some(Duration::from_secs_f64(MIN_TIME)),
+        ..FunctionCall::of(format!("timed:{name}"))
+    };
+    let mut request = RunRequest::new(Target::Function(Box::new(call)));
+    request.cwd = Some(place.path());
+    request.python = Some(python.to_string_lossy().into_owned());
+    let settings = Settings { cache_dir: cache_dir(), ..Settings::default() };
+    let profile = ScaleneProfiler::with_settings(settings).profile(&request).await;
+    let profile = profile.unwrap_or_else(|error| panic!("{name}({size}): {error}"));
+    profile.per_call.unwrap().median.get()
+}
+
+fn timeit(place: &Place, python: &Path, name: &str, size: u64, form: &str) -> f64 {
+    let call = format!("{name}({size})");
+    let stmt = match form {
+        "" => call,
+        "await" => format!("await {call}"),
+        form => format!("{form}({call})"),
+    };
+    let output = command(python)
+        .args(["-c", TIMEIT, &stmt, &MIN_TIME.to_string(), &size.to_string()])
+        .current_dir(place.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed = || panic!("{stmt}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_str::<Value>(&said).ok().and_then(|value| value.as_f64()).unwrap_or_else(failed)
+}
