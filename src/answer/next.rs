@@ -46,6 +46,18 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
     (length <= LONGEST_ARGUMENTS).then(|| NextCall { tool: tool.to_owned(), arguments })
 }
 
+/// After a change: both versions in turns; the same run again where only whole scripts can be run so. Nothing where
+/// there is no file to run.
+pub(super) fn after_a_change(profile: &Profile) -> Option<NextCall> {
+    let again = run_again(profile)?;
+    let program = &profile.program;
+    if program.kind == ProgramKind::Function || program.name.ends_with(".ipynb") {
+        return Some(again);
+    }
+    let id = json!(profile.id.as_str());
+    Some(NextCall::new("verify_speedup", [("baseline_profile_id", id)]))
+}
+
 /// One line with all of them; nothing when there are none.
 pub(super) fn text(calls: &[NextCall]) -> String {
     if calls.is_empty() {

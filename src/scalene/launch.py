@@ -660,6 +660,7 @@ def leave_threads(program):
 
 # ---------------------------------------------------------------- notebooks
 
+CELL_TEXTS = {}  # what ran, by file: Scalene parses the source of what it lists
 PYTHON_CELLS = ("time", "timeit", "capture", "prun")  # magics of a whole cell whose text is Python
 
 
@@ -674,6 +675,7 @@ def compile_cells(cells, space, st):
         text, left_out = only_python(text, lambda text: _compile(text, path, "exec", flags, True))
         skipped += ["cell %d, line %d: %s" % (number, line, what) for line, what in left_out]
         if text is not None:
+            CELL_TEXTS[path] = text
             codes.append(_compile(text, path, "exec", flags, True))
     if skipped:
         more = "; %d more" % (len(skipped) - 20) if len(skipped) > 20 else ""
@@ -693,7 +695,7 @@ def only_python(text, compiles):
         left_out = [(first + 1, head)]
         if head[2:].split(None, 1)[0:1] not in [[word] for word in PYTHON_CELLS]:
             return None, left_out
-        lines[first] = ""
+        lines[first] = "# " + lines[first]
     else:
         left_out = []
         try:
@@ -708,7 +710,7 @@ def only_python(text, compiles):
         if said[:1] in ("%", "!", "?") or said.endswith("?") or assigned:
             indent = line[: len(line) - len(line.lstrip())]
             timed = said[len("%time "):] if said.startswith("%time ") else None
-            lines[number] = indent + (timed or "pass")
+            lines[number] = indent + (timed or "pass  # " + said)
             if not timed:
                 left_out.append((number + 1, said))
     return "\n".join(lines), left_out
@@ -805,6 +807,9 @@ def quiet_print(st):
 def open_source(file, mode="r", *args, **kw):
     """`open` for Scalene's modules: reads sources by their own coding, and never fails on
     a wrong byte."""
+    if file in CELL_TEXTS:
+        import io
+        return io.StringIO(CELL_TEXTS[file])
     if mode == "r" and not args and str(kw.get("encoding", "")).startswith("utf-8"):
         import tokenize
         coding = kw["encoding"]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Change;
 use crate::analysis::compare::{Comparison, Obstacle};
-use crate::answer::next::{NextCall, run_again};
+use crate::answer::next::{NextCall, after_a_change, run_again};
 use crate::profile::{Profile, Seconds, Status};
 
 pub(super) fn calls(
@@ -41,9 +41,7 @@ pub(super) fn calls(
 /// Both versions timed without a profiler, which confirms what single profiled runs only suggest.
 /// A snippet or an imported profile has no files to run again.
 fn timed_without_profiler(baseline: &Profile) -> Option<NextCall> {
-    const OFFERED: bool = true;
-    let id = [("baseline_profile_id", json!(baseline.id.as_str()))];
-    (OFFERED && run_again(baseline).is_some()).then(|| NextCall::new("verify_speedup", id))
+    after_a_change(baseline)
 }
 
 /// A run that can be compared.

@@ -97,13 +97,15 @@ impl Subject {
         let profile = asked.server.store.get(name);
         let profile = profile.map_err(|error| asked.wrong(PROFILE_ID, &error.to_string()))?;
         let is_snippet = profile.program.kind == ProgramKind::Snippet;
+        let is_file = !matches!(profile.program.kind, ProgramKind::Snippet | ProgramKind::Function)
+            && !profile.program.name.ends_with(".ipynb");
         let name = if is_snippet { "the snippet".to_owned() } else { profile.script_argument() };
         Ok(Self {
             first: format!("Its profile {} is stored: nothing need be run.", profile.id),
             name,
             id: profile.id.to_string(),
             again: run_again(&profile).map(|call| text(&call)),
-            is_snippet,
+            is_snippet: !is_file,
         })
     }
 
