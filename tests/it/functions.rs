@@ -97,7 +97,7 @@ async fn share(session: &Session, function: &str) -> f64 {
     let rows = answer["functions"].as_array().unwrap().iter();
     let of = |row: &Value| {
         let named = row["function_name"].as_str().unwrap() == function;
-        named.then(|| row["percent_of_total"].as_f64().unwrap())
+        named.then(|| row["percent_of_total_cpu"].as_f64().unwrap_or(0.0))
     };
     rows.filter_map(of).sum()
 }
@@ -217,8 +217,12 @@ async fn a_first_call_that_differs_is_told_and_two_profiles_compare_a_call() {
     let id = |answer: &Answer| answer.structured["profile_id"].clone();
     let ids = json!({"profile_id1": id(&first), "profile_id2": id(&second)});
     let compared = session.call("compare_profiles", ids).await;
-    let change = compared.structured["per_call"]["median_change_pct"].as_f64().unwrap();
-    assert!((50.0..700.0).contains(&change), "three times the work: {change} %");
+    let change = &compared.structured["per_call"];
+    let of = |name: &str| change[name].as_f64().unwrap();
+    // The shortest call is hardly disturbed by what else the machine does.
+    let ratio = of("min_after_sec") / of("min_before_sec");
+    assert!((1.5..6.0).contains(&ratio), "three times the work: {change}");
+    assert!(change["median_change_pct"].is_number(), "{change}");
     assert!(compared.text.contains("Per call, without a profiler: median "), "{}", compared.text);
     assert_eq!(compared.structured["reasons"][0]["code"], "repeated_calls", "{}", compared.text);
     session.close().await;
