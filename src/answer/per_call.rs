@@ -196,7 +196,10 @@ mod tests {
         assert_eq!(notes(&figures(20e-6, 1e-6)), Vec::<String>::new());
         let imports = PerCall { first_imported: vec!["decimal".into()], ..figures(0.5, 1e-3) };
         let told = notes(&imports);
-        assert!(told[0].contains("took 500 ms, the others 1 ms") && told[0].contains("imported decimal"));
+        assert!(
+            told[0].contains("took 500 ms, the others 1 ms")
+                && told[0].contains("imported decimal")
+        );
         assert!(notes(&figures(1e-4, 1e-2))[0].contains("took only 100 µs"));
         let slower = PerCall { late: Seconds::from_secs(2e-3).unwrap(), ..figures(1e-3, 1e-3) };
         assert!(notes(&slower)[0].contains("calls get slower (1 ms in the first third, 2 ms"));

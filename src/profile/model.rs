@@ -330,7 +330,8 @@ impl Profile {
         let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
         let raw = self.raw.as_ref().map_or(0, RawDocument::occupied);
         let per_call = self.per_call.as_ref().map_or(0, PerCall::bytes);
-        let parts = per_call + files + paths + footprint + words + calls + counts + floor + proof + repeats;
+        let parts =
+            per_call + files + paths + footprint + words + calls + counts + floor + proof + repeats;
         size_of::<Self>() + parts + raw + self.run.approximate_bytes()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::function::CallFailure;
 use crate::process::SpawnError;
 use crate::profile::{Outcome, Output, signal_name};
 use crate::python::{OverlayError, PythonError};
@@ -34,8 +35,8 @@ pub enum RecordError {
     /// The function cannot be called, or raised something.
     #[error("{message}")]
     Call {
-        /// `target_not_found`, `not_callable`, `bad_call`, `setup_failed` or `call_failed`.
-        code: &'static str,
+        /// Which of these.
+        failure: CallFailure,
         /// What failed.
         message: String,
         /// Names that may have been meant.
@@ -263,28 +264,11 @@ fn lasted(ran: &Ran) -> String {
     ran.seconds.map_or_else(|| "for an unknown time".to_owned(), |s| format!("it ran {s:.3} s"))
 }
 
-/// What to do about a function that cannot be called.
-fn call_hint(code: &str, near: &[String]) -> String {
-    let text = match code {
-        "target_not_found" if near.is_empty() => {
-            "check the name, and set `cwd` to the folder that modules are imported from"
-        }
-        "target_not_found" => return format!("correct `target`; there are: {}", near.join(", ")),
-        "not_callable" => "name a function, method or class as `target`",
-        "bad_call" => {
-            "correct `args` and `kwargs`, or write the call as `call` (with `setup`), such as \"Cart(3).total()\""
-        }
-        "setup_failed" => "correct `setup`, `setup_each`, `python`, `cwd` or `env`; the traceback is below",
-        _ => "fix the failure shown below, or the arguments; `setup_each` renews what a call changes",
-    };
-    text.to_owned()
-}
-
 impl RecordError {
     /// The stable code of the failure.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Call { code, .. } => code,
+            Self::Call { failure, .. } => failure.code(),
             Self::InvalidArgument { .. } | Self::BadWorkingDir(_) => "invalid_argument",
             Self::SandboxRefused { .. } => "sandbox_refused",
             Self::SandboxUnavailable { .. } => "sandbox_unavailable",
@@ -318,14 +302,16 @@ impl RecordError {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::ProgramFailed(ran) | Self::Call { ran, .. } => ran.refused.clone().unwrap_or_else(|| self.usual_hint()),
+            Self::ProgramFailed(ran) | Self::Call { ran, .. } => {
+                ran.refused.clone().unwrap_or_else(|| self.usual_hint())
+            }
             _ => self.usual_hint(),
         }
     }
 
     fn usual_hint(&self) -> String {
         let text = match self {
-            Self::Call { code, near, .. } => return call_hint(code, near),
+            Self::Call { failure, near, .. } => return failure.hint(near),
             Self::InvalidArgument { .. } => "correct the argument and call again",
             Self::BadWorkingDir(_) => "pass an existing folder as `cwd`, or leave it out",
             Self::SandboxRefused { .. }

@@ -20,6 +20,7 @@ mod prove;
 mod record;
 mod repeat;
 mod request;
+mod scope;
 mod secrets;
 mod setup;
 mod shown;
@@ -28,7 +29,7 @@ mod unprofiled;
 mod workspace;
 
 pub use error::{Ran, RecordError};
-pub use function::FunctionCall;
+pub use function::{CallFailure, FunctionCall};
 pub use guard::Guard;
 pub use import::{ImportError, import, import_file};
 pub use prove::Proving;

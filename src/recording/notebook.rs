@@ -93,7 +93,10 @@ mod tests {
             ("{\"cells\": [", "no valid JSON"),
             ("{}", "no list of `cells`"),
             ("{\"cells\": []}", "without any code"),
-            (r#"{"metadata": {"kernelspec": {"language": "R"}}, "cells": []}"#, "another language (R)"),
+            (
+                r#"{"metadata": {"kernelspec": {"language": "R"}}, "cells": []}"#,
+                "another language (R)",
+            ),
         ] {
             let error = texts(json).unwrap_err();
             assert!(error.contains(why), "{error}");

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
-use super::function;
+use super::function::CallFailure;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
@@ -16,8 +16,8 @@ use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, Environment, FileProfile, Measured, Outcome, Output, PerCall, Profile, ProfileId, Program,
-    ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    Calls, Environment, FileProfile, Measured, Outcome, Output, PerCall, Profile, ProfileId,
+    Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
@@ -126,7 +126,7 @@ impl Conclusion {
         let error = self.state.error.as_ref().filter(|_| self.request.is_function())?;
         let told = !matches!(error.kind.as_str(), "scalene_import" | "scalene_failed");
         (told && self.finished.ended_by == EndedBy::Itself).then(|| RecordError::Call {
-            code: function::code(&error.kind),
+            failure: CallFailure::told(&error.kind),
             message: error.message.clone(),
             near: Vec::new(),
             ran: Box::new(ran.clone()),
@@ -264,7 +264,7 @@ impl Conclusion {
         warnings.extend(ran.refused.clone());
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
-        rename(&mut parsed, &self.shown);
+        self.shown.rename(&mut parsed);
         let measure = &self.request.measure;
         let whole = calls.as_ref().filter(|_| seen.trouble.is_none());
         let timed_by = whole.map_or(Witness::Scalene, |calls| {
@@ -308,7 +308,10 @@ impl Conclusion {
             proof: None,
             call_counts: None,
             floor: floor(&self.state, self.started_at),
-            per_call: self.per_call.clone().map(|figures| PerCall { profiled: self.state.calls, ..figures }),
+            per_call: self
+                .per_call
+                .clone()
+                .map(|figures| PerCall { profiled: self.state.calls, ..figures }),
             timed_by,
             repeats: None,
             raw: None,
@@ -484,21 +487,5 @@ pub(super) fn output(captured: &Captured, shown: &Shown) -> Output {
         tail: shown.readable(&captured.tail),
         omitted_bytes: captured.omitted_bytes,
         total_bytes: captured.total_bytes,
-    }
-}
-
-/// Gives the texts that have no file of their own the names that answers show.
-fn rename(parsed: &mut Parsed, shown: &Shown) {
-    let peak = parsed.footprint.iter_mut().flat_map(|footprint| {
-        let paths = footprint.allocation_paths.iter_mut().flat_map(|path| &mut path.frames);
-        let frames = paths.map(|frame| &mut frame.file);
-        frames.chain(footprint.peak_at.as_mut().map(|(file, _)| file))
-    });
-    let frames = parsed.call_paths.iter_mut().flat_map(|path| &mut path.frames);
-    let files = parsed.files.iter_mut().map(|file| &mut file.path);
-    for name in files.chain(frames.map(|frame| &mut frame.file)).chain(peak) {
-        if let Some(other) = shown.name(name) {
-            *name = other.to_owned();
-        }
     }
 }

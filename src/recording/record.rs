@@ -15,8 +15,9 @@ use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::plain::PlainPass;
 use super::request::{
-    MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script, is_notebook,
+    MOST_DISK, RunRequest, Script, Target, expand_home, find_script, is_notebook,
 };
+use super::scope::scope;
 use super::secrets;
 use super::setup::{self, Ready};
 use super::shown::Shown;
@@ -25,7 +26,7 @@ use crate::process::{self, Controls, Limits, Spec, Tick};
 use crate::profile::{Interim, Profile, ProfileId};
 use crate::python;
 use crate::sampler::Sampler;
-use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
+use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, environment};
 
 /// Time between asking a program to end and killing it: Scalene writes its profile then.
 const GRACE: Duration = Duration::from_secs(8);
@@ -300,7 +301,8 @@ impl Recorder {
         let own_fits =
             Some(own.as_path()) != home && own.parent().is_some() && near.starts_with(&own);
         // A notebook runs in its own folder.
-        let own = if is_notebook(&script.real) { Some(near.to_owned()) } else { own_fits.then_some(own) };
+        let own =
+            if is_notebook(&script.real) { Some(near.to_owned()) } else { own_fits.then_some(own) };
         let cwd = asked.or(own);
         let root = python::project_root(near, cwd.as_deref().unwrap_or(near), home);
         // The root of a project may lie above the folders that the server may use.
@@ -361,39 +363,6 @@ fn options(
         allocation_window: measure.allocation_sampling_window,
         scope: scope(measure, place, ready, shown, workspace),
     }
-}
-
-fn scope(
-    measure: &Measure,
-    place: &Place,
-    ready: &Ready,
-    shown: &Shown,
-    workspace: &Workspace,
-) -> Scope {
-    let patterns = |list: &str| {
-        list.split(',')
-            .map(str::trim)
-            .filter(|p| !p.is_empty())
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let (only, mut exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
-    // Ours is never the user's code, even when the project is the folder of all temporary files.
-    exclude.push(workspace.launcher().to_string_lossy().into_owned());
-    let texts = shown.pattern();
-    let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
-    let foreign = ready.project.as_ref().map_or(&[][..], |project| &project.site_packages);
-    Scope::settle(&ScopeRequest {
-        near: place.near(),
-        alias: typed_dir.filter(|dir| !dir.starts_with(&place.root)),
-        extra_file: texts.as_deref(),
-        library_paths: &ready.interpreter.library_paths,
-        foreign_packages: foreign,
-        only: &only,
-        exclude: &exclude,
-        profile_all: measure.profile_all,
-        ..ScopeRequest::new(&place.root)
-    })
 }
 
 /// The program as Python is told it: a file or a module.

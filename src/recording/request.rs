@@ -176,7 +176,8 @@ impl RunRequest {
                 changed(stringify!($name), value, differs)
             }};
         }
-        let call = if let Target::Function(call) = &self.target { Some(call.as_ref()) } else { None };
+        let call =
+            if let Target::Function(call) = &self.target { Some(call.as_ref()) } else { None };
         let said = |name: &str, text: fn(&FunctionCall) -> Option<&String>| {
             Some((name.to_owned(), json!(call.and_then(text)?)))
         };
@@ -246,8 +247,7 @@ impl RunRequest {
     /// What is asked for and makes sense for whole programs only, or for what plain Python runs.
     fn not_possible(&self) -> Option<&'static str> {
         let function = self.is_function();
-        let notebook =
-            matches!(&self.target, Target::Script(path) if is_notebook(Path::new(path)));
+        let notebook = matches!(&self.target, Target::Script(path) if is_notebook(Path::new(path)));
         let measure = &self.measure;
         let asked = [
             ("count_calls", measure.count_calls && (function || notebook)),

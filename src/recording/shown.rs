@@ -11,6 +11,7 @@ use super::record::Place;
 use super::request::{RunRequest, Target};
 use super::workspace::{SNIPPET, Workspace};
 use crate::profile::cell_name;
+use crate::scalene::Parsed;
 
 /// Folder of a notebook's cells.
 const CELLS: &str = "n";
@@ -81,6 +82,22 @@ impl Shown {
     /// The file behind a name that is shown.
     pub(super) fn path<'a>(&'a self, name: &'a str) -> &'a Path {
         self.0.iter().find(|text| text.name == name).map_or(Path::new(name), |text| &text.path)
+    }
+
+    /// Gives them their names in what Scalene says.
+    pub(super) fn rename(&self, parsed: &mut Parsed) {
+        let peak = parsed.footprint.iter_mut().flat_map(|footprint| {
+            let paths = footprint.allocation_paths.iter_mut().flat_map(|path| &mut path.frames);
+            let frames = paths.map(|frame| &mut frame.file);
+            frames.chain(footprint.peak_at.as_mut().map(|(file, _)| file))
+        });
+        let frames = parsed.call_paths.iter_mut().flat_map(|path| &mut path.frames);
+        let files = parsed.files.iter_mut().map(|file| &mut file.path);
+        for name in files.chain(frames.map(|frame| &mut frame.file)).chain(peak) {
+            if let Some(other) = self.name(name) {
+                *name = other.to_owned();
+            }
+        }
     }
 
     /// What a program wrote, with the names in it.

@@ -47,6 +47,13 @@ fn clean(value: &mut Value) {
             if object.get("minimum").and_then(Value::as_f64) == Some(0.0) {
                 object.remove("minimum");
             }
+            // Anything: some clients know neither `true` as a schema nor a list without one.
+            if object.get("items") == Some(&Value::Bool(true)) {
+                object.insert("items".to_owned(), Value::Object(Map::new()));
+            }
+            if object.get("additionalProperties") == Some(&Value::Bool(true)) {
+                object.remove("additionalProperties");
+            }
             // Absent, empty and no mean the same.
             if object.get("default").is_some_and(is_empty) {
                 object.remove("default");

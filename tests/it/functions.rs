@@ -149,7 +149,8 @@ async fn every_kind_of_function_is_called_as_it_is_meant() {
         (json!({"target": format!("lib/shop.py:{name}"), "args": [20_000]}), hot)
     };
     let instance = json!({"target": file, "setup": "cart = Cart(20_000)", "call": "cart.total()"});
-    let bound = json!({"target": format!("{}:cart.total", file.display()), "setup": "cart = Cart(20_000)"});
+    let bound =
+        json!({"target": format!("{}:cart.total", file.display()), "setup": "cart = Cart(20_000)"});
     let cases = [
         call("fetch", "helper"),
         call("each", "each"),
@@ -198,7 +199,10 @@ async fn what_is_renewed_before_each_call_is_not_measured() {
     let spoilt = json!({"target": "shop:drain", "args": [vec![1; 100_000]]});
     let answer = profiled(&session, spoilt).await;
     let notes = answer.structured["per_call"]["notes"].to_string();
-    assert!(notes.contains("changes its arguments") && notes.contains("the first call took"), "{notes}");
+    assert!(
+        notes.contains("changes its arguments") && notes.contains("the first call took"),
+        "{notes}"
+    );
     session.close().await;
 }
 
@@ -250,19 +254,30 @@ async fn what_cannot_be_called_says_why() {
         (of("COUNT"), "not_callable", "is a int"),
         (of("Cart.total"), "bad_call", "method of an instance"),
         (of("quote"), "bad_call", "missing a required argument: 'qty'"),
-        (with("quote", "kwargs", json!({"quantity": 3})), "bad_call", "quote(qty, unit='kg', *, rate=3)"),
+        (
+            with("quote", "kwargs", json!({"quantity": 3})),
+            "bad_call",
+            "quote(qty, unit='kg', *, rate=3)",
+        ),
         (with("quote", "call", json!("quote(3")), "bad_call", "`call` is no Python"),
         (with("quote", "setup", json!("1 / 0")), "setup_failed", "ZeroDivisionError"),
         (json!({"target": "shop.torn:f"}), "setup_failed", "nothing_of_this_name"),
         (with("broken", "args", json!([3])), "call_failed", "ValueError: n is 3"),
-        (json!({"target": "shop.pricing.quote"}), "invalid_argument", "did you mean `shop.pricing:quote`?"),
+        (
+            json!({"target": "shop.pricing.quote"}),
+            "invalid_argument",
+            "did you mean `shop.pricing:quote`?",
+        ),
         (json!({"target": "shop/prices.py:quote"}), "script_not_found", "pricing.py"),
         (with("quote", "args", json!("[3]")), "invalid_argument", "expected a list"),
         (with("quote", "kwargs", json!([3])), "invalid_argument", "expected an object"),
         (with("quote", "min_time_sec", json!(0)), "invalid_argument", "min_time_sec"),
     ] {
         let text = failure(arguments.clone()).await;
-        assert!(text.starts_with(&format!("{code}: ")) && text.contains(said), "{arguments}: {text}");
+        assert!(
+            text.starts_with(&format!("{code}: ")) && text.contains(said),
+            "{arguments}: {text}"
+        );
     }
     let raised = failure(with("broken", "args", json!([3]))).await;
     assert!(raised.contains("Traceback (most recent call last)"), "{raised}");

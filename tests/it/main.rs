@@ -33,11 +33,11 @@ mod counted_calls;
 mod docs;
 /// What stays whichever hot line is changed: start, imports, collections.
 mod floor;
+/// Calls of one function.
+mod functions;
 /// Lines that no client should send.
 #[cfg(target_os = "linux")]
 mod hostile_lines;
-/// Calls of one function.
-mod functions;
 /// Which module may know which.
 mod layers;
 /// Leaks and peaks, proven by a second run.
@@ -54,13 +54,13 @@ mod loading;
 /// Names of machine code below lines of Python.
 #[cfg(target_os = "linux")]
 mod natives;
+/// Notebooks.
+mod notebooks;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Bugs in one call, made on purpose.
 #[cfg(debug_assertions)]
 mod panics;
-/// Notebooks.
-mod notebooks;
 /// One more run without a profiler.
 mod plain_run;
 /// Profiling real programs through the server: figures against ground truth.

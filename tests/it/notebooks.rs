@@ -20,11 +20,17 @@ fn lab() -> String {
         json!({"cell_type": "markdown", "source": ["# Lab"]}),
         code("%matplotlib inline\nimport os\nprint('in', os.path.basename(os.getcwd()))"),
         code(""),
-        code("def work(n):\n    total = 0\n    for i in range(n):\n        total += i * i % 7\n    return total\n\ntext = '''\n% no magic\n'''"),
+        code(
+            "def work(n):\n    total = 0\n    for i in range(n):\n        total += i * i % 7\n    return total\n\ntext = '''\n% no magic\n'''",
+        ),
         code("%%bash\necho never"),
-        code("if True:\n    !ls\nfiles = !ls\n%time found = work(1000)\ndisplay(found, text.count('%'))"),
+        code(
+            "if True:\n    !ls\nfiles = !ls\n%time found = work(1000)\ndisplay(found, text.count('%'))",
+        ),
         code("import asyncio\nawait asyncio.sleep(0.01)\nprint('awaited')"),
-        code("import time\nuntil = time.perf_counter() + 1.0\nwhile time.perf_counter() < until:\n    work(20_000)"),
+        code(
+            "import time\nuntil = time.perf_counter() + 1.0\nwhile time.perf_counter() < until:\n    work(20_000)",
+        ),
     ])
 }
 
@@ -72,7 +78,10 @@ async fn failures_name_their_cell() {
     let run = json!({"script_path": "lab.ipynb", "memory": false});
     place.write("lab.ipynb", &notebook(&[code("a = 1"), code("b = 2\n\nraise KeyError(a + b)")]));
     let failure = session.failure("profile_script", run.clone()).await;
-    assert!(failure.starts_with("program_failed: ") && failure.contains("KeyError: 3"), "{failure}");
+    assert!(
+        failure.starts_with("program_failed: ") && failure.contains("KeyError: 3"),
+        "{failure}"
+    );
     assert!(failure.contains("lab.ipynb cell 2\", line 3"), "{failure}");
 
     place.write("lab.ipynb", &notebook(&[code("a = 1"), code("b = (2")]));

@@ -227,9 +227,11 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         "args_variants": [[&long], ["b"]], "budget_sec": 4});
     let failing = json!({"baseline_code": "1", "args": [&long],
         "candidate_code": "raise ValueError('€' * 9_000 + '\\n' * 50 + '€' * 9_000)"});
+    let function = json!({"target": "textwrap:wrap", "args": ["ab ".repeat(400)], "memory": false, "min_time_sec": 0.4});
     let mut called = Vec::new();
     for (tool, arguments, budget) in [
         ("list_profiles", json!({}), default),
+        ("profile_function", function, default),
         ("profile_script", script, default),
         ("profile_code", json!({"code": busy(0.4), "memory": false, "stacks": true}), default),
         ("get_profile", json!({"profile_id": "previous"}), default),

@@ -182,7 +182,10 @@ async fn compared(place: &Place, python: &Path, name: &str, size: u64, form: &st
             return true;
         }
         if attempt < TRIES {
-            println!("    again: the two of timeit differ by {:.1} %", 100.0 * (after / before - 1.0));
+            println!(
+                "    again: the two of timeit differ by {:.1} %",
+                100.0 * (after / before - 1.0)
+            );
         }
     }
     false
@@ -217,5 +220,8 @@ fn timeit(place: &Place, python: &Path, name: &str, size: u64, form: &str) -> f6
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let failed = || panic!("{stmt}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_str::<Value>(&said).ok().and_then(|value| value.as_f64()).unwrap_or_else(failed)
+    serde_json::from_str::<Value>(&said)
+        .ok()
+        .and_then(|value| value.as_f64())
+        .unwrap_or_else(failed)
 }

@@ -2,8 +2,8 @@
 
 use super::circumstances::{CircumstancesInfo, ShareRow};
 use super::{
-    Change, ComparedFile, ComparisonAnswer, FileDelta, LineDelta, PerCallChange, Renaming, TextChanges,
-    Unchanged,
+    Change, ComparedFile, ComparisonAnswer, FileDelta, LineDelta, PerCallChange, Renaming,
+    TextChanges, Unchanged,
 };
 use crate::answer::NextCall;
 use crate::answer::text::{amount, amount_or_dash, one_line, table};

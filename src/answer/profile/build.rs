@@ -148,9 +148,7 @@ fn program(profile: &Profile) -> String {
 pub(in crate::answer) fn command(program: &Program) -> String {
     let name = match program.kind {
         ProgramKind::Module => format!("-m {}", program.name),
-        ProgramKind::Script | ProgramKind::Snippet | ProgramKind::Function => {
-            program.name.clone()
-        }
+        ProgramKind::Script | ProgramKind::Snippet | ProgramKind::Function => program.name.clone(),
     };
     let quoted = |arg: &String| {
         let plain =

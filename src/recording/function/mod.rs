@@ -3,6 +3,7 @@
 //! A run without any profiler times the calls first (`timing`); what it found out is the plan of the profiled one. `call.py`
 //! makes the calls in both.
 
+mod failure;
 mod timing;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use super::record::Place;
 use super::request::RunRequest;
 use super::workspace::Workspace;
 
-pub(super) use timing::{Around, Timed, code, time};
+pub use failure::CallFailure;
+pub(super) use timing::{Around, Timed, time};
 
 /// Makes the calls, in both runs.
 pub(super) const CALLER: &str = include_str!("call.py");
@@ -90,14 +92,20 @@ impl FunctionCall {
             return invalid("target", format!("`{}` names no function; {meant}", self.target));
         }
         if self.call.is_some() && !(self.args.is_empty() && self.kwargs.is_empty()) {
-            return invalid("call", "`args` and `kwargs` are part of `call`: give one or the other".into());
+            return invalid(
+                "call",
+                "`args` and `kwargs` are part of `call`: give one or the other".into(),
+            );
         }
         if self.call.as_ref().is_some_and(|call| call.trim().is_empty()) {
             return invalid("call", "it is empty".into());
         }
         if !MIN_TIME.contains(&self.seconds()) {
             let (least, most) = (MIN_TIME.start(), MIN_TIME.end());
-            return invalid("min_time_sec", format!("{} is outside {least} to {most}", self.seconds()));
+            return invalid(
+                "min_time_sec",
+                format!("{} is outside {least} to {most}", self.seconds()),
+            );
         }
         Ok(())
     }
@@ -276,7 +284,8 @@ mod tests {
             ..FunctionCall::of("a:f")
         };
         assert!(problem(both).contains("one or the other"));
-        let long = FunctionCall { min_time: Some(Duration::from_secs(3600)), ..FunctionCall::of("a:f") };
+        let long =
+            FunctionCall { min_time: Some(Duration::from_secs(3600)), ..FunctionCall::of("a:f") };
         assert!(problem(long).contains("min_time_sec: 3600 is outside 0.01 to 600"));
         let module = FunctionCall { call: Some("f(1)".into()), ..FunctionCall::of("a.b") };
         assert!(module.check().is_ok());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{FunctionCall, asked};
+use super::{CallFailure, FunctionCall, asked};
 use crate::process::{self, Controls, EndedBy, Finished, Limits, Spec};
 use crate::profile::{CallMemory, PerCall, Seconds};
 use crate::recording::confine::Confinement;
@@ -135,10 +135,7 @@ fn spec(around: &Around<'_>) -> Spec {
     }
     Spec {
         program: interpreter.executable.clone(),
-        args: vec![
-            workspace.path("call.py").into(),
-            workspace.path("calls-request.json").into(),
-        ],
+        args: vec![workspace.path("call.py").into(), workspace.path("calls-request.json").into()],
         cwd: Some(around.place.cwd.clone()),
         env,
         env_remove: around.hidden.to_vec(),
@@ -148,7 +145,11 @@ fn spec(around: &Around<'_>) -> Spec {
     }
 }
 
-fn conclude(answer: Answer, finished: &Finished, around: &Around<'_>) -> Result<Timed, RecordError> {
+fn conclude(
+    answer: Answer,
+    finished: &Finished,
+    around: &Around<'_>,
+) -> Result<Timed, RecordError> {
     let exception = answer.error.as_ref().and_then(|error| error.exception.clone());
     let ran = || {
         Box::new(Ran {
@@ -166,7 +167,9 @@ fn conclude(answer: Answer, finished: &Finished, around: &Around<'_>) -> Result<
         EndedBy::Itself => {}
         EndedBy::Timeout | EndedBy::Memory(_) | EndedBy::Disk(_) => {
             let limit = match finished.ended_by {
-                EndedBy::Timeout => format!("time limit of {} s", around.request.timeout.as_secs_f64()),
+                EndedBy::Timeout => {
+                    format!("time limit of {} s", around.request.timeout.as_secs_f64())
+                }
                 EndedBy::Memory(_) => "memory limit".to_owned(),
                 _ => "disk limit".to_owned(),
             };
@@ -177,9 +180,9 @@ fn conclude(answer: Answer, finished: &Finished, around: &Around<'_>) -> Result<
         }
     }
     if let Some(error) = answer.error {
-        let (code, message) = (code(&error.kind), short(&error.message));
+        let (failure, message) = (CallFailure::told(&error.kind), short(&error.message));
         let near = error.near.iter().take(NEAR).map(|name| short(name)).collect();
-        return Err(RecordError::Call { code, message, near, ran: ran() });
+        return Err(RecordError::Call { failure, message, near, ran: ran() });
     }
     let Some(figures) = answer.figures else {
         return Err(RecordError::ProgramFailed(ran()));
@@ -189,17 +192,6 @@ fn conclude(answer: Answer, finished: &Finished, around: &Around<'_>) -> Result<
     let per_call = per_call(figures);
     let warning = per_call.is_none().then(|| "the times of single calls make no sense".to_owned());
     Ok(Timed { per_call, form, file, warning })
-}
-
-/// The stable code of a failure that `call.py` or the launcher tells.
-pub(in crate::recording) fn code(kind: &str) -> &'static str {
-    match kind {
-        "target_not_found" => "target_not_found",
-        "not_callable" => "not_callable",
-        "bad_call" => "bad_call",
-        "setup_failed" => "setup_failed",
-        _ => "call_failed",
-    }
 }
 
 fn short(text: &str) -> String {
