@@ -47,12 +47,9 @@ fn clean(value: &mut Value) {
             if object.get("minimum").and_then(Value::as_f64) == Some(0.0) {
                 object.remove("minimum");
             }
-            // Anything: some clients know neither `true` as a schema nor a list without one.
+            // Anything: some clients do not know `true` as a schema.
             if object.get("items") == Some(&Value::Bool(true)) {
                 object.insert("items".to_owned(), Value::Object(Map::new()));
-            }
-            if object.get("additionalProperties") == Some(&Value::Bool(true)) {
-                object.remove("additionalProperties");
             }
             // Absent, empty and no mean the same.
             if object.get("default").is_some_and(is_empty) {
