@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::profile::{Profile, ProgramKind};
+use crate::profile::{Profile, ProgramKind, is_notebook};
 
 /// A tool call with its real arguments.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -51,7 +51,7 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
 pub(super) fn after_a_change(profile: &Profile) -> Option<NextCall> {
     let again = run_again(profile)?;
     let program = &profile.program;
-    if program.kind == ProgramKind::Function || program.name.ends_with(".ipynb") {
+    if program.kind == ProgramKind::Function || is_notebook(&program.name) {
         return Some(again);
     }
     let id = json!(profile.id.as_str());

@@ -43,7 +43,7 @@ pub use model::{
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use per_call::{CallMemory, PerCall};
-pub use place::{cell_name, place};
+pub use place::{cell_name, is_notebook, place};
 pub use raw::RawDocument;
 pub use repeats::{LineTime, RepeatedRun, Repeats};
 pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};

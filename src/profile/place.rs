@@ -1,9 +1,16 @@
 //! How places are written.
 
+use std::path::Path;
+
 /// The name of a cell of a notebook, as that of a file. Its number is that of `In [4]` after all cells have run once from
 /// the top: cells without text are not counted.
 pub fn cell_name(notebook: &str, number: usize) -> String {
     format!("{notebook} cell {number}")
+}
+
+/// Whether a file is a notebook, by its name.
+pub fn is_notebook(path: impl AsRef<Path>) -> bool {
+    path.as_ref().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ipynb"))
 }
 
 /// `app.py:7`, or `app.py:7-8` for a stretch; in a notebook `sales.ipynb cell 4, line 2`.

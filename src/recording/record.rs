@@ -14,18 +14,17 @@ use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::plain::PlainPass;
-use super::request::{
-    MOST_DISK, RunRequest, Script, Target, expand_home, find_script, is_notebook,
-};
+use super::request::{MOST_DISK, RunRequest, Script, Target, expand_home, find_script};
 use super::scope::scope;
 use super::secrets;
 use super::setup::{self, Ready};
 use super::shown::Shown;
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
-use crate::profile::{Interim, Profile, ProfileId};
+use crate::profile::{Interim, Profile, ProfileId, is_notebook};
 use crate::python;
 use crate::sampler::Sampler;
+use crate::sandbox::Mode;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, environment};
 
 /// Time between asking a program to end and killing it: Scalene writes its profile then.
@@ -111,6 +110,23 @@ impl Recorder {
         Self { settings, env: python::Env::current() }
     }
 
+    /// The recorder for a run: what a person has allowed for it counts, too.
+    pub fn allowing(&self, request: &RunRequest) -> Self {
+        let mut own = self.clone();
+        own.settings.allow_install |= request.allowed.install;
+        if request.allowed.outside_roots && !own.settings.guard.roots.is_empty() {
+            let from = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+            let cwd = request.cwd.as_ref().map(|cwd| from.join(cwd));
+            let script = request.target.file().map(|(_, typed)| expand_home(typed));
+            let script = script.map(|typed| cwd.as_ref().unwrap_or(&from).join(typed));
+            let folder =
+                script.and_then(|script| script.canonicalize().ok()?.parent().map(Path::to_owned));
+            let folders = [folder, cwd.and_then(|cwd| cwd.canonicalize().ok())];
+            own.settings.guard.roots.extend(folders.into_iter().flatten());
+        }
+        own
+    }
+
     /// Profiles one program, once.
     pub(super) async fn record_once(
         &self,
@@ -134,26 +150,11 @@ impl Recorder {
         let hidden = secrets::withheld(request, &guard.pass_env);
         let mut warnings: Vec<String> = secrets::warning(&hidden).into_iter().collect();
         let shown = Shown::write(request, &place, &workspace)?;
-        let timed = match &request.target {
-            Target::Function(call) => {
-                let around = Around {
-                    request,
-                    place: &place,
-                    ready: &ready,
-                    workspace: &workspace,
-                    confinement: &confinement,
-                    hidden: &hidden,
-                    shown: &shown,
-                };
-                function::time(call, around, controls, on_event).await?
-            }
-            _ => Timed::default(),
-        };
-        warnings.extend(timed.warning.clone());
-        let mut options = options(request, &place, &ready, &workspace, &shown, &mut warnings);
-        let libraries = &ready.interpreter.library_paths;
-        options.scope.extend(timed.file.as_deref(), libraries);
-        prepare(request, &place, &ready, &options, &workspace, (&shown, &timed))?;
+        let around = Around::new(request, &place, &ready, &workspace, &shown);
+        let timed = function::time(around, (&confinement, &hidden), controls, on_event).await?;
+        let texts = (&shown, &timed);
+        let options = options(request, &place, &ready, &workspace, texts, &mut warnings);
+        prepare(request, &place, &ready, &options, &workspace, texts)?;
         let counting = CountingPass::new(
             request,
             &place,
@@ -164,9 +165,8 @@ impl Recorder {
             &hidden,
         )?;
         let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
-        let mut spec = spec(request, &place, &ready, &options, &workspace);
-        spec.env_remove = hidden;
-        let spec = confinement.dress(spec, options.memory);
+        let spec = spec(request, &place, &ready, &options, &workspace);
+        let spec = confinement.dress(Spec { env_remove: hidden, ..spec }, options.memory);
         let limits = Limits {
             timeout: Some(request.timeout),
             grace: GRACE,
@@ -253,6 +253,7 @@ impl Recorder {
             configured: self.settings.python.clone(),
             near: near.to_owned(),
             cwd: near.to_owned(),
+            choose: false,
         };
         Ok(python::find(&request, &self.env, controls).await?)
     }
@@ -263,6 +264,8 @@ impl Recorder {
             configured: self.settings.python.clone(),
             near: place.near().to_owned(),
             cwd: place.cwd.clone(),
+            // A program that ran before may have made an environment: then nobody chooses.
+            choose: request.allowed.choose_python && self.settings.guard.least == Mode::Off,
         }
     }
 
@@ -330,7 +333,7 @@ fn options(
     place: &Place,
     ready: &Ready,
     workspace: &Workspace,
-    shown: &Shown,
+    (shown, timed): (&Shown, &Timed),
     warnings: &mut Vec<String>,
 ) -> RecordOptions {
     let measure = &request.measure;
@@ -351,6 +354,9 @@ fn options(
             ready.version
         ));
     }
+    warnings.extend(timed.warning.clone());
+    let mut scope = scope(measure, place, ready, shown, workspace);
+    scope.extend(timed.file.as_deref(), &ready.interpreter.library_paths);
     let async_by_default = !ready.interpreter.version.at_least(3, 12);
     RecordOptions {
         outfile: workspace.profile(),
@@ -361,7 +367,7 @@ fn options(
         virtual_time: measure.use_virtual_time,
         sampling_interval_sec: measure.cpu_sampling_rate,
         allocation_window: measure.allocation_sampling_window,
-        scope: scope(measure, place, ready, shown, workspace),
+        scope,
     }
 }
 

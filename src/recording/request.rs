@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::RecordError;
 use super::function::FunctionCall;
+use crate::profile::is_notebook;
 use crate::sandbox::Mode;
 
 /// Bytes that a run may take on the disk below its temporary directory.
@@ -39,7 +40,7 @@ impl Target {
     }
 
     /// The file that it names, as typed, and the parameter that does.
-    pub(super) fn file(&self) -> Option<(&'static str, &str)> {
+    pub fn file(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::Script(path) => Some(("script_path", path)),
             Self::Function(call) => Some(("target", call.file()?)),
@@ -139,6 +140,19 @@ pub struct RunRequest {
     pub repeat: usize,
     /// What to measure.
     pub measure: Measure,
+    /// What a person has allowed for this run alone.
+    pub allowed: Allowed,
+}
+
+/// What a person was asked for one run, beyond what the recorder's settings allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// Scalene may be installed into the private cache.
+    pub install: bool,
+    /// The script's folder and the working directory may lie outside the roots.
+    pub outside_roots: bool,
+    /// Somebody can choose: several environments that fit are an error that names them.
+    pub choose_python: bool,
 }
 
 impl RunRequest {
@@ -158,6 +172,7 @@ impl RunRequest {
             max_memory_mb: None,
             repeat: 1,
             measure: Measure::default(),
+            allowed: Allowed::default(),
         }
     }
 
@@ -318,11 +333,6 @@ impl RunRequest {
 pub(super) struct Script {
     pub(super) absolute: PathBuf,
     pub(super) real: PathBuf,
-}
-
-/// Whether a file is a notebook, by its name.
-pub(super) fn is_notebook(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("ipynb"))
 }
 
 /// Endings of files that Python runs. Others need a `#!` line that names Python.

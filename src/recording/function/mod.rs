@@ -71,7 +71,8 @@ impl FunctionCall {
     /// The file, where the target names one.
     pub(super) fn file(&self) -> Option<&str> {
         let (place, _) = self.parts();
-        (place.ends_with(".py") || place.contains(['/', '\\'])).then_some(place)
+        let is_python = Path::new(place).extension().is_some_and(|ending| ending == "py");
+        (is_python || place.contains(['/', '\\'])).then_some(place)
     }
 
     pub(super) fn seconds(&self) -> f64 {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{CallFailure, FunctionCall, asked};
+use super::{CallFailure, asked};
 use crate::process::{self, Controls, EndedBy, Finished, Limits, Spec};
 use crate::profile::{CallMemory, PerCall, Seconds};
 use crate::recording::confine::Confinement;
 use crate::recording::error::{Ran, RecordError};
 use crate::recording::outcome;
 use crate::recording::record::{self, Event, Place};
-use crate::recording::request::{MOST_DISK, RunRequest};
+use crate::recording::request::{MOST_DISK, RunRequest, Target};
 use crate::recording::setup::Ready;
 use crate::recording::shown::Shown;
 use crate::recording::workspace::{self, Workspace};
@@ -80,26 +80,38 @@ struct Failure {
 
 /// What the run takes from the one that it goes before.
 pub(in crate::recording) struct Around<'a> {
-    pub(in crate::recording) request: &'a RunRequest,
-    pub(in crate::recording) place: &'a Place,
-    pub(in crate::recording) ready: &'a Ready,
-    pub(in crate::recording) workspace: &'a Workspace,
-    pub(in crate::recording) confinement: &'a Confinement,
-    pub(in crate::recording) hidden: &'a [OsString],
-    pub(in crate::recording) shown: &'a Shown,
+    request: &'a RunRequest,
+    place: &'a Place,
+    ready: &'a Ready,
+    workspace: &'a Workspace,
+    shown: &'a Shown,
 }
 
-/// Times the calls. One that is stopped at a limit has no times, and the profile may say why.
+impl<'a> Around<'a> {
+    pub(in crate::recording) fn new(
+        request: &'a RunRequest,
+        place: &'a Place,
+        ready: &'a Ready,
+        workspace: &'a Workspace,
+        shown: &'a Shown,
+    ) -> Self {
+        Self { request, place, ready, workspace, shown }
+    }
+}
+
+/// Times the calls of a function; of other programs there is nothing to find out. A run that is stopped at a limit has no
+/// times, and the profile may say why. `hidden` are variables that it must not see.
 ///
 /// # Errors
 /// [`RecordError::Call`] when the function cannot be called or raises something.
 pub(in crate::recording) async fn time(
-    call: &FunctionCall,
     around: Around<'_>,
+    (confinement, hidden): (&Confinement, &[OsString]),
     controls: &Controls,
     on_event: &mut (dyn FnMut(Event) + Send),
 ) -> Result<Timed, RecordError> {
     let Around { request, place, workspace, .. } = around;
+    let Target::Function(call) = &request.target else { return Ok(Timed::default()) };
     on_event(Event::SettingUp("timing the calls, without a profiler".to_owned()));
     let wanted = asked(call, request, place, workspace, None);
     workspace.write("call.py", super::CALLER.as_bytes())?;
@@ -110,9 +122,9 @@ pub(in crate::recording) async fn time(
         memory: request.memory_limit(),
         disk: Some(MOST_DISK),
     };
-    let spec = around.confinement.dress(spec(&around), false);
+    let spec = confinement.dress(Spec { env_remove: hidden.to_vec(), ..spec(&around) }, false);
     let finished = process::run(&spec, limits, controls, &mut |_| {}).await?;
-    if let Some(refused) = around.confinement.refused(&finished) {
+    if let Some(refused) = confinement.refused(&finished) {
         return Err(refused);
     }
     let written = workspace::read(&workspace.output("calls.json"), MOST_BYTES);
@@ -121,7 +133,7 @@ pub(in crate::recording) async fn time(
         .unwrap_or_default();
     // What the first run left in its temporary folder must not help the second.
     workspace.renew_tmp()?;
-    conclude(answer, &finished, &around)
+    conclude(answer, &finished, &around, confinement)
 }
 
 fn spec(around: &Around<'_>) -> Spec {
@@ -138,7 +150,6 @@ fn spec(around: &Around<'_>) -> Spec {
         args: vec![workspace.path("call.py").into(), workspace.path("calls-request.json").into()],
         cwd: Some(around.place.cwd.clone()),
         env,
-        env_remove: around.hidden.to_vec(),
         stdin: request.stdin.as_ref().map(|text| text.clone().into_bytes()),
         folder: Some(workspace.root()),
         ..Spec::default()
@@ -149,13 +160,14 @@ fn conclude(
     answer: Answer,
     finished: &Finished,
     around: &Around<'_>,
+    confinement: &Confinement,
 ) -> Result<Timed, RecordError> {
     let exception = answer.error.as_ref().and_then(|error| error.exception.clone());
     let ran = || {
         Box::new(Ran {
             outcome: outcome::outcome(finished),
             seconds: Some(finished.wall.as_secs_f64()),
-            refused: around.confinement.remark(exception.as_deref()),
+            refused: confinement.remark(exception.as_deref()),
             exception: exception.clone(),
             stdout: outcome::output(&finished.stdout, around.shown),
             stderr: outcome::output(&finished.stderr, around.shown),
