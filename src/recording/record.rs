@@ -8,12 +8,14 @@ use etcetera::BaseStrategy;
 
 use super::confine::Confinement;
 use super::counting::CountingPass;
+use super::engine;
 use super::error::RecordError;
 use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::plain::PlainPass;
 use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script};
+use super::resident::Resident;
 use super::secrets;
 use super::setup::{self, Ready};
 use super::workspace::{PID_FILES, Workspace};
@@ -21,7 +23,9 @@ use crate::process::{self, Controls, Limits, Spec, Tick};
 use crate::profile::{Interim, Profile, ProfileId};
 use crate::python;
 use crate::sampler::Sampler;
-use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
+use crate::scalene::{
+    LaunchMode, LaunchRequest, RecordOptions, ScaleneInstall, Scope, ScopeRequest, environment,
+};
 
 /// Time between asking a program to end and killing it: Scalene writes its profile then.
 const GRACE: Duration = Duration::from_secs(8);
@@ -121,7 +125,7 @@ impl Recorder {
         guard.python(request, &place.cwd)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
-        let ready = setup::equip(self, found, controls, on_event).await?;
+        let ready = engine::ready(self, request, found, controls, on_event).await?;
 
         let mut workspace = Workspace::create()?;
         let confinement =
@@ -129,6 +133,7 @@ impl Recorder {
         let hidden = secrets::withheld(request, &guard.pass_env);
         let mut warnings: Vec<String> = secrets::warning(&hidden).into_iter().collect();
         let options = options(request, &place, &ready, &workspace, &mut warnings);
+        warnings.extend(engine::unmeasured(request));
         prepare(request, &place, &ready, &options, &workspace)?;
         let counting = CountingPass::new(
             request,
@@ -140,7 +145,10 @@ impl Recorder {
             &hidden,
         )?;
         let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
-        let mut spec = spec(request, &place, &ready, &options, &workspace);
+        let mut spec = match ready.install() {
+            Some(install) => spec(request, &place, (&ready, install), &options, &workspace),
+            None => engine::plain(request, &place, &ready, &workspace),
+        };
         spec.env_remove = hidden;
         let spec = confinement.dress(spec, options.memory);
         let limits = Limits {
@@ -153,10 +161,12 @@ impl Recorder {
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
         on_event(Event::Starting);
-        let (mut sampler, launcher) = (None, workspace.launcher());
+        let look = engine::look(request, &workspace);
+        let (mut sampler, mut resident) = (None, Resident::default());
         let mut watcher = Watcher::new(&options, &ready, &place, &workspace, &confinement);
         let mut on_tick = |tick: Tick| {
-            let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
+            let start = || Sampler::look(tick.pid, look.clone());
+            resident.add(tick.elapsed, tick.resident_bytes);
             let seen = watcher.look(sampler.get_or_insert_with(start));
             on_event(Event::Running(tick));
             if let Some(seen) = seen {
@@ -180,6 +190,7 @@ impl Recorder {
             load,
             confinement,
             warnings,
+            resident: resident.points(),
         };
         let (profile, _workspace) = outcome::concluded(conclusion, sampler, workspace).await?;
         let mut profile = profile?;
@@ -207,7 +218,7 @@ impl Recorder {
         let ready = setup::equip(self, found, controls, on_event).await?;
         Ok(super::SetUp {
             project: ready.project.clone().unwrap_or_else(|| ready.interpreter.clone()),
-            scalene_version: ready.version.to_string(),
+            scalene_version: ready.version(),
             overlay: ready.project.map(|_| ready.interpreter.prefix.clone()),
         })
     }
@@ -298,27 +309,28 @@ fn options(
     warnings: &mut Vec<String>,
 ) -> RecordOptions {
     let measure = &request.measure;
-    if !measure.cpu {
+    if !measure.cpu && ready.scalene.is_some() {
         warnings.push(
             "cpu=false: Scalene samples CPU time all the same; it is left out of this answer"
                 .to_owned(),
         );
     }
-    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| measure.memory);
+    let memory = measure.memory && ready.scalene.is_some();
+    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| memory);
     warnings.extend(no_memory.map(|why| format!("memory is not profiled: {why}")));
     if measure.use_virtual_time {
         warnings.push("use_virtual_time: waiting is not measured, times are CPU time".to_owned());
     }
-    if measure.async_profile == Some(true) && !ready.adapter.knows_async() {
+    if measure.async_profile == Some(true) && ready.scalene.is_some() && !ready.knows_async() {
         warnings.push(format!(
             "Scalene {} cannot profile await; async_profile is ignored",
-            ready.version
+            ready.version()
         ));
     }
     let async_by_default = !ready.interpreter.version.at_least(3, 12);
     RecordOptions {
         outfile: workspace.profile(),
-        memory: measure.memory && no_memory.is_none(),
+        memory: memory && no_memory.is_none(),
         gpu: measure.gpu,
         stacks: measure.stacks,
         async_profile: measure.async_profile.unwrap_or(async_by_default),
@@ -390,8 +402,9 @@ fn prepare(
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Result<(), RecordError> {
+    let arguments = ready.scalene.as_ref().map(|scalene| scalene.adapter.arguments(options));
     let launch = LaunchRequest {
-        scalene_args: ready.adapter.arguments(options),
+        scalene_args: arguments.unwrap_or_default(),
         own_libraries: own_libraries(place, ready),
         ..launch_request(request, place, workspace)?
     };
@@ -437,13 +450,13 @@ fn own_libraries(place: &Place, ready: &Ready) -> Vec<String> {
 fn spec(
     request: &RunRequest,
     place: &Place,
-    ready: &Ready,
+    (ready, install): (&Ready, ScaleneInstall<'_>),
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Spec {
     let mut env: Vec<(OsString, OsString)> =
         request.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    env.extend(environment(&ready.install(), options, |name| inherited(request, name)));
+    env.extend(environment(&install, options, |name| inherited(request, name)));
     env.extend(private_env(request, workspace));
     Spec {
         program: ready.interpreter.executable.clone(),

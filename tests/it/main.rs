@@ -17,6 +17,9 @@ mod alignment;
 mod answers;
 /// Arguments of programs, delivered intact under every generation of Scalene.
 mod arguments;
+/// Processes that somebody else started, looked at and left as they were.
+#[cfg(target_os = "linux")]
+mod attach;
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
 /// Call paths, sampled beside Scalene.
@@ -31,6 +34,9 @@ mod config;
 mod counted_calls;
 /// Documents that are generated from the program.
 mod docs;
+/// Who measures: Scalene, or the sampler alone.
+#[cfg(target_os = "linux")]
+mod engine;
 /// What stays whichever hot line is changed: start, imports, collections.
 mod floor;
 /// Lines that no client should send.

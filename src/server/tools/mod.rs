@@ -15,6 +15,7 @@ mod load_profile;
 mod memory_hotspots;
 mod memory_leaks;
 mod profile_code;
+mod profile_process;
 mod profile_script;
 pub(super) mod run;
 mod stop_profile;
@@ -118,7 +119,7 @@ const fn kind<T: ToolSpec>() -> Kind {
 }
 
 /// All that there are.
-const KINDS: [Kind; 17] = [
+const KINDS: [Kind; 18] = [
     kind::<analyze_profile::AnalyzeProfile>(),
     kind::<bottlenecks::Bottlenecks>(),
     kind::<call_paths::CallPaths>(),
@@ -133,6 +134,7 @@ const KINDS: [Kind; 17] = [
     kind::<memory_hotspots::MemoryHotspots>(),
     kind::<memory_leaks::MemoryLeaks>(),
     kind::<profile_code::ProfileCode>(),
+    kind::<profile_process::ProfileProcess>(),
     kind::<profile_script::ProfileScript>(),
     kind::<stop_profile::StopProfile>(),
     kind::<verify_speedup::VerifySpeedup>(),

@@ -9,11 +9,11 @@ use serde::Deserialize;
 
 use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
-use crate::recording::RunRequest;
+use crate::recording::{EngineChoice, RunRequest};
 use crate::sandbox::Mode;
 use crate::server::Server;
 use crate::server::error::ToolError;
-use crate::server::jobs::{Job, Phase};
+use crate::server::jobs::{Job, Phase, Work};
 
 /// Longest time that a call may wait: clients give up at 60 s.
 const LONGEST_WAIT_SEC: f64 = 3600.0;
@@ -62,6 +62,26 @@ impl Sandbox {
     }
 }
 
+/// Who measures, as all profiling tools take it.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Engine {
+    #[default]
+    Auto,
+    Scalene,
+    Sampler,
+}
+
+impl Engine {
+    fn choice(self) -> EngineChoice {
+        match self {
+            Self::Auto => EngineChoice::Auto,
+            Self::Scalene => EngineChoice::Scalene,
+            Self::Sampler => EngineChoice::Sampler,
+        }
+    }
+}
+
 /// The program's surroundings, as both tools take them.
 pub(super) struct Surroundings {
     pub(super) python: Option<String>,
@@ -73,6 +93,7 @@ pub(super) struct Surroundings {
     pub(super) timeout: f64,
     pub(super) max_memory_mb: Option<u64>,
     pub(super) repeat: usize,
+    pub(super) engine: Engine,
 }
 
 impl Surroundings {
@@ -86,6 +107,7 @@ impl Surroundings {
         request.timeout = seconds("timeout", self.timeout)?;
         request.max_memory_mb = self.max_memory_mb;
         request.repeat = self.repeat;
+        request.engine = self.engine.choice();
         Ok(())
     }
 }
@@ -104,12 +126,12 @@ pub(super) fn seconds(name: &str, value: f64) -> Result<Duration, ToolError> {
 /// Starts a run and answers with its profile, or with a handle when it takes longer.
 pub(super) async fn start(
     server: &Server,
-    request: RunRequest,
+    work: impl Into<Work>,
     wait_sec: f64,
     call: Call,
 ) -> Result<ProfileAnswer, ToolError> {
     seconds("wait_sec", wait_sec)?;
-    let job = server.jobs.start(request);
+    let job = server.jobs.start(work);
     wait(server, &job, wait_sec, call, true).await
 }
 

@@ -249,6 +249,12 @@ fn script_of(profile: &Profile) -> Result<String, ToolError> {
             "give both versions as `baseline_code` and `candidate_code`",
         ));
     }
+    if profile.program.kind == ProgramKind::Process {
+        return Err(ToolError::invalid_argument(
+            format!("baseline_profile_id: profile {} is of a running process", profile.id),
+            "give both versions as scripts that end by themselves",
+        ));
+    }
     Ok(profile.script_argument())
 }
 
