@@ -1,5 +1,7 @@
 //! A process that somebody else started: its profile, or what it does at one moment.
 
+use std::path::Path;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -7,7 +9,7 @@ use serde_json::json;
 use super::next::{self, NextCall};
 use super::profile::ProfileAnswer;
 use super::text::{count, source};
-use super::{Answer, budget};
+use super::{Answer, budget, listing};
 use crate::profile::{Dump, DumpedFrame, DumpedThread, ProcessDump};
 
 /// The answer of `profile_process`.
@@ -151,11 +153,11 @@ impl ThreadInfo {
 }
 
 fn info(dump: &Dump, pid: u32, thread: &DumpedThread, calls: usize) -> ThreadInfo {
-    let shown = |frame: &DumpedFrame| match std::path::Path::new(&frame.file)
-        .strip_prefix(&dump.root)
-    {
-        Ok(below) if !below.as_os_str().is_empty() => format!("{}:{}", below.display(), frame.line),
-        _ => format!("{}:{}", frame.file, frame.line),
+    let shown = |frame: &DumpedFrame| {
+        let below = Path::new(&frame.file).strip_prefix(&dump.root).ok();
+        let below = below.and_then(Path::to_str).filter(|below| !below.is_empty());
+        let file = listing::of_library(&frame.file).or(below).unwrap_or(&frame.file);
+        format!("{file}:{}", frame.line)
     };
     let place = thread.place();
     let mut stack: Vec<String> = { thread.frames.iter().take(calls) }

@@ -194,7 +194,9 @@ async fn watch(
             return Ok((sampler, resident, false));
         }
         let bytes = meter.resident_bytes();
-        resident.add(begun.elapsed(), bytes);
+        if sampler.begun().is_some() {
+            resident.add(begun.elapsed(), bytes);
+        }
         on_event(Event::Running(Tick { pid, elapsed: begun.elapsed(), resident_bytes: bytes }));
         if let Some(seen) = watcher.look(&sampler) {
             on_event(Event::Seen(seen));
