@@ -132,7 +132,7 @@ impl Recorder {
         let conclude = move || {
             let seen = sampler.finish();
             let observed = Observed { began, load, resident, stopped };
-            target.profile(id, &request, &seen, observed)
+            target.profile(id, &request, &seen, &observed)
         };
         tokio::task::spawn_blocking(conclude).await.map_err(|_| RecordError::Cancelled)?
     }
@@ -247,7 +247,7 @@ impl Target {
             exclude: LIBRARIES.map(str::to_owned).to_vec(),
             ..Scope::default()
         };
-        Self { runs, script, cwd, root, scope, process }
+        Self { process, runs, script, cwd, root, scope }
     }
 
     /// The text of a file that the process names. It names what it likes: only what looks like Python is read.
@@ -319,7 +319,7 @@ impl Target {
         id: ProfileId,
         request: &ProcessRequest,
         seen: &Seen,
-        observed: Observed,
+        observed: &Observed,
     ) -> Result<Profile, RecordError> {
         let pid = self.process.pid;
         let snippet = self.runs.code.is_some().then_some(STRING);
@@ -381,7 +381,7 @@ impl Target {
         &self,
         request: &ProcessRequest,
         seen: &Seen,
-        observed: Observed,
+        observed: &Observed,
         ended: bool,
     ) -> RunInfo {
         let pid = self.process.pid;

@@ -31,14 +31,14 @@ impl Recorder {
         controls: &Controls,
         on_event: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Profile, RecordError> {
-        let first = self.record_once(id.clone(), request, controls, on_event).await;
+        let first = Box::pin(self.record_once(id.clone(), request, controls, on_event)).await;
         let error = match first {
             Err(error) if takes_over(request, &error) && !controls.cancel.is_cancelled() => error,
             other => return other,
         };
         tracing::info!(%error, "the sampler takes over");
         let sampled = RunRequest { engine: EngineChoice::Sampler, ..request.clone() };
-        let mut profile = match self.record_once(id, &sampled, controls, on_event).await {
+        let mut profile = match Box::pin(self.record_once(id, &sampled, controls, on_event)).await {
             // Where that cannot be either, the first reason is the one to mend.
             Err(RecordError::SamplerFailed { .. }) => return Err(error),
             taken => taken?,

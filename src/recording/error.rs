@@ -265,6 +265,9 @@ fn lasted(ran: &Ran) -> String {
     ran.seconds.map_or_else(|| "for an unknown time".to_owned(), |s| format!("it ran {s:.3} s"))
 }
 
+const SAMPLER_HINT: &str =
+    "docs/troubleshooting.md says what reading stacks needs (ptrace); engine=scalene works without";
+
 impl RecordError {
     /// The stable code of the failure.
     pub fn code(&self) -> &'static str {
@@ -332,9 +335,7 @@ impl RecordError {
             Self::Python(error) => return error.hint(),
             Self::Setup(error) => return error.hint(),
             Self::Attach(error) => return error.hint(),
-            Self::SamplerFailed { .. } => {
-                "docs/troubleshooting.md says what reading stacks needs (ptrace); engine=scalene works without"
-            }
+            Self::SamplerFailed { .. } => SAMPLER_HINT,
             Self::ScaleneMissing { python, .. } => {
                 return format!(
                     "run `scalene-mcp setup --python {}` (a private overlay, the project is not touched), or \

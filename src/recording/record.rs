@@ -23,9 +23,7 @@ use crate::process::{self, Controls, Limits, Spec, Tick};
 use crate::profile::{Interim, Profile, ProfileId};
 use crate::python;
 use crate::sampler::Sampler;
-use crate::scalene::{
-    LaunchMode, LaunchRequest, RecordOptions, ScaleneInstall, Scope, ScopeRequest, environment,
-};
+use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
 
 /// Time between asking a program to end and killing it: Scalene writes its profile then.
 const GRACE: Duration = Duration::from_secs(8);
@@ -133,7 +131,6 @@ impl Recorder {
         let hidden = secrets::withheld(request, &guard.pass_env);
         let mut warnings: Vec<String> = secrets::warning(&hidden).into_iter().collect();
         let options = options(request, &place, &ready, &workspace, &mut warnings);
-        warnings.extend(engine::unmeasured(request));
         prepare(request, &place, &ready, &options, &workspace)?;
         let counting = CountingPass::new(
             request,
@@ -145,10 +142,7 @@ impl Recorder {
             &hidden,
         )?;
         let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
-        let mut spec = match ready.install() {
-            Some(install) => spec(request, &place, (&ready, install), &options, &workspace),
-            None => engine::plain(request, &place, &ready, &workspace),
-        };
+        let mut spec = spec(request, &place, &ready, &options, &workspace);
         spec.env_remove = hidden;
         let spec = confinement.dress(spec, options.memory);
         let limits = Limits {
@@ -308,6 +302,7 @@ fn options(
     workspace: &Workspace,
     warnings: &mut Vec<String>,
 ) -> RecordOptions {
+    warnings.extend(engine::unmeasured(request));
     let measure = &request.measure;
     if !measure.cpu && ready.scalene.is_some() {
         warnings.push(
@@ -450,10 +445,13 @@ fn own_libraries(place: &Place, ready: &Ready) -> Vec<String> {
 fn spec(
     request: &RunRequest,
     place: &Place,
-    (ready, install): (&Ready, ScaleneInstall<'_>),
+    ready: &Ready,
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Spec {
+    let Some(install) = ready.install() else {
+        return engine::plain(request, place, ready, workspace);
+    };
     let mut env: Vec<(OsString, OsString)> =
         request.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
     env.extend(environment(&install, options, |name| inherited(request, name)));

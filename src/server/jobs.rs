@@ -44,7 +44,7 @@ pub(super) struct Jobs {
 /// What makes a profile.
 pub(super) enum Work {
     /// A program that is run.
-    Run(RunRequest),
+    Run(Box<RunRequest>),
     /// A process that somebody else started.
     Process(ProcessRequest),
 }
@@ -60,7 +60,7 @@ impl Work {
 
 impl From<RunRequest> for Work {
     fn from(request: RunRequest) -> Self {
-        Self::Run(request)
+        Self::Run(Box::new(request))
     }
 }
 
@@ -123,7 +123,7 @@ impl Jobs {
                     fault::at("run");
                     let recorded = jobs.run(id, &running, &work, &report).await;
                     if let (Ok(profile), Work::Run(request)) = (&recorded, work) {
-                        jobs.remember(profile.id.as_str(), request);
+                        jobs.remember(profile.id.as_str(), *request);
                     }
                     recorded
                 }
