@@ -36,13 +36,14 @@ async fn the_hot_function_of_a_running_process_is_found_and_it_goes_on() {
     for (minor, python) in pythons::of_minors(&MINORS) {
         let serving = Serving::start(&python, 1, "");
         let before = serving.signals();
-        let look = json!({"pid": serving.pid(), "duration_sec": 3});
+        let look = json!({"pid": serving.pid(), "duration_sec": 4});
         let answer = session.call("profile_process", look).await;
         let (text, answer) = (answer.text, answer.structured);
         serving.is_unharmed(&before);
         let (hot, both) = shares(&answer);
-        assert!((60.0..=84.0).contains(&hot), "3.{minor}: {hot}\n{text}");
-        assert!(both > 85.0, "3.{minor}: {text}");
+        // Truth: 71 to 73 %. On a busy machine there are some thirty samples: 8 points for one standard error.
+        assert!((48.0..=92.0).contains(&hot), "3.{minor}: {hot}\n{text}");
+        assert!(both > 75.0, "3.{minor}: {text}");
         assert_eq!(answer["status"], "complete", "{text}");
         assert_eq!(answer["outcome"]["description"], "left running");
         assert_eq!(answer["environment"]["engine"], "sampler");
@@ -52,10 +53,10 @@ async fn the_hot_function_of_a_running_process_is_found_and_it_goes_on() {
         assert_eq!(answer["memory_profile"], Value::Null, "{text}");
         assert!(!answer["summary"]["resident_timeline"].as_array().unwrap().is_empty(), "{text}");
         let elapsed = answer["summary"]["elapsed_time_sec"].as_f64().unwrap();
-        assert!((2.5..=10.0).contains(&elapsed), "{text}");
+        assert!((3.5..=40.0).contains(&elapsed), "{text}");
         let id = json!({"profile_id": answer["profile_id"]});
         let calls = session.call("get_call_paths", id.clone()).await.structured;
-        assert!(share(&calls, "hot") > 20.0, "{calls}");
+        assert!(share(&calls, "hot") > 10.0, "{calls}");
         let functions = session.call("get_function_summary", id.clone()).await.text;
         assert!(functions.contains("serves.py") && functions.contains("hot"), "{functions}");
         let file = json!({"profile_id": answer["profile_id"], "file_path": "serves.py"});
@@ -206,7 +207,7 @@ async fn one_that_ends_meanwhile_has_the_profile_until_then() {
     assert!(begun.elapsed() < Duration::from_secs(35), "it waited for what is gone");
     assert_eq!(answer.structured["status"], "partial", "{}", answer.text);
     assert!(answer.text.contains("ended while it was looked at"), "{}", answer.text);
-    assert!(shares(&answer.structured).0 > 50.0, "{}", answer.text);
+    assert!(shares(&answer.structured).0 > 35.0, "{}", answer.text);
     session.close().await;
 }
 
