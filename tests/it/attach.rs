@@ -8,6 +8,7 @@ use crate::support::client::{Session, server_command};
 use crate::support::place::Place;
 use crate::support::pythons;
 use crate::support::serving::Serving;
+use crate::support::traces::{children, until};
 
 const MINORS: [u32; 4] = [8, 11, 12, 13];
 
@@ -149,8 +150,9 @@ async fn what_cannot_be_looked_at_is_told_apart() {
     let keeps = json!({"code": "import time\ntime.sleep(60)", "memory": false, "wait_sec": 0.5,
         "engine": "sampler"});
     let run = session.call("profile_code", keeps).await.structured;
-    let ours = crate::support::traces::children(session.server_pid);
-    assert!(!ours.is_empty(), "{run}");
+    let ours = || children(session.server_pid);
+    until("a program of the server's own", || !ours().is_empty()).await;
+    let ours = ours();
     for (pid, code) in [
         (sleeps.id(), "not_python"),
         (ended.id(), "process_not_found"),
