@@ -50,7 +50,11 @@ impl Recorder {
 }
 
 fn takes_over(request: &RunRequest, error: &RecordError) -> bool {
-    cfg!(target_os = "linux") && request.engine == EngineChoice::Auto && error.is_scalenes()
+    let asked = request.allowed.ask_install && matches!(error, RecordError::ScaleneMissing { .. });
+    !asked
+        && cfg!(target_os = "linux")
+        && request.engine == EngineChoice::Auto
+        && error.is_scalenes()
 }
 
 fn instead(error: &RecordError) -> String {

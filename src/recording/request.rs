@@ -164,6 +164,21 @@ pub struct RunRequest {
     pub engine: EngineChoice,
     /// What to measure.
     pub measure: Measure,
+    /// What a person has allowed for this run alone.
+    pub allowed: Allowed,
+}
+
+/// What a person was asked for one run, beyond what the recorder's settings allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// Scalene may be installed into the private cache.
+    pub install: bool,
+    /// Somebody can be asked for that: until then its lack is an error, and nobody takes over.
+    pub ask_install: bool,
+    /// The script's folder and the working directory may lie outside the roots.
+    pub outside_roots: bool,
+    /// Somebody can choose: several environments that fit are an error that names them.
+    pub choose_python: bool,
 }
 
 impl RunRequest {
@@ -184,6 +199,7 @@ impl RunRequest {
             repeat: 1,
             engine: EngineChoice::Auto,
             measure: Measure::default(),
+            allowed: Allowed::default(),
         }
     }
 

@@ -183,7 +183,8 @@ impl Jobs {
     ) -> Result<Arc<Profile>, Arc<RecordError>> {
         let _turn = self.turn(job, report).await?;
         let mut on_event = |event| report.send_modify(|phase| *phase = phase.next(event));
-        let proven = self.recorder.prove(profile, proving, &job.controls, &mut on_event).await;
+        let recorder = self.recorder.allowing(&proving.request);
+        let proven = recorder.prove(profile, proving, &job.controls, &mut on_event).await;
         self.keep(proven.map_err(Arc::new)?, Store::replace).await
     }
 
@@ -199,11 +200,14 @@ impl Jobs {
             job.count(&event);
             report.send_modify(|phase| *phase = phase.next(event));
         };
-        let (recorder, controls) = (&self.recorder, &job.controls);
+        let controls = &job.controls;
         let recorded = match work {
-            Work::Run(request) => recorder.record(id, request, controls, &mut on_event).await,
+            Work::Run(request) => {
+                let recorder = self.recorder.allowing(request);
+                recorder.record(id, request, controls, &mut on_event).await
+            }
             Work::Process(request) => {
-                recorder.record_process(id, request, controls, &mut on_event).await
+                self.recorder.record_process(id, request, controls, &mut on_event).await
             }
         };
         drop(turn);

@@ -17,6 +17,9 @@ mod alignment;
 mod answers;
 /// Arguments of programs, delivered intact under every generation of Scalene.
 mod arguments;
+/// What a person is asked, the folders of a client, calls as tasks.
+#[cfg(target_os = "linux")]
+mod asking;
 /// Processes that somebody else started, looked at and left as they were.
 #[cfg(target_os = "linux")]
 mod attach;

@@ -65,7 +65,7 @@ impl ToolSpec for ProfileProcess {
         // Before it waits for its turn.
         let found = server.jobs.recorder().find_process(&request).await;
         found.map_err(|error| ToolError::from(&error))?;
-        Ok(ProcessAnswer::of_profile(run::start(server, request, wait_sec, call).await?))
+        Ok(ProcessAnswer::of_profile(run::look(server, request, wait_sec, call).await?))
     }
 }
 

@@ -9,14 +9,16 @@ use serde::Deserialize;
 
 use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
-use crate::recording::{EngineChoice, RunRequest};
+use crate::recording::{EngineChoice, ProcessRequest, RunRequest};
 use crate::sandbox::Mode;
 use crate::server::Server;
 use crate::server::error::ToolError;
-use crate::server::jobs::{Job, Phase, Work};
+use crate::server::jobs::{Job, Phase};
 
 /// Longest time that a call may wait: clients give up at 60 s.
 const LONGEST_WAIT_SEC: f64 = 3600.0;
+/// Longer than any run.
+const NO_END: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Seconds that a profiling call waits before it answers with a handle.
 pub(super) const fn default_wait_sec() -> f64 {
@@ -126,13 +128,37 @@ pub(super) fn seconds(name: &str, value: f64) -> Result<Duration, ToolError> {
 /// Starts a run and answers with its profile, or with a handle when it takes longer.
 pub(super) async fn start(
     server: &Server,
-    work: impl Into<Work>,
+    mut request: RunRequest,
     wait_sec: f64,
     call: Call,
 ) -> Result<ProfileAnswer, ToolError> {
     seconds("wait_sec", wait_sec)?;
-    let job = server.jobs.start(work);
+    call.roots.settle(&mut request, server.jobs.guard()).await;
+    call.answers.apply(&mut request, call.can_ask);
+    let job = server.jobs.start(request);
     wait(server, &job, wait_sec, call, true).await
+}
+
+/// The same for a look at a process.
+pub(super) async fn look(
+    server: &Server,
+    request: ProcessRequest,
+    wait_sec: f64,
+    call: Call,
+) -> Result<ProfileAnswer, ToolError> {
+    seconds("wait_sec", wait_sec)?;
+    let job = server.jobs.start(request);
+    wait(server, &job, wait_sec, call, true).await
+}
+
+impl Call {
+    /// How long it waits.
+    pub(super) fn patience(&self, wait_sec: f64) -> Result<Duration, ToolError> {
+        if self.to_the_end {
+            return Ok(NO_END);
+        }
+        seconds("wait_sec", wait_sec.min(LONGEST_WAIT_SEC))
+    }
 }
 
 /// Waits for a run and answers with its profile, or with a handle.
@@ -143,7 +169,7 @@ pub(super) async fn wait(
     mut call: Call,
     owns: bool,
 ) -> Result<ProfileAnswer, ToolError> {
-    let patience = seconds("wait_sec", wait_sec.min(LONGEST_WAIT_SEC))?;
+    let patience = call.patience(wait_sec)?;
     let phase = server.jobs.wait(job, patience, &call.taken_back, owns, &mut call.progress).await?;
     match phase {
         Phase::Done(Ok(profile)) => aside("profiling", move || ProfileAnswer::new(&profile)).await,
