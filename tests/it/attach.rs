@@ -43,7 +43,7 @@ async fn the_hot_function_of_a_running_process_is_found_and_it_goes_on() {
         serving.is_unharmed(&before);
         let (hot, both) = shares(&answer);
         // Truth: 71 to 73 %. On a busy machine there are some thirty samples: 8 points for one standard error.
-        assert!((48.0..=92.0).contains(&hot), "3.{minor}: {hot}\n{text}");
+        assert!((47.0..=95.0).contains(&hot), "3.{minor}: {hot}\n{text}");
         assert!(both > 75.0, "3.{minor}: {text}");
         assert_eq!(answer["status"], "complete", "{text}");
         assert_eq!(answer["outcome"]["description"], "left running");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::client::{Session, server_command};
-use crate::support::place::{Place, busy, program};
+use crate::support::place::{Place, busy};
 use crate::support::pythons;
 
 /// Half a second of work; tells in a file that it ran, and whether Scalene was there.
@@ -22,6 +22,23 @@ async fn bare(place: &Place) -> Session {
     Session::open_with(server_command(&place.path(), &["--no-install"])).await
 }
 
+/// Two seconds of work in turns of milliseconds. Truth: `hot` does nine tenths of it.
+const KNOWN: &str = r#"
+import time
+def hot():
+    total = 0
+    for i in range(9000): total += i * i % 7
+    return total
+def warm():
+    total = 0
+    for i in range(1000): total += i * i % 7
+    return total
+while time.process_time() < 2.0:
+    hot()
+    warm()
+print("done")
+"#;
+
 fn runs(place: &Place) -> String {
     std::fs::read_to_string(place.path().join("runs")).unwrap_or_default()
 }
@@ -35,15 +52,16 @@ fn share(answer: &Value, function: &str) -> f64 {
 #[tokio::test]
 async fn without_scalene_the_sampler_finds_the_hot_function() {
     let place = Place::new();
+    place.write("known.py", KNOWN);
     let session = bare(&place).await;
     for (minor, python) in pythons::of_minors(&[8, 11, 12, 13]) {
         let bare = pythons::environment(&python, &format!("bare-3.{minor}"), None);
-        let run = json!({"script_path": program("cpu_functions.py"), "python": bare, "engine": "sampler"});
+        let run = json!({"script_path": "known.py", "python": bare, "engine": "sampler"});
         let answer = session.call("profile_script", run).await;
         let (text, answer) = (answer.text, answer.structured);
-        // Truth: `heavy` has two thirds.
-        let heavy = share(&answer, "heavy");
-        assert!((35.0..=92.0).contains(&heavy), "3.{minor}: {text}");
+        // On a busy machine there are some twenty samples: 7 points for one standard error.
+        assert!(share(&answer, "hot") > 65.0, "3.{minor}: {text}");
+        assert!(answer["stdout"].to_string().contains("done"), "{text}");
         assert_eq!(answer["environment"]["engine"], "sampler");
         assert_eq!(answer["environment"]["scalene_version"], Value::Null);
         assert_eq!(answer["outcome"]["exit_code"], 0);
@@ -52,7 +70,7 @@ async fn without_scalene_the_sampler_finds_the_hot_function() {
         assert!(!text.contains("beside Scalene"), "{text}");
         let id = json!({"profile_id": answer["profile_id"]});
         let calls = session.call("get_call_paths", id.clone()).await.text;
-        assert!(calls.contains("heavy"), "{calls}");
+        assert!(calls.contains("hot"), "{calls}");
         for tool in
             ["analyze_profile", "get_bottlenecks", "get_function_summary", "get_cpu_hotspots"]
         {
