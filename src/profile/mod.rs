@@ -8,6 +8,7 @@ mod allocation_proof;
 mod call_counts;
 mod call_tree;
 mod derived;
+mod dump;
 mod file;
 mod floor;
 mod ids;
@@ -31,6 +32,7 @@ pub use call_tree::{
     CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, MachineCode, Meanwhile,
     NativePart, Sampling,
 };
+pub use dump::{Dump, DumpedFrame, DumpedThread, ProcessDump};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, NativeFunction, Source};
 pub use floor::{Collections, Floor, Imports, PlainRun};
 pub use ids::{LineNo, ProfileId};
@@ -46,6 +48,6 @@ pub use per_call::{CallMemory, PerCall};
 pub use place::{cell_name, is_notebook, place};
 pub use raw::RawDocument;
 pub use repeats::{LineTime, RepeatedRun, Repeats};
-pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
+pub use run::{Engine, Environment, Outcome, Output, RunInfo, Status, signal_name};
 pub use totals::{FunctionTotals, Totals};
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

@@ -1,12 +1,12 @@
 //! What is known of a run while it goes on: the lines that took most of the time so far.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::confine::Confinement;
-use super::outcome::real_path;
+use super::naming::real_path;
 use super::record::Place;
 use super::setup::Ready;
 use super::shown::Shown;
@@ -41,11 +41,21 @@ impl Watcher {
         confinement: &Confinement,
     ) -> Self {
         Self {
-            scope: options.scope.clone(),
             libraries: ready.interpreter.library_paths.clone(),
             shown: shown.clone(),
-            root: place.root.clone(),
             confinement: confinement.clone(),
+            ..Self::of(&options.scope, &place.root)
+        }
+    }
+
+    /// Looks at a process that somebody else started.
+    pub(super) fn of(scope: &Scope, root: &Path) -> Self {
+        Self {
+            scope: scope.clone(),
+            libraries: Vec::new(),
+            shown: Shown::default(),
+            root: root.to_owned(),
+            confinement: Confinement::default(),
             own: Vec::new(),
             sources: HashMap::new(),
             last: Instant::now(),

@@ -3,16 +3,21 @@
 //! Entry point: [`Recorder::record`]. Reading order: `request` (what is asked for),
 //! `repeat` (one run or several), `record` (the story of one), `workspace` (the run's private directory), `outcome` (what became
 //! of it), `error` (why there is no profile), `guard` and `confine` (what programs may do), `prove` (a second run in which
-//! all allocations are recorded); `import` (profiles that were recorded elsewhere).
+//! all allocations are recorded); `import` (profiles that were recorded elsewhere); `engine` (Scalene or the
+//! sampler), `attach` (a process that somebody else started), `found` (which one that is).
 
+mod attach;
 mod confine;
 mod counting;
+mod engine;
 mod error;
 mod floor;
+mod found;
 mod function;
 mod guard;
 mod import;
 mod interim;
+mod naming;
 mod notebook;
 mod outcome;
 mod plain;
@@ -20,6 +25,7 @@ mod prove;
 mod record;
 mod repeat;
 mod request;
+mod resident;
 mod scope;
 mod secrets;
 mod setup;
@@ -28,13 +34,15 @@ mod stacks;
 mod unprofiled;
 mod workspace;
 
+pub use attach::ProcessRequest;
 pub use error::{Ran, RecordError};
+pub use found::{AttachError, Candidate, Which};
 pub use function::{CallFailure, FunctionCall};
 pub use guard::Guard;
 pub use import::{ImportError, import, import_file};
 pub use prove::Proving;
 pub use record::{Event, Recorder, Settings, user_cache_dir};
-pub use request::{Allowed, Measure, RunRequest, Target};
+pub use request::{Allowed, EngineChoice, Measure, RunRequest, Target};
 pub use unprofiled::{Aid, Ground, Moved, Program, Turn};
 
 use std::path::PathBuf;

@@ -7,17 +7,19 @@ use super::error::{Ran, RecordError};
 use super::floor::floor;
 use super::function::CallFailure;
 use super::import::MAX_DOCUMENT_BYTES;
+use super::naming::{output, real_path};
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::shown::Shown;
-use super::stacks;
+use super::stacks::{self, Own};
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
-use crate::process::{Captured, EndedBy, Exit, Finished};
+use crate::process::{EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, Environment, FileProfile, Measured, Outcome, Output, PerCall, Profile, ProfileId,
-    Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    Calls, Engine, Environment, FileProfile, Measured, Mebibytes, Outcome, PerCall, Profile,
+    ProfileId, Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness,
+    signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
@@ -42,6 +44,8 @@ pub(super) struct Conclusion {
     pub(super) warnings: Vec<String>,
     pub(super) shown: Shown,
     pub(super) per_call: Option<PerCall>,
+    /// Resident size over time, where that is told.
+    pub(super) resident: Vec<(Seconds, Mebibytes)>,
 }
 
 /// Concludes on a thread where that holds nobody up; the run's folder comes back with what became of it.
@@ -72,17 +76,20 @@ fn conclude(
     if let Some(refused) = conclusion.confinement.refused(&conclusion.finished) {
         return Err(refused);
     }
-    let ran = Box::new(conclusion.ran());
+    let ran = Box::new(conclusion.ran(workspace));
+    let calls = stacks::calls(&conclusion.own(), seen);
+    if conclusion.ready.scalene.is_none() {
+        return conclusion.sampled(calls, seen, ran);
+    }
+    if let Some(failure) = conclusion.call_failure(&ran) {
+        return Err(failure);
+    }
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
         let source = ParseError::NotAProfile("it is larger than 256 MiB");
         return Err(RecordError::InvalidProfile { source, ran });
     }
     let document = workspace::read(&path, MAX_DOCUMENT_BYTES);
-    let calls = stacks::calls(&conclusion, seen);
-    if let Some(failure) = conclusion.call_failure(&ran) {
-        return Err(failure);
-    }
     match document.as_deref().map(parse) {
         Some(Ok(mut parsed)) => {
             let filtered = conclusion.keep_wanted(&mut parsed, workspace);
@@ -110,10 +117,44 @@ fn conclude(
 }
 
 impl Conclusion {
-    fn ran(&self) -> Ran {
+    /// What of the stacks is the user's own.
+    fn own(&self) -> Own<'_> {
+        let libraries = &self.ready.interpreter.library_paths;
+        let (scope, shown) = (&self.options.scope, Some(&self.shown));
+        Own { scope, libraries, snippet: None, shown, whole: false }
+    }
+
+    /// Seconds from the start of the process to its end.
+    fn wall(&self) -> f64 {
+        let kept = self.finished.usage.map(|usage| usage.wall);
+        kept.unwrap_or(self.finished.wall).as_secs_f64()
+    }
+
+    /// The profile of a run that the sampler alone looked at.
+    fn sampled(
+        self,
+        calls: Option<Calls>,
+        seen: &Seen,
+        ran: Box<Ran>,
+    ) -> Result<Profile, RecordError> {
+        let Some(calls) = calls else {
+            let unseen =
+                |why: &String| RecordError::SamplerFailed { why: why.clone(), ran: ran.clone() };
+            let failure = seen.trouble.as_ref().map(unseen);
+            return Err(failure.unwrap_or_else(|| self.nothing(ran, true)));
+        };
+        let parsed = Parsed { elapsed: Seconds::from_secs(self.wall()), ..Parsed::default() };
+        Ok(self.into_profile(parsed, Some(calls), seen, *ran))
+    }
+
+    fn ran(&self, workspace: &Workspace) -> Ran {
         Ran {
             outcome: outcome(&self.finished),
-            seconds: self.state.program_seconds(),
+            seconds: { self.state.program_seconds() }
+                .or_else(|| self.ready.scalene.is_none().then(|| self.wall())),
+            begun: self.ready.scalene.is_none()
+                || self.state.program_started_at.is_some()
+                || workspace.begun().exists(),
             exception: self.state.exception.clone(),
             refused: self.confinement.remark(self.state.exception.as_deref()),
             stdout: output(&self.finished.stdout, &self.shown),
@@ -151,9 +192,8 @@ impl Conclusion {
                 return RecordError::Crashed(ran);
             }
             (_, Some("scalene_import" | "scalene_failed")) => {
-                let version = self.ready.version.to_string();
                 return RecordError::ScaleneFailed {
-                    version,
+                    version: self.ready.version(),
                     message: message.unwrap_or_default(),
                     ran,
                 };
@@ -178,11 +218,7 @@ impl Conclusion {
         if !empty {
             let said = self.state.scalene_messages.trim();
             let message = if said.is_empty() { "it wrote no profile" } else { said }.to_owned();
-            return RecordError::ScaleneFailed {
-                version: self.ready.version.to_string(),
-                message,
-                ran,
-            };
+            return RecordError::ScaleneFailed { version: self.ready.version(), message, ran };
         }
         if ran.seconds.is_some_and(|seconds| seconds < SHORT_SECONDS) {
             return RecordError::TooShort(ran);
@@ -254,7 +290,7 @@ impl Conclusion {
     ) -> Profile {
         let mut warnings = self.warnings.clone();
         warnings.extend(
-            seen.trouble.as_ref().map(|why| {
+            seen.trouble.as_ref().filter(|_| self.ready.scalene.is_some()).map(|why| {
                 format!(
                     "stacks could not be sampled beside Scalene to the end, so that its own account of the time stands \
                      alone: {why}"
@@ -266,16 +302,19 @@ impl Conclusion {
         warnings.extend(self.state.warnings.iter().cloned());
         self.shown.rename(&mut parsed);
         let measure = &self.request.measure;
-        let whole = calls.as_ref().filter(|_| seen.trouble.is_none());
+        let sampled = self.ready.scalene.is_none();
+        let whole = calls.as_ref().filter(|_| seen.trouble.is_none() || sampled);
         let timed_by = whole.map_or(Witness::Scalene, |calls| {
             let mut source = |path: &str| self.confinement.source(path, &self.shown);
-            analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
+            let time = if sampled { analysis::timed_by_stacks } else { analysis::reconcile };
+            time(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
+        warnings.extend(calls.as_ref().filter(|_| sampled).and_then(stacks::doubtful));
         warnings.extend(self.more_warnings(&parsed));
         // Of a program too short to rank anything there is nothing to say.
         #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
-        if let Some(calls) = whole.filter(|_| timed_by == Witness::Scalene)
+        if let Some(calls) = whole.filter(|_| timed_by == Witness::Scalene && !sampled)
             && samples >= RANKING_SAMPLES.value
         {
             warnings.push(stacks::alone(&calls.sampling));
@@ -332,8 +371,10 @@ impl Conclusion {
 
     fn run_info(&self, ran: Ran, warnings: Vec<String>) -> RunInfo {
         let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
-        let state = &self.state;
+        let (state, driven) = (&self.state, self.ready.scalene.is_some());
         let cpu = state.user_cpu_sec.zip(state.system_cpu_sec).map(|(user, system)| user + system);
+        let used = self.finished.usage.filter(|_| self.ready.scalene.is_none());
+        let cpu = cpu.or_else(|| Some(used?.cpu?.as_secs_f64()));
         let partial = !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Unknown);
         let started = jiff::Timestamp::try_from(self.started_at).unwrap_or_default();
         RunInfo {
@@ -348,9 +389,11 @@ impl Conclusion {
                 python: project.executable.clone(),
                 python_source: project.source.to_string(),
                 python_version: project.version.to_string(),
-                scalene_version: self.ready.version.to_string(),
-                scalene_source: if self.ready.project.is_some() { "overlay" } else { "project" }
-                    .to_owned(),
+                engine: if driven { Engine::Scalene } else { Engine::Sampler },
+                scalene_version: driven.then(|| self.ready.version()),
+                scalene_source: driven.then(|| {
+                    if self.ready.project.is_some() { "overlay" } else { "project" }.to_owned()
+                }),
                 platform: format!("{} {}", project.platform, project.machine),
                 cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
                 load: self.load,
@@ -359,7 +402,8 @@ impl Conclusion {
             errors: self.errors(&ran),
             stdout: ran.stdout,
             stderr: ran.stderr,
-            peak_resident_bytes: state.max_rss_bytes,
+            peak_resident_bytes: state.max_rss_bytes.or_else(|| used?.peak_resident),
+            resident: if driven { Vec::new() } else { self.resident.clone() },
             process_cpu: cpu.and_then(Seconds::from_secs),
             warnings,
         }
@@ -417,7 +461,7 @@ impl Conclusion {
 
     fn more_warnings(&self, parsed: &Parsed) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.request.measure.gpu && parsed.gpu.is_none() {
+        if self.request.measure.gpu && parsed.gpu.is_none() && self.ready.scalene.is_some() {
             warnings.push(
                 "gpu=true, but Scalene found no GPU that it can profile: nothing is said about the GPU".to_owned(),
             );
@@ -441,7 +485,7 @@ impl Conclusion {
             let mut functions = parsed.files.iter().flat_map(FileProfile::functions);
             functions.any(|function| function.is_async)
         };
-        if self.ready.adapter.knows_async() && !self.options.async_profile && is_async() {
+        if self.ready.knows_async() && !self.options.async_profile && is_async() {
             warnings.push(
                 "the program uses async def; time in await is not told apart (profiling it makes generators \
                  about ten times slower on Python 3.12 and later; async_profile=true turns it on)"
@@ -461,12 +505,6 @@ impl Conclusion {
     }
 }
 
-/// The path with `..` and symlinks resolved, where the file exists.
-pub(super) fn real_path(path: &str) -> String {
-    let real = std::path::Path::new(path).canonicalize();
-    real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned())
-}
-
 /// How a program ended.
 pub(super) fn outcome(finished: &Finished) -> Outcome {
     match (finished.ended_by, finished.exit) {
@@ -477,15 +515,5 @@ pub(super) fn outcome(finished: &Finished) -> Outcome {
         (EndedBy::Itself, Exit::Code(code)) => Outcome::ExitCode(code),
         (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
         (EndedBy::Itself, Exit::Unknown) => Outcome::Unknown,
-    }
-}
-
-/// What a program wrote, with names that a reader knows.
-pub(super) fn output(captured: &Captured, shown: &Shown) -> Output {
-    Output {
-        head: shown.readable(&captured.head),
-        tail: shown.readable(&captured.tail),
-        omitted_bytes: captured.omitted_bytes,
-        total_bytes: captured.total_bytes,
     }
 }

@@ -8,6 +8,7 @@ use etcetera::BaseStrategy;
 
 use super::confine::Confinement;
 use super::counting::CountingPass;
+use super::engine;
 use super::error::RecordError;
 use super::function::{self, Around, Timed};
 use super::guard::Guard;
@@ -15,6 +16,7 @@ use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::plain::PlainPass;
 use super::request::{MOST_DISK, RunRequest, Script, Target, expand_home, find_script};
+use super::resident::Resident;
 use super::scope::scope;
 use super::secrets;
 use super::setup::{self, Ready};
@@ -142,7 +144,7 @@ impl Recorder {
         guard.python(request, &place.cwd)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
-        let ready = setup::equip(self, found, controls, on_event).await?;
+        let ready = engine::ready(self, request, found, controls, on_event).await?;
 
         let mut workspace = Workspace::create()?;
         let confinement =
@@ -167,20 +169,17 @@ impl Recorder {
         let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
         let spec = spec(request, &place, &ready, &options, &workspace);
         let spec = confinement.dress(Spec { env_remove: hidden, ..spec }, options.memory);
-        let limits = Limits {
-            timeout: Some(request.timeout),
-            grace: GRACE,
-            memory: request.memory_limit(),
-            disk: Some(MOST_DISK),
-        };
+        let limits = limits(request);
         let (started_at, load) =
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
         on_event(Event::Starting);
-        let (mut sampler, launcher) = (None, workspace.launcher());
+        let look = engine::look(request, &workspace);
+        let (mut sampler, mut resident) = (None, Resident::default());
         let mut watcher = Watcher::new(&options, &ready, &place, &shown, &confinement);
         let mut on_tick = |tick: Tick| {
-            let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
+            let start = || Sampler::look(tick.pid, look.clone());
+            resident.add(tick.elapsed, tick.resident_bytes);
             let seen = watcher.look(sampler.get_or_insert_with(start));
             on_event(Event::Running(tick));
             if let Some(seen) = seen {
@@ -206,6 +205,7 @@ impl Recorder {
             warnings,
             shown,
             per_call: timed.per_call,
+            resident: resident.points(),
         };
         let (profile, _workspace) = outcome::concluded(conclusion, sampler, workspace).await?;
         let mut profile = profile?;
@@ -233,7 +233,7 @@ impl Recorder {
         let ready = setup::equip(self, found, controls, on_event).await?;
         Ok(super::SetUp {
             project: ready.project.clone().unwrap_or_else(|| ready.interpreter.clone()),
-            scalene_version: ready.version.to_string(),
+            scalene_version: ready.version(),
             overlay: ready.project.map(|_| ready.interpreter.prefix.clone()),
         })
     }
@@ -327,6 +327,15 @@ impl Place {
     }
 }
 
+fn limits(request: &RunRequest) -> Limits {
+    Limits {
+        timeout: Some(request.timeout),
+        grace: GRACE,
+        memory: request.memory_limit(),
+        disk: Some(MOST_DISK),
+    }
+}
+
 /// What Scalene is told, with a warning for everything that was asked for and cannot be.
 fn options(
     request: &RunRequest,
@@ -336,22 +345,24 @@ fn options(
     (shown, timed): (&Shown, &Timed),
     warnings: &mut Vec<String>,
 ) -> RecordOptions {
+    warnings.extend(engine::unmeasured(request));
     let measure = &request.measure;
-    if !measure.cpu {
+    if !measure.cpu && ready.scalene.is_some() {
         warnings.push(
             "cpu=false: Scalene samples CPU time all the same; it is left out of this answer"
                 .to_owned(),
         );
     }
-    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| measure.memory);
+    let memory = measure.memory && ready.scalene.is_some();
+    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| memory);
     warnings.extend(no_memory.map(|why| format!("memory is not profiled: {why}")));
     if measure.use_virtual_time {
         warnings.push("use_virtual_time: waiting is not measured, times are CPU time".to_owned());
     }
-    if measure.async_profile == Some(true) && !ready.adapter.knows_async() {
+    if measure.async_profile == Some(true) && ready.scalene.is_some() && !ready.knows_async() {
         warnings.push(format!(
             "Scalene {} cannot profile await; async_profile is ignored",
-            ready.version
+            ready.version()
         ));
     }
     warnings.extend(timed.warning.clone());
@@ -360,7 +371,7 @@ fn options(
     let async_by_default = !ready.interpreter.version.at_least(3, 12);
     RecordOptions {
         outfile: workspace.profile(),
-        memory: measure.memory && no_memory.is_none(),
+        memory: memory && no_memory.is_none(),
         gpu: measure.gpu,
         stacks: measure.stacks,
         async_profile: measure.async_profile.unwrap_or(async_by_default),
@@ -400,8 +411,9 @@ fn prepare(
     workspace: &Workspace,
     (shown, timed): (&Shown, &Timed),
 ) -> Result<(), RecordError> {
+    let arguments = ready.scalene.as_ref().map(|scalene| scalene.adapter.arguments(options));
     let mut launch = LaunchRequest {
-        scalene_args: ready.adapter.arguments(options),
+        scalene_args: arguments.unwrap_or_default(),
         own_libraries: own_libraries(place, ready),
         ..launch_request(request, place, workspace, shown)
     };
@@ -456,9 +468,12 @@ fn spec(
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Spec {
+    let Some(install) = ready.install() else {
+        return engine::plain(request, place, ready, workspace);
+    };
     let mut env: Vec<(OsString, OsString)> =
         request.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    env.extend(environment(&ready.install(), options, |name| inherited(request, name)));
+    env.extend(environment(&install, options, |name| inherited(request, name)));
     env.extend(private_env(request, workspace));
     Spec {
         program: ready.interpreter.executable.clone(),

@@ -2,13 +2,14 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::error::RecordError;
 use super::function::FunctionCall;
-use crate::profile::is_notebook;
+use crate::profile::{Engine, is_notebook};
 use crate::sandbox::Mode;
 
 /// Bytes that a run may take on the disk below its temporary directory.
@@ -46,6 +47,39 @@ impl Target {
             Self::Function(call) => Some(("target", call.file()?)),
             Self::Module(_) | Self::Snippet(_) => None,
         }
+    }
+}
+
+/// Who is to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineChoice {
+    /// Scalene; the sampler where Scalene cannot run.
+    #[default]
+    Auto,
+    /// Scalene or nobody.
+    Scalene,
+    /// The sampler alone: nothing is installed, the program runs by plain Python; times and waits, no memory.
+    Sampler,
+}
+
+impl EngineChoice {
+    /// It in a word, as calls name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Scalene => Engine::Scalene.word(),
+            Self::Sampler => Engine::Sampler.word(),
+        }
+    }
+}
+
+impl FromStr for EngineChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Auto, Self::Scalene, Self::Sampler];
+        let found = all.into_iter().find(|engine| engine.word() == text);
+        found.ok_or_else(|| format!("`{text}` is none of auto, scalene, sampler"))
     }
 }
 
@@ -138,6 +172,8 @@ pub struct RunRequest {
     pub max_memory_mb: Option<u64>,
     /// Runs whose mean the profile is, 1 to 10. The time limit is for each.
     pub repeat: usize,
+    /// Who is to measure.
+    pub engine: EngineChoice,
     /// What to measure.
     pub measure: Measure,
     /// What a person has allowed for this run alone.
@@ -149,6 +185,8 @@ pub struct RunRequest {
 pub struct Allowed {
     /// Scalene may be installed into the private cache.
     pub install: bool,
+    /// Somebody can be asked for that: until then its lack is an error, and nobody takes over.
+    pub ask_install: bool,
     /// The script's folder and the working directory may lie outside the roots.
     pub outside_roots: bool,
     /// Somebody can choose: several environments that fit are an error that names them.
@@ -171,6 +209,7 @@ impl RunRequest {
             writable: Vec::new(),
             max_memory_mb: None,
             repeat: 1,
+            engine: EngineChoice::Auto,
             measure: Measure::default(),
             allowed: Allowed::default(),
         }
@@ -212,6 +251,7 @@ impl RunRequest {
             changed("stdin", json!(self.stdin), self.stdin.is_some()),
             changed("max_memory_mb", json!(self.max_memory_mb), self.max_memory_mb.is_some()),
             changed("repeat", json!(self.repeat), self.repeat != default.repeat),
+            changed("engine", json!(self.engine.word()), self.engine != default.engine),
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
             changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
             changed("writable", json!(self.writable), !self.writable.is_empty()),
@@ -259,15 +299,20 @@ impl RunRequest {
         matches!(self.target, Target::Function(_))
     }
 
+    /// Whether plain Python does not run it: a function, a notebook.
+    pub(super) fn needs_launcher(&self) -> bool {
+        let notebook = matches!(&self.target, Target::Script(path) if is_notebook(Path::new(path)));
+        self.is_function() || notebook
+    }
+
     /// What is asked for and makes sense for whole programs only, or for what plain Python runs.
     fn not_possible(&self) -> Option<&'static str> {
-        let function = self.is_function();
-        let notebook = matches!(&self.target, Target::Script(path) if is_notebook(Path::new(path)));
-        let measure = &self.measure;
+        let (special, measure) = (self.needs_launcher(), &self.measure);
         let asked = [
-            ("count_calls", measure.count_calls && (function || notebook)),
-            ("plain_run", measure.plain_run && (function || notebook)),
-            ("repeat", self.repeat > 1 && function),
+            ("count_calls", measure.count_calls && special),
+            ("plain_run", measure.plain_run && special),
+            ("repeat", self.repeat > 1 && self.is_function()),
+            ("engine", self.engine == EngineChoice::Sampler && special),
         ];
         asked.into_iter().find(|(_, is)| *is).map(|(name, _)| name)
     }

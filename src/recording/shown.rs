@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::RecordError;
 use super::function;
+use super::naming::real_path;
 use super::notebook;
-use super::outcome::real_path;
 use super::record::Place;
 use super::request::{RunRequest, Target};
 use super::workspace::{SNIPPET, Workspace};

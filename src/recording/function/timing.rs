@@ -10,6 +10,7 @@ use crate::process::{self, Controls, EndedBy, Finished, Limits, Spec};
 use crate::profile::{CallMemory, PerCall, Seconds};
 use crate::recording::confine::Confinement;
 use crate::recording::error::{Ran, RecordError};
+use crate::recording::naming::output;
 use crate::recording::outcome;
 use crate::recording::record::{self, Event, Place};
 use crate::recording::request::{MOST_DISK, RunRequest, Target};
@@ -166,11 +167,12 @@ fn conclude(
     let ran = || {
         Box::new(Ran {
             outcome: outcome::outcome(finished),
+            begun: true,
             seconds: Some(finished.wall.as_secs_f64()),
             refused: confinement.remark(exception.as_deref()),
             exception: exception.clone(),
-            stdout: outcome::output(&finished.stdout, around.shown),
-            stderr: outcome::output(&finished.stderr, around.shown),
+            stdout: output(&finished.stdout, around.shown),
+            stderr: output(&finished.stderr, around.shown),
         })
     };
     match finished.ended_by {

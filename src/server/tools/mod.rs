@@ -16,6 +16,7 @@ mod memory_hotspots;
 mod memory_leaks;
 mod profile_code;
 mod profile_function;
+mod profile_process;
 mod profile_script;
 pub(super) mod run;
 mod stop_profile;
@@ -154,7 +155,7 @@ const fn kind<T: ToolSpec>() -> Kind {
 }
 
 /// All that there are.
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 19] = [
     kind::<analyze_profile::AnalyzeProfile>(),
     kind::<bottlenecks::Bottlenecks>(),
     kind::<call_paths::CallPaths>(),
@@ -170,6 +171,7 @@ const KINDS: [Kind; 18] = [
     kind::<memory_leaks::MemoryLeaks>(),
     kind::<profile_code::ProfileCode>(),
     kind::<profile_function::ProfileFunction>(),
+    kind::<profile_process::ProfileProcess>(),
     kind::<profile_script::ProfileScript>(),
     kind::<stop_profile::StopProfile>(),
     kind::<verify_speedup::VerifySpeedup>(),

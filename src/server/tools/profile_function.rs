@@ -107,6 +107,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         timeout: params.timeout,
         max_memory_mb: None,
         repeat: 1,
+        engine: run::Engine::default(),
     };
     surroundings.apply(&mut request)?;
     Ok(request)

@@ -96,6 +96,9 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
+    /// Sampler: no install, time only.
+    #[serde(default)]
+    engine: run::Engine,
 }
 
 const fn default_timeout() -> f64 {
@@ -151,6 +154,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
         repeat: params.repeat,
+        engine: params.engine,
     };
     surroundings.apply(&mut request)?;
     Ok(request)

@@ -242,14 +242,21 @@ fn only<const N: usize>(
 }
 
 fn script_of(profile: &Profile) -> Result<String, ToolError> {
-    let what = match profile.program.kind {
-        ProgramKind::Snippet => "a snippet",
-        ProgramKind::Function => "a function",
+    let (what, hint) = match profile.program.kind {
+        ProgramKind::Snippet => {
+            ("a snippet", "give both versions as `baseline_code` and `candidate_code`")
+        }
+        ProgramKind::Function => {
+            ("a function", "give both versions as `baseline_code` and `candidate_code`")
+        }
+        ProgramKind::Process => {
+            ("a running process", "give both versions as scripts that end by themselves")
+        }
         ProgramKind::Script | ProgramKind::Module => return Ok(profile.script_argument()),
     };
     Err(ToolError::invalid_argument(
         format!("baseline_profile_id: profile {} is of {what}", profile.id),
-        "give both versions as `baseline_code` and `candidate_code`",
+        hint,
     ))
 }
 
