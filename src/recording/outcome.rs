@@ -5,21 +5,24 @@ use std::time::SystemTime;
 use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
+use super::followed::Followed;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
+use super::snippet::{output, rename_snippet};
 use super::stacks;
+use super::suite::{Report, Tests};
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
-use crate::process::{Captured, EndedBy, Exit, Finished};
+use crate::process::{EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program,
-    ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    Calls, CoveredUntil, Environment, Measured, Outcome, Profile, ProfileId, Program, ProgramKind,
+    RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
-use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
+use crate::scalene::{LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
@@ -33,6 +36,7 @@ pub(super) struct Conclusion {
     pub(super) ready: Ready,
     pub(super) options: RecordOptions,
     pub(super) finished: Finished,
+    pub(super) followed: Option<Followed>,
     pub(super) state: LaunchState,
     pub(super) started_at: SystemTime,
     pub(super) load: Option<f64>,
@@ -69,6 +73,14 @@ fn conclude(
         return Err(refused);
     }
     let ran = Box::new(conclusion.ran(workspace));
+    if let Some(missed) = conclusion.missed(&ran) {
+        return Err(missed);
+    }
+    let tests = conclusion.request.tests.as_ref().map(|tests| {
+        let report = Report::read(workspace, &conclusion.state);
+        report.failure(tests, &ran).map_or(Ok(report), Err)
+    });
+    let tests = tests.transpose()?;
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
         let source = ParseError::NotAProfile("it is larger than 256 MiB");
@@ -83,7 +95,8 @@ fn conclude(
                 return Err(conclusion.filtered_out(ran));
             }
             let raw = document.as_deref().and_then(RawDocument::keep);
-            Ok(Profile { raw, ..conclusion.into_profile(parsed, calls, seen, *ran, workspace) })
+            let seen = (calls, seen);
+            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests, workspace) })
         }
         unread => {
             let failure = match unread {
@@ -95,15 +108,25 @@ fn conclude(
                 Some(Err(source)) => RecordError::InvalidProfile { source, ran: ran.clone() },
                 Some(Ok(_)) | None => conclusion.nothing(ran.clone(), false),
             };
-            let Some(calls) = calls.filter(analysis::usable) else { return Err(failure) };
-            let parsed = conclusion.without_scalene(&failure, &calls);
-            Ok(conclusion.into_profile(parsed, Some(calls), seen, *ran, workspace))
+            let calls = calls.filter(analysis::usable);
+            // What became of tests is worth telling, however little time they took.
+            let none =
+                matches!(failure, RecordError::TooShort(_) | RecordError::NothingSampled { .. });
+            if calls.is_none() && !(tests.is_some() && none) {
+                return Err(failure);
+            }
+            let parsed = conclusion.without_scalene(&failure, calls.as_ref());
+            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests, workspace))
         }
     }
 }
 
 impl Conclusion {
     fn outcome(&self) -> Outcome {
+        let is_over = matches!(&self.followed, Some(Followed::Part(covered)) if covered.until != CoveredUntil::Program);
+        if is_over && self.finished.ended_by == EndedBy::Stop {
+            return Outcome::Covered;
+        }
         match (self.finished.ended_by, self.finished.exit) {
             (EndedBy::Timeout, _) => Outcome::TimedOut,
             (EndedBy::Memory(bytes), _) => Outcome::MemoryLimit(bytes),
@@ -113,6 +136,14 @@ impl Conclusion {
             (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
             (EndedBy::Itself, Exit::Unknown) => Outcome::Unknown,
         }
+    }
+
+    /// Why the part of the run that was asked for is not there.
+    fn missed(&self, ran: &Ran) -> Option<RecordError> {
+        let Some(Followed::Missed(why)) = &self.followed else { return None };
+        let by_itself =
+            matches!(self.finished.ended_by, EndedBy::Itself | EndedBy::Stop | EndedBy::Timeout);
+        by_itself.then(|| RecordError::NotReady { why: why.clone(), ran: Box::new(ran.clone()) })
     }
 
     fn ran(&self, workspace: &Workspace) -> Ran {
@@ -135,6 +166,9 @@ impl Conclusion {
                 return RecordError::Timeout { seconds: self.request.timeout.as_secs_f64(), ran };
             }
             (Outcome::Stopped, _) => return RecordError::Stopped(ran),
+            (Outcome::Covered, _) => {
+                return RecordError::NothingSampled { root: self.place.root.clone(), ran };
+            }
             (Outcome::MemoryLimit(reached), _) => {
                 let limit_mb = self.request.max_memory_mb.unwrap_or_default();
                 return RecordError::MemoryLimit { limit_mb, reached_mb: reached >> 20, ran };
@@ -194,8 +228,13 @@ impl Conclusion {
     }
 
     /// What is known where Scalene left no profile and the stacks are all there is.
-    fn without_scalene(&self, failure: &RecordError, calls: &Calls) -> Parsed {
-        let elapsed = self.state.program_seconds().unwrap_or(calls.sampling.attributed);
+    fn without_scalene(&self, failure: &RecordError, calls: Option<&Calls>) -> Parsed {
+        let attributed = calls.map_or(0.0, |calls| calls.sampling.attributed);
+        let elapsed = self.state.program_seconds().unwrap_or(attributed);
+        let Some(_) = calls else {
+            let warnings = vec![format!("no line has figures: {failure}")];
+            return Parsed { elapsed: Seconds::from_secs(elapsed), warnings, ..Parsed::default() };
+        };
         let memory = if self.options.memory { "; nothing is known about memory" } else { "" };
         Parsed {
             elapsed: Seconds::from_secs(elapsed),
@@ -241,12 +280,14 @@ impl Conclusion {
     fn into_profile(
         self,
         mut parsed: Parsed,
-        calls: Option<Calls>,
-        seen: &Seen,
+        (calls, seen): (Option<Calls>, &Seen),
         ran: Ran,
+        tests: Option<Report>,
         workspace: &Workspace,
     ) -> Profile {
         let mut warnings = self.warnings.clone();
+        warnings.extend(self.followed.iter().flat_map(|followed| followed.warnings(&self.state)));
+        warnings.extend(tests.iter().flat_map(|report| report.warnings.clone()));
         warnings.extend(
             seen.trouble.as_ref().map(|why| {
                 format!(
@@ -280,7 +321,7 @@ impl Conclusion {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
         }
         Profile {
-            program: self.program(),
+            program: self.program(tests.as_ref()),
             measured: Measured {
                 cpu: measure.cpu,
                 memory: parsed.memory,
@@ -296,36 +337,47 @@ impl Conclusion {
                 malloc_threshold: measure.malloc_threshold,
                 reduced: measure.reduced_profile,
             },
-            elapsed: parsed.elapsed,
+            elapsed: { self.followed.as_ref() }
+                .and_then(|followed| followed.seconds(&self.state))
+                .or(parsed.elapsed),
             files: parsed.files,
             footprint: parsed.footprint,
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
             calls,
             proof: None,
             call_counts: None,
-            floor: floor(&self.state, self.started_at),
+            // Of the start there is nothing in a part of a run that begins later.
+            floor: floor(&self.state, self.started_at).filter(|_| !self.request.window.is_late()),
             timed_by,
             repeats: None,
             raw: None,
-            run: self.run_info(ran, warnings),
+            run: self.run_info(ran, warnings, tests.as_ref()),
+            tests: tests.map(|report| report.run),
+            covered: self.followed.and_then(Followed::into_part),
             id: self.id,
         }
     }
 
-    fn program(&self) -> Program {
+    fn program(&self, tests: Option<&Report>) -> Program {
         let (kind, name) = match &self.request.target {
             Target::Script(path) => (ProgramKind::Script, path.clone()),
-            Target::Module(name) => (ProgramKind::Module, name.clone()),
+            Target::Module(name) => {
+                let runner = tests.map(|report| &report.run.runner).filter(|name| !name.is_empty());
+                (ProgramKind::Module, runner.unwrap_or(name).clone())
+            }
             Target::Snippet(_) => (ProgramKind::Snippet, SNIPPET.to_owned()),
         };
-        Program { kind, name, args: self.request.args.clone() }
+        let args =
+            self.request.tests.as_ref().map_or_else(|| self.request.args.clone(), Tests::arguments);
+        Program { kind, name, args }
     }
 
-    fn run_info(&self, ran: Ran, warnings: Vec<String>) -> RunInfo {
+    fn run_info(&self, ran: Ran, warnings: Vec<String>, tests: Option<&Report>) -> RunInfo {
         let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
         let state = &self.state;
         let cpu = state.user_cpu_sec.zip(state.system_cpu_sec).map(|(user, system)| user + system);
-        let partial = !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Unknown);
+        let partial =
+            !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Covered | Outcome::Unknown);
         let started = jiff::Timestamp::try_from(self.started_at).unwrap_or_default();
         RunInfo {
             status: if partial { Status::Partial } else { Status::Complete },
@@ -347,7 +399,10 @@ impl Conclusion {
                 load: self.load,
                 sandbox: self.confinement.mode().map(Mode::word).map(Into::into),
             }),
-            errors: self.errors(&ran),
+            errors: tests
+                .map(Report::errors)
+                .filter(|told| !told.is_empty())
+                .unwrap_or_else(|| self.errors(&ran)),
             stdout: ran.stdout,
             stderr: ran.stderr,
             peak_resident_bytes: state.max_rss_bytes,
@@ -380,6 +435,7 @@ impl Conclusion {
             (Outcome::Stopped, _) => {
                 "stopped on request; the profile covers the time until then".to_owned()
             }
+            (Outcome::Covered, _) => return Vec::new(),
             (Outcome::Signal(signal), None) => {
                 format!("the program was killed by {}", signal_name(signal))
             }
@@ -391,102 +447,10 @@ impl Conclusion {
         };
         vec![error]
     }
-
-    /// A bug of the interpreter that worker processes meet when they are profiled: what they send are buffers.
-    fn known_crash(&self) -> Option<String> {
-        const SEGV: i32 = 11;
-        let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
-        let version = project.version.to_string();
-        let affected = ["3.12.0", "3.12.1"].contains(&version.as_str());
-        (affected && self.finished.exit == Exit::Signal(SEGV)).then(|| {
-            format!(
-                "Python {version} may crash when it collects buffers of BytesIO, which multiprocessing uses \
-                 (python/cpython#111049, mended in 3.12.2)"
-            )
-        })
-    }
-
-    fn more_warnings(&self, parsed: &Parsed) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.request.measure.gpu && parsed.gpu.is_none() {
-            warnings.push(
-                "gpu=true, but Scalene found no GPU that it can profile: nothing is said about the GPU".to_owned(),
-            );
-        }
-        if parsed.files.is_empty() {
-            warnings.push(
-                "the profile names no file: the source was gone or renamed when Scalene wrote it, or all time \
-                 was elsewhere"
-                    .to_owned(),
-            );
-        }
-        let unread = |file: &&FileProfile| file.exact && file.source.line_count() == 0;
-        if let Some(file) = parsed.files.iter().find(unread) {
-            warnings.push(format!(
-                "the source of `{}` was gone or not readable when the run ended: its lines have no text, and no \
-                 rules were tried on it",
-                file.path
-            ));
-        }
-        let is_async = || {
-            let mut functions = parsed.files.iter().flat_map(FileProfile::functions);
-            functions.any(|function| function.is_async)
-        };
-        if self.ready.adapter.knows_async() && !self.options.async_profile && is_async() {
-            warnings.push(
-                "the program uses async def; time in await is not told apart (profiling it makes generators \
-                 about ten times slower on Python 3.12 and later; async_profile=true turns it on)"
-                    .to_owned(),
-            );
-        }
-        warnings.extend(self.known_crash());
-        if self.finished.forced {
-            warnings.push("the program did not end when asked and was killed".to_owned());
-        }
-        if self.state.phase == LaunchPhase::Failed
-            && let Some(error) = &self.state.error
-        {
-            warnings.push(format!("Scalene reported a failure: {}", error.message));
-        }
-        warnings
-    }
 }
 
 /// The path with `..` and symlinks resolved, where the file exists.
 pub(super) fn real_path(path: &str) -> String {
     let real = std::path::Path::new(path).canonicalize();
     real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned())
-}
-
-fn output(captured: &Captured, workspace: &Workspace) -> Output {
-    let path = workspace.snippet();
-    let readable = |text: &str| text.replace(&*path.to_string_lossy(), SNIPPET);
-    Output {
-        head: readable(&captured.head),
-        tail: readable(&captured.tail),
-        omitted_bytes: captured.omitted_bytes,
-        total_bytes: captured.total_bytes,
-    }
-}
-
-fn rename_snippet(parsed: &mut Parsed, workspace: &Workspace) {
-    let path = workspace.snippet();
-    let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-    let is_snippet = |name: &str| {
-        let name = std::path::Path::new(name);
-        name == path || name == real
-    };
-    for file in parsed.files.iter_mut().filter(|file| is_snippet(&file.path)) {
-        SNIPPET.clone_into(&mut file.path);
-    }
-    let frames = parsed.call_paths.iter_mut().flat_map(|path| &mut path.frames);
-    for frame in frames.filter(|frame| is_snippet(&frame.file)) {
-        SNIPPET.clone_into(&mut frame.file);
-    }
-    if let Some((file, _)) =
-        parsed.footprint.as_mut().and_then(|footprint| footprint.peak_at.as_mut())
-        && is_snippet(file)
-    {
-        SNIPPET.clone_into(file);
-    }
 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::error::RecordError;
+use super::suite::Tests;
+use super::window::Window;
 use crate::sandbox::Mode;
 
 /// Bytes that a run may take on the disk below its temporary directory.
@@ -125,6 +127,10 @@ pub struct RunRequest {
     pub max_memory_mb: Option<u64>,
     /// Runs whose mean the profile is, 1 to 10. The time limit is for each.
     pub repeat: usize,
+    /// The part of the run that is profiled.
+    pub window: Window,
+    /// Tests to run, where the target runs tests.
+    pub tests: Option<Tests>,
     /// What to measure.
     pub measure: Measure,
 }
@@ -145,13 +151,24 @@ impl RunRequest {
             writable: Vec::new(),
             max_memory_mb: None,
             repeat: 1,
+            window: Window::default(),
+            tests: None,
             measure: Measure::default(),
         }
     }
 
+    /// A run of tests, without memory: what tests allocate is seldom what is asked for, and they take half as long.
+    pub fn of_tests(tests: Tests) -> Self {
+        let mut request = Self::new(Target::Module("pytest".to_owned()));
+        request.timeout = Duration::from_secs(300);
+        request.measure.memory = false;
+        Self { tests: Some(tests), ..request }
+    }
+
     /// Everything but program and arguments that differs from the defaults, as a call names it.
     pub(super) fn parameters(&self) -> Map<String, Value> {
-        let default = Self::new(self.target.clone());
+        let default =
+            self.tests.clone().map_or_else(|| Self::new(self.target.clone()), Self::of_tests);
         let (measure, usual) = (&self.measure, &default.measure);
         let env: Map<String, Value> =
             self.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -194,6 +211,8 @@ impl RunRequest {
         ]
         .into_iter()
         .flatten()
+        .chain(self.window.parameters())
+        .chain(self.tests.iter().flat_map(Tests::parameters))
         .collect()
     }
 
@@ -204,6 +223,9 @@ impl RunRequest {
 
     /// The program for people: the script as typed, `-m module`, or `<snippet>`.
     pub fn label(&self) -> String {
+        if let Some(tests) = &self.tests {
+            return tests.label();
+        }
         let name = match &self.target {
             Target::Script(path) => path.clone(),
             Target::Module(name) => format!("-m {name}"),
@@ -242,6 +264,10 @@ impl RunRequest {
         }
         if !(1..=MOST_RUNS).contains(&self.repeat) {
             return invalid("repeat", format!("{} is outside 1 to {MOST_RUNS} runs", self.repeat));
+        }
+        self.window.check(measure)?;
+        if let Some(tests) = &self.tests {
+            tests.check(self)?;
         }
         let bad = |(name, value): &&(String, String)| {
             name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')

@@ -12,6 +12,8 @@ use super::environment::EnvironmentInfo;
 use super::line::LineMetrics;
 use super::next::NextCall;
 use super::output::OutputInfo;
+use super::test_run::TestsInfo;
+use super::window::{DriveInfo, WindowInfo};
 
 pub(super) use build::command;
 
@@ -278,6 +280,15 @@ pub struct ProfileAnswer {
     /// Progress of a run that has not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<super::running::ProgressInfo>,
+    /// The part of the run that is profiled; absent where that is all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowInfo>,
+    /// The command that drove the program (`drive`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drive: Option<DriveInfo>,
+    /// Tests and their cost (`profile_tests`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestsInfo>,
     /// Overall figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<SummaryMetrics>,

@@ -16,6 +16,7 @@ mod memory_hotspots;
 mod memory_leaks;
 mod profile_code;
 mod profile_script;
+mod profile_tests;
 pub(super) mod run;
 mod stop_profile;
 mod verify_speedup;
@@ -118,7 +119,7 @@ const fn kind<T: ToolSpec>() -> Kind {
 }
 
 /// All that there are.
-const KINDS: [Kind; 17] = [
+const KINDS: [Kind; 18] = [
     kind::<analyze_profile::AnalyzeProfile>(),
     kind::<bottlenecks::Bottlenecks>(),
     kind::<call_paths::CallPaths>(),
@@ -134,6 +135,7 @@ const KINDS: [Kind; 17] = [
     kind::<memory_leaks::MemoryLeaks>(),
     kind::<profile_code::ProfileCode>(),
     kind::<profile_script::ProfileScript>(),
+    kind::<profile_tests::ProfileTests>(),
     kind::<stop_profile::StopProfile>(),
     kind::<verify_speedup::VerifySpeedup>(),
 ];

@@ -96,6 +96,14 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
+    /// Profile so long, then stop it.
+    duration_sec: Option<f64>,
+    /// Skip its first seconds.
+    delay_sec: Option<f64>,
+    /// port:8000, output:TEXT or seconds.
+    ready: Option<String>,
+    /// Command run once ready; then it stops.
+    drive: Option<Vec<String>>,
 }
 
 const fn default_timeout() -> f64 {
@@ -154,5 +162,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         repeat: params.repeat,
     };
     surroundings.apply(&mut request)?;
+    request.window =
+        run::window(params.duration_sec, params.delay_sec, params.ready, params.drive)?;
     Ok(request)
 }

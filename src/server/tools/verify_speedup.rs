@@ -249,6 +249,13 @@ fn script_of(profile: &Profile) -> Result<String, ToolError> {
             "give both versions as `baseline_code` and `candidate_code`",
         ));
     }
+    if profile.tests.is_some() || profile.covered.is_some() {
+        let what = if profile.tests.is_some() { "of tests" } else { "of a part of a run" };
+        return Err(ToolError::invalid_argument(
+            format!("baseline_profile_id: profile {} is {what}", profile.id),
+            "compare programs that come to their own end: a script that does the work that was slow",
+        ));
+    }
     Ok(profile.script_argument())
 }
 
