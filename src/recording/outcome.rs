@@ -110,8 +110,12 @@ fn conclude(
             };
             let calls = calls.filter(analysis::usable);
             // What became of tests is worth telling, however little time they took.
-            let none =
-                matches!(failure, RecordError::TooShort(_) | RecordError::NothingSampled { .. });
+            let none = matches!(
+                failure,
+                RecordError::TooShort(_)
+                    | RecordError::NothingSampled { .. }
+                    | RecordError::ProgramFailed(_)
+            );
             if calls.is_none() && !(tests.is_some() && none) {
                 return Err(failure);
             }

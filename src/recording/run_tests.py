@@ -139,49 +139,77 @@ def make_plugin(pytest, notes):
             where = {"nodeid": item.nodeid, "location": item.location}
             item.ihook.pytest_runtest_logstart(**where)
             self.fixtures, self.first = [], True
-            reports, repeat = self.round(item, nextitem, True, again)
+            reports, repeat = self.first_round(item, nextitem, again)
             self.first = False
             fact = self.fact(item, reports)
             while repeat:
                 rounds += 1
-                later, repeat = self.round(item, nextitem, False, again)
-                outcome = self.fact(item, later)["outcome"]
-                if outcome != fact["outcome"] and repeat is not None:
-                    notes.warn("%s: %s in its first round, %s in a later one: it depends on being run once, and what "
-                               "it costs in later rounds may differ" % (item.nodeid, fact["outcome"], outcome))
+                outcome, repeat, last = self.later_round(item, nextitem, again)
+                if outcome != fact["outcome"]:
+                    notes.warn("%s: %s in its first round, %s in a later one: it depends on being run once, so what it "
+                               "costs in later rounds may differ" % (item.nodeid, fact["outcome"], outcome))
                     again = lambda: False  # noqa: E731
-                    fact["outcome_later"] = outcome
-                    if repeat:  # what is set up is taken down for the next test
-                        rounds += 1
-                        self.round(item, nextitem, False, again)
-                    break
+                if last is not None and last.failed:
+                    item.ihook.pytest_runtest_logreport(report=last)
+                    fact = self.fact(item, reports + [last])
             item.ihook.pytest_runtest_logfinish(**where)
             self.rounds.end(clock() - began)
             self.told += 1
             notes.tell("test", rounds=rounds, fixtures=self.fixtures, **fact)
             return True
 
-        def round(self, item, nextitem, log, again):
-            """As runtestprotocol, but what comes next is settled before the teardown."""
-            has_request = hasattr(item, "_request")
-            if has_request and not item._request:
+        def begin(self, item):
+            if hasattr(item, "_request") and not item._request:
                 item._initrequest()
+
+        def end(self, item):
+            if hasattr(item, "_request"):
+                item._request = False
+                item.funcargs = None
+
+        def first_round(self, item, nextitem, again):
+            """As runtestprotocol, but what comes next is settled before the teardown."""
+            self.begin(item)
             option = item.config.getoption
-            reports = [runner.call_and_report(item, "setup", log)]
+            reports = [runner.call_and_report(item, "setup", True)]
             if reports[0].passed:
                 if option("setupshow", False):
                     runner.show_test_item(item)
                 if not option("setuponly", False):
-                    reports.append(runner.call_and_report(item, "call", log))
-            repeat = again() and not any(report.skipped for report in reports)
+                    reports.append(runner.call_and_report(item, "call", True))
+            repeat = again() and len(reports) == 2 and not reports[1].skipped
             if item.session.shouldfail or item.session.shouldstop:
-                nextitem = None
+                repeat, nextitem = False, None
             reports.append(runner.call_and_report(
-                item, "teardown", log, nextitem=item if repeat else nextitem))
-            if has_request:
-                item._request = False
-                item.funcargs = None
+                item, "teardown", True, nextitem=item if repeat else nextitem))
+            self.end(item)
             return reports, repeat
+
+        def later_round(self, item, nextitem, again):
+            """Without reports, which cost more than a quick test does."""
+            self.begin(item)
+            outcome, last = "error", None
+            try:
+                item.ihook.pytest_runtest_setup(item=item)
+                outcome = "failed"
+                item.ihook.pytest_runtest_call(item=item)
+                outcome = "passed"
+            except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
+                raise
+            except pytest.skip.Exception:
+                outcome = "skipped"
+            except BaseException:
+                pass
+            repeat = again()
+            if repeat:
+                try:
+                    item.ihook.pytest_runtest_teardown(item=item, nextitem=item)
+                except Exception:
+                    outcome = "error"
+            else:
+                last = runner.call_and_report(item, "teardown", False, nextitem=nextitem)
+            self.end(item)
+            return outcome, repeat, last
 
         def fact(self, item, reports):
             times, outcome, message = {}, "passed", None

@@ -1,6 +1,6 @@
 //! Runs of tests: what is asked for, and what `run_tests.py` told of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -22,18 +22,6 @@ const REQUEST_FILE: &str = "tests.json";
 const NOTES_FILE: &str = "tests.jsonl";
 /// Largest file of notes that is read.
 const MOST_NOTES: u64 = 64 << 20;
-/// Modules of the test runners and their helpers: their imports are no cost of the tests.
-const OF_RUNNERS: [&str; 9] = [
-    "_pytest",
-    "pytest",
-    "pluggy",
-    "iniconfig",
-    "unittest",
-    "py",
-    "exceptiongroup",
-    "xdist",
-    "pytest_cov",
-];
 /// Imports that are told.
 const MOST_IMPORTS: usize = 10;
 
@@ -62,7 +50,7 @@ impl Tests {
     /// For people.
     pub(super) fn label(&self) -> String {
         let keyword = self.keyword.iter().flat_map(|keyword| ["-k".to_owned(), keyword.clone()]);
-        let words = std::iter::once("tests".to_owned()).chain(self.selector.iter().cloned());
+        let words = std::iter::once("pytest".to_owned()).chain(self.selector.iter().cloned());
         words.chain(keyword).chain(self.args.iter().cloned()).collect::<Vec<_>>().join(" ")
     }
 
@@ -193,7 +181,7 @@ pub(super) fn runner(workspace: &Workspace) -> PathBuf {
 enum Note {
     Runner { name: String, version: String },
     Warning { text: String },
-    Collected { tests: usize, seconds: f64 },
+    Collected { tests: usize, seconds: f64, imported: HashSet<String> },
     Test(Told),
     Rounds { rounds: u64 },
     Trouble { kind: String, text: String, near: Vec<String> },
@@ -216,6 +204,8 @@ struct Told {
 pub(super) struct Report {
     pub(super) run: TestRun,
     pub(super) warnings: Vec<String>,
+    /// Modules that were imported to find the tests.
+    imported: HashSet<String>,
     /// Kind, text and similar names.
     trouble: Option<(String, String, Vec<String>)>,
 }
@@ -226,11 +216,9 @@ impl Report {
         let bytes = workspace::read(&workspace.output(NOTES_FILE), MOST_NOTES).unwrap_or_default();
         let mut report = Self::of(&String::from_utf8_lossy(&bytes));
         let imports = state.floor.iter().flat_map(|floor| &floor.imports);
+        // Those of the runner itself are no cost of the tests.
         report.run.imports = imports
-            .filter(|(module, _)| {
-                let top = module.split('.').next().unwrap_or(module);
-                !OF_RUNNERS.contains(&top) && !module.starts_with("pytest_")
-            })
+            .filter(|(module, _)| report.imported.contains(module))
             .filter_map(|(module, time)| Some((module.clone(), Seconds::from_secs(*time)?)))
             .take(MOST_IMPORTS)
             .collect();
@@ -246,7 +234,8 @@ impl Report {
             match note {
                 Note::Runner { name, version } => (run.runner, run.version) = (name, version),
                 Note::Warning { text } => report.warnings.push(text),
-                Note::Collected { tests, seconds: time } => {
+                Note::Collected { tests, seconds: time, imported } => {
+                    report.imported = imported;
                     (run.collected, run.collection) = (tests, Seconds::from_secs(time));
                 }
                 Note::Trouble { kind, text, near } => report.trouble = Some((kind, text, near)),
@@ -352,7 +341,7 @@ mod tests {
     use super::*;
 
     const NOTES: &str = r#"{"event": "runner", "name": "pytest", "version": "8.3.4"}
-{"event": "collected", "tests": 3, "seconds": 0.25}
+{"event": "collected", "tests": 3, "seconds": 0.25, "imported": ["shop"]}
 {"event": "test", "name": "t.py::a", "outcome": "passed", "message": null, "setup": 0.5, "call": 0.1, "teardown": 0.0, "rounds": 3, "fixtures": [["db", "session", 0.4], ["row", "function", 0.1]]}
 {"event": "test", "name": "t.py::b", "outcome": "failed", "message": "assert 1 == 2", "setup": 0.1, "call": 1.0, "teardown": 0.0, "rounds": 1, "fixtures": [["row", "function", 0.1]]}
 {"event": "warning", "text": "careful"}

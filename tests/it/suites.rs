@@ -106,7 +106,9 @@ async fn tests_have_their_cost_their_outcome_and_the_projects_hot_lines() {
     for python in of_both_kinds() {
         let place = project(TESTS);
         let session = Session::open(&place.path()).await;
-        let answer = session.call("profile_tests", json!({"python": with_pytest(&python)})).await;
+        let answer = session
+            .call("profile_tests", json!({"wait_sec": 300, "python": with_pytest(&python)}))
+            .await;
         let tests = &answer.structured["tests"];
         assert_eq!(tests["runner"], "pytest 8.3.5", "{}", answer.text);
         let counts =
@@ -146,7 +148,7 @@ async fn a_single_quick_test_is_repeated_until_there_are_samples() {
     place.write("tests/test_quick.py", "from shop import price\n\ndef test_quick():\n    assert price(20_000) > 0\n\ndef test_fails():\n    assert price(20_000) < 0\n");
     for (name, outcome) in [("test_quick", "passed"), ("test_fails", "failed")] {
         let selector = format!("tests/test_quick.py::{name}");
-        let arguments = json!({"selector": [selector], "python": python});
+        let arguments = json!({"wait_sec": 300, "selector": [selector], "python": python});
         let answer = session.call("profile_tests", arguments).await;
         let told = test(&answer, name);
         assert_eq!(told["outcome"], outcome, "{}", answer.text);
@@ -157,7 +159,7 @@ async fn a_single_quick_test_is_repeated_until_there_are_samples() {
             + number(&answer.structured["tests"]["failed"]);
         assert!((0.99..1.01).contains(&counted), "{}", answer.text);
     }
-    let some = json!({"keyword": "quick and not fails", "python": python});
+    let some = json!({"wait_sec": 300, "keyword": "quick and not fails", "python": python});
     let chosen = session.call("profile_tests", some).await;
     assert_eq!(chosen.structured["tests"]["passed"], 1, "{}", chosen.text);
     session.close().await;
@@ -188,12 +190,13 @@ async fn tests_that_cannot_be_run_are_errors_that_name_what_there_is() {
     ];
     for (mut arguments, code, why) in cases {
         arguments["python"] = json!(python);
+        arguments["wait_sec"] = json!(300);
         let failure = session.failure("profile_tests", arguments.clone()).await;
         assert!(failure.starts_with(code) && failure.contains(why), "{arguments}: {failure}");
     }
     // No pytest there.
     let bare = environment(&system_python(), "bare", None).display().to_string();
-    let none = json!({"python": bare, "selector": ["tests/test_shop.py"]});
+    let none = json!({"wait_sec": 300, "python": bare, "selector": ["tests/test_shop.py"]});
     let failure = session.failure("profile_tests", none).await;
     assert!(failure.starts_with("no_pytest"), "{failure}");
     session.close().await;
@@ -205,7 +208,10 @@ async fn suites_of_unittest_are_run_where_there_is_no_pytest() {
     let session = Session::open(&place.path()).await;
     let bare = environment(&system_python(), "bare", None).display().to_string();
     let file = session
-        .call("profile_tests", json!({"python": bare, "selector": ["tests/test_shop.py"]}))
+        .call(
+            "profile_tests",
+            json!({"wait_sec": 300, "python": bare, "selector": ["tests/test_shop.py"]}),
+        )
         .await;
     let tests = &file.structured["tests"];
     assert!(tests["runner"].as_str().unwrap().starts_with("unittest 3."), "{}", file.text);
@@ -223,10 +229,13 @@ async fn suites_of_unittest_are_run_where_there_is_no_pytest() {
     assert_only_own_lines(&file);
 
     let name = "tests.test_shop.Prices.test_costly";
-    let one = session.call("profile_tests", json!({"python": bare, "selector": [name]})).await;
+    let one = session
+        .call("profile_tests", json!({"wait_sec": 300, "python": bare, "selector": [name]}))
+        .await;
     assert_eq!(one.structured["tests"]["passed"], 1, "{}", one.text);
     assert_eq!(one.structured["top_lines"][0]["function_name"], "price", "{}", one.text);
-    let wrong = json!({"python": bare, "selector": ["tests.test_shop.Prices.test_costl"]});
+    let wrong =
+        json!({"wait_sec": 300, "python": bare, "selector": ["tests.test_shop.Prices.test_costl"]});
     let failure = session.failure("profile_tests", wrong).await;
     assert!(failure.starts_with("no_tests") && failure.contains(name), "{failure}");
     session.close().await;
