@@ -22,7 +22,7 @@ use crate::profile::{
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
-use crate::scalene::{LaunchState, ParseError, Parsed, RecordOptions, parse};
+use crate::scalene::{HIDDEN_FILE, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
@@ -265,7 +265,7 @@ impl Conclusion {
             }
             footprint.allocation_paths.retain(|path| !path.frames.is_empty());
             let at = footprint.peak_at.take().map(|(file, line)| (real_path(&file), line));
-            footprint.peak_at = at.filter(|(file, _)| *file != launcher);
+            footprint.peak_at = at.filter(|(file, _)| *file != launcher && file != HIDDEN_FILE);
         }
         let before = parsed.files.len();
         let matches = |path: &str, list: &str| {

@@ -168,7 +168,8 @@ def make_plugin(pytest, notes):
                 item.funcargs = None
 
         def first_round(self, item, nextitem, again):
-            """As runtestprotocol, but what comes next is settled before the teardown."""
+            """As runtestprotocol, but what comes next is settled before the teardown.  Next to the test's own
+            parent, the test is taken down, and what has a wider scope stays."""
             self.begin(item)
             option = item.config.getoption
             reports = [runner.call_and_report(item, "setup", True)]
@@ -181,7 +182,7 @@ def make_plugin(pytest, notes):
             if item.session.shouldfail or item.session.shouldstop:
                 repeat, nextitem = False, None
             reports.append(runner.call_and_report(
-                item, "teardown", True, nextitem=item if repeat else nextitem))
+                item, "teardown", True, nextitem=item.parent if repeat else nextitem))
             self.end(item)
             return reports, repeat
 
@@ -203,7 +204,7 @@ def make_plugin(pytest, notes):
             repeat = again()
             if repeat:
                 try:
-                    item.ihook.pytest_runtest_teardown(item=item, nextitem=item)
+                    item.ihook.pytest_runtest_teardown(item=item, nextitem=item.parent)
                 except Exception:
                     outcome = "error"
             else:
