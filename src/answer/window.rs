@@ -5,21 +5,21 @@ use serde::Serialize;
 
 use super::output::OutputInfo;
 use super::text::amount;
-use crate::profile::{Covered, CoveredUntil, Drive, DriveEnd, Seconds, signal_name};
+use crate::profile::{Covered, CoveredUntil, Drive, DriveEnd, signal_name};
 
 /// The part of the run that is profiled.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct WindowInfo {
     /// Seconds from the program's first line until it began.
     pub from_sec: f64,
-    /// Its seconds: what shares are parts of.
+    /// Its wall seconds.
     pub duration_sec: f64,
     /// What ended it: `duration_sec`, `drive` or `program`.
     pub ended_by: String,
 }
 
 impl WindowInfo {
-    pub(super) fn of(covered: &Covered, elapsed: Option<Seconds>) -> Self {
+    pub(super) fn of(covered: &Covered) -> Self {
         let ended_by = match covered.until {
             CoveredUntil::Duration => "duration_sec",
             CoveredUntil::Drive => "drive",
@@ -27,7 +27,7 @@ impl WindowInfo {
         };
         Self {
             from_sec: covered.from.rounded(),
-            duration_sec: elapsed.unwrap_or(covered.seconds).rounded(),
+            duration_sec: covered.seconds.rounded(),
             ended_by: ended_by.to_owned(),
         }
     }

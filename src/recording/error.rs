@@ -403,7 +403,10 @@ impl RecordError {
                 "its time is in libraries or outside the project (profile_all=true, or `cwd` at the project's root), in waits (not seen with use_virtual_time=true), or in one long native call, which takes no sample: repeat it in a loop"
             }
             Self::NotReady { ran, .. }
-                if ran.outcome == Outcome::Covered || ran.outcome == Outcome::Stopped =>
+                if matches!(
+                    ran.outcome,
+                    Outcome::Covered | Outcome::Stopped | Outcome::TimedOut
+                ) =>
             {
                 "check `ready` against what the program does (its output is below): port:NUMBER, output:TEXT, or seconds"
             }

@@ -13,11 +13,17 @@ pub(super) enum Followed {
 
 impl Followed {
     /// The part, if there is one.
-    pub(super) fn into_part(self) -> Option<Covered> {
+    fn into_part(self) -> Option<Covered> {
         match self {
             Self::Part(covered) => Some(covered),
             Self::Missed(_) => None,
         }
+    }
+
+    /// The same with its time by the program's own account.
+    pub(super) fn settled(self, state: &LaunchState) -> Option<Covered> {
+        let seconds = self.seconds(state);
+        self.into_part().map(|part| Covered { seconds: seconds.unwrap_or(part.seconds), ..part })
     }
 
     fn part(&self) -> Option<&Covered> {

@@ -142,12 +142,38 @@ impl Conclusion {
         }
     }
 
+    /// The time that shares are parts of, with a remark where that is less than the wall time. Who runs tests, or
+    /// calls the handlers of a server, is no code of the user's: its time is in no line.
+    fn elapsed(&self, parsed: &Parsed, calls: Option<&Calls>) -> (Option<Seconds>, Option<String>) {
+        let covered = self.followed.as_ref().and_then(|followed| followed.seconds(&self.state));
+        let Some(all) = covered.or(parsed.elapsed) else { return (None, None) };
+        let called = self.request.tests.is_some() || covered.is_some();
+        let Some(part) = calls.filter(|_| called).and_then(stacks::own_part) else {
+            return (Some(all), None);
+        };
+        let own = Seconds::from_secs(all.get() * part).unwrap_or(all);
+        let remark = format!(
+            "of {all} s, {own} s went to the project's code and what it called: shares and seconds are of these; the rest is \
+             the runner's, or waits for work"
+        );
+        (Some(own), Some(remark))
+    }
+
     /// Why the part of the run that was asked for is not there.
     fn missed(&self, ran: &Ran) -> Option<RecordError> {
         let Some(Followed::Missed(why)) = &self.followed else { return None };
+        let why = match self.finished.ended_by {
+            EndedBy::Timeout => {
+                format!(
+                    "it was not ready at the time limit of {} s ({why})",
+                    self.request.timeout.as_secs_f64()
+                )
+            }
+            _ => why.clone(),
+        };
         let by_itself =
             matches!(self.finished.ended_by, EndedBy::Itself | EndedBy::Stop | EndedBy::Timeout);
-        by_itself.then(|| RecordError::NotReady { why: why.clone(), ran: Box::new(ran.clone()) })
+        by_itself.then(|| RecordError::NotReady { why, ran: Box::new(ran.clone()) })
     }
 
     fn ran(&self, workspace: &Workspace) -> Ran {
@@ -313,6 +339,9 @@ impl Conclusion {
             analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
         warnings.extend(self.more_warnings(&parsed));
+        let (elapsed, remark) =
+            self.elapsed(&parsed, whole.filter(|_| timed_by != Witness::Scalene));
+        warnings.extend(remark);
         // Of a program too short to rank anything there is nothing to say.
         #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
@@ -341,9 +370,7 @@ impl Conclusion {
                 malloc_threshold: measure.malloc_threshold,
                 reduced: measure.reduced_profile,
             },
-            elapsed: { self.followed.as_ref() }
-                .and_then(|followed| followed.seconds(&self.state))
-                .or(parsed.elapsed),
+            elapsed,
             files: parsed.files,
             footprint: parsed.footprint,
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
@@ -357,7 +384,7 @@ impl Conclusion {
             raw: None,
             run: self.run_info(ran, warnings, tests.as_ref()),
             tests: tests.map(|report| report.run),
-            covered: self.followed.and_then(Followed::into_part),
+            covered: self.followed.and_then(|followed| followed.settled(&self.state)),
             id: self.id,
         }
     }

@@ -98,8 +98,7 @@ impl ProfileAnswer {
             program: program(profile),
             outcome: Some(outcome(profile.run.outcome)),
             progress: None,
-            window: { profile.covered.as_ref() }
-                .map(|covered| WindowInfo::of(covered, profile.elapsed)),
+            window: profile.covered.as_ref().map(WindowInfo::of),
             drive: { profile.covered.as_ref() }
                 .and_then(|covered| covered.drive.as_ref().map(DriveInfo::of)),
             tests: profile.tests.as_ref().map(|run| TestsInfo::of(run, lines)),

@@ -46,7 +46,8 @@ pub struct OutcomeInfo {
 /// Overall figures.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SummaryMetrics {
-    /// Wall time of the program in seconds, with profiling on.
+    /// Wall time of the program in seconds, with profiling on; of tests and of a part of a run the time in the project's
+    /// code and in what it called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_time_sec: Option<f64>,
     /// Runs whose mean the figures are (`repeat`): seconds and volumes are means per run, peaks the highest, samples
