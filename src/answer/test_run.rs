@@ -13,8 +13,11 @@ const MOST_FIXTURES: usize = 5;
 const MOST_IMPORTS: usize = 5;
 /// A fixture that takes this part of all tests or more is told, as is an import of this part of the collection.
 const NAMED_PART: f64 = 0.02;
-/// Characters of a message.
+/// Characters of a message: of each at most, and for each row that there may be.
 const MESSAGE: usize = 700;
+/// Characters of a name: longer ones cannot be asked for again, but by `-k`.
+const NAME: usize = 300;
+const MESSAGE_PER_ROW: usize = 120;
 
 /// What one test cost, in its first round.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -87,13 +90,14 @@ pub struct TestsInfo {
     pub imports: Vec<ImportInfo>,
 }
 
-fn info(test: &TestCost) -> TestInfo {
+fn info(test: &TestCost, rows: usize) -> TestInfo {
+    let most = MESSAGE.min(rows.saturating_mul(MESSAGE_PER_ROW));
     let cut = |text: &String| {
-        let short: String = text.chars().take(MESSAGE).collect();
+        let short: String = text.chars().take(most).collect();
         if short.len() < text.len() { format!("{short} …") } else { short }
     };
     TestInfo {
-        name: test.name.clone(),
+        name: one_line(&test.name, NAME),
         outcome: test.outcome.clone(),
         setup_sec: test.setup.rounded(),
         call_sec: test.call.rounded(),
@@ -119,14 +123,14 @@ impl TestsInfo {
             errors: run.counts.errors,
             collection_sec: run.collection.map(Seconds::rounded),
             most_expensive: { run.tests.iter().take(MOST_TESTS.min(rows)) }
-                .map(|test| TestInfo { message: None, ..info(test) })
+                .map(|test| TestInfo { message: None, ..info(test, rows) })
                 .collect(),
             failures: run
                 .tests
                 .iter()
                 .filter(failed)
                 .take(MOST_FAILED.min(rows))
-                .map(info)
+                .map(|test| info(test, rows))
                 .collect(),
             fixtures: { run.fixtures.iter().filter(named).take(MOST_FIXTURES) }
                 .map(|fixture| FixtureInfo {
@@ -171,7 +175,7 @@ impl TestsInfo {
         text.push_str(&table(&head, &rows.collect::<Vec<Vec<String>>>()));
         for test in &self.failures {
             let message = test.message.as_deref().unwrap_or_default();
-            text.push_str(&format!("{} {}: {message}\n", test.outcome, test.name));
+            text.push_str(&format!("{} {}: {message}\n", test.outcome, one_line(&test.name, 160)));
         }
         for fixture in &self.fixtures {
             text.push_str(&format!(

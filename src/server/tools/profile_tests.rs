@@ -29,9 +29,6 @@ pub(super) struct Params {
     /// Profile memory.
     #[serde(default)]
     memory: bool,
-    /// Report call paths.
-    #[serde(default)]
-    stacks: bool,
     /// Seconds until they are stopped.
     #[serde(default = "default_timeout")]
     timeout: f64,
@@ -52,9 +49,6 @@ pub(super) struct Params {
     /// Seconds until it answers `running`.
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
-    /// Profile libraries too.
-    #[serde(default)]
-    profile_all: bool,
     /// Mean of 1 to 10 runs.
     #[serde(default = "run::one")]
     repeat: usize,
@@ -88,12 +82,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         keyword: params.keyword,
         args: params.args,
     });
-    request.measure = Measure {
-        memory: params.memory,
-        stacks: params.stacks,
-        profile_all: params.profile_all,
-        ..request.measure
-    };
+    request.measure = Measure { memory: params.memory, ..request.measure };
     let surroundings = Surroundings {
         python: params.python,
         cwd: params.cwd,
