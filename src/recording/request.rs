@@ -133,6 +133,19 @@ pub struct RunRequest {
     pub tests: Option<Tests>,
     /// What to measure.
     pub measure: Measure,
+    /// What a person has allowed for this run alone.
+    pub allowed: Allowed,
+}
+
+/// What a person was asked for one run, beyond what the recorder's settings allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// Scalene may be installed into the private cache.
+    pub install: bool,
+    /// The script's folder and the working directory may lie outside the roots.
+    pub outside_roots: bool,
+    /// Somebody can choose: several environments that fit are an error that names them.
+    pub choose_python: bool,
 }
 
 impl RunRequest {
@@ -154,6 +167,7 @@ impl RunRequest {
             window: Window::default(),
             tests: None,
             measure: Measure::default(),
+            allowed: Allowed::default(),
         }
     }
 

@@ -31,6 +31,7 @@ use rmcp::model::{
     CallToolResult, ContentBlock, JsonObject, ProtocolVersion, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
+use rmcp::task_manager::TaskContext;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
@@ -38,10 +39,12 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use file_details::file;
 
+use super::asking::{Answers, Asking};
 use super::error::ToolError;
 use super::jobs::Phase;
 use super::options::{Options, Output};
 use super::progress::Progress;
+use super::roots::Roots;
 use super::{Server, arguments, fault, resources, schema};
 use crate::answer::Answer;
 use crate::profile::Profile;
@@ -53,13 +56,40 @@ pub(super) struct Call {
     /// The client knows links in results.
     links: bool,
     progress: Progress,
+    roots: Roots,
+    /// What a person has answered, and whether one can be asked.
+    answers: Answers,
+    can_ask: bool,
+    /// Nobody gives up waiting: the answer is that of the end.
+    to_the_end: bool,
 }
 
 impl Call {
     pub(super) fn new(context: &RequestContext<RoleServer>) -> Self {
         let version = context.protocol_version();
         let links = version.is_some_and(|version| version >= ProtocolVersion::V_2025_06_18);
-        Self { taken_back: context.ct.clone(), links, progress: Progress::new(context) }
+        Self {
+            taken_back: context.ct.clone(),
+            links,
+            progress: Progress::new(context),
+            roots: Roots::new(context),
+            answers: Answers::default(),
+            can_ask: false,
+            to_the_end: false,
+        }
+    }
+
+    /// With what a person has answered.
+    pub(super) fn asking(mut self, asking: &Asking) -> Self {
+        (self.answers, self.can_ask) = (asking.answers().clone(), asking.can());
+        self
+    }
+
+    /// As a task, which is taken back otherwise than a call, and whose progress is its state.
+    pub(super) fn of_task(mut self, taken_back: CancellationToken, task: TaskContext) -> Self {
+        (self.taken_back, self.to_the_end) = (taken_back, true);
+        self.progress = Progress::of_task(task, self.progress);
+        self
     }
 }
 
@@ -75,6 +105,9 @@ trait ToolSpec: Send + Sync + 'static {
     const IF_ASKED: bool = false;
     /// It belongs to the documented API, or is needed for runs that take long.
     const CORE: bool = true;
+    /// Parameters that are those of `profile_script`, and are listed there only: the list of tools is read before the
+    /// first question.
+    const AS_OF_SCRIPT: &'static [&'static str] = &[];
     /// Waits for something, a run or a thread. The others only compute, on a thread of their own.
     const WAITS: bool = Self::RUNS_CODE;
 
@@ -92,6 +125,8 @@ type Answered<'a> = Pin<Box<dyn Future<Output = Result<CallToolResult, ToolError
 
 struct Entry {
     tool: Tool,
+    /// Of all parameters, those that are not listed as well.
+    params: Arc<JsonObject>,
     run: for<'a> fn(&'a Server, Arc<JsonObject>, JsonObject, Call) -> Answered<'a>,
 }
 
@@ -169,6 +204,11 @@ impl Registry {
         self.entry(name).is_some()
     }
 
+    /// Whether a tool that is offered runs programs, whatever is asked of it.
+    pub(super) fn runs(&self, name: &str) -> bool {
+        self.has(name) && KINDS.iter().any(|kind| kind.name == name && kind.always_runs)
+    }
+
     fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tool.name == name)
     }
@@ -182,11 +222,19 @@ impl Registry {
         call: Call,
     ) -> Option<Result<CallToolResult, ToolError>> {
         let entry = self.entry(name)?;
-        Some((entry.run)(server, Arc::clone(&entry.tool.input_schema), arguments, call).await)
+        Some((entry.run)(server, Arc::clone(&entry.params), arguments, call).await)
     }
 
-    /// What to say of a name that no tool has.
-    pub(super) fn unknown(&self, name: &str) -> String {
+    /// What to say of a name that no tool on offer has.
+    pub(super) fn unknown(&self, name: &str, options: &Options) -> String {
+        if let Some(kind) = KINDS.iter().find(|kind| kind.name == name) {
+            let why = if options.read_only && kind.always_runs {
+                "it runs programs, and this server was started with --read-only: profile elsewhere and use load_profile"
+            } else {
+                "this server was started with a --tools that leaves it out"
+            };
+            return format!("tool `{name}` is not offered: {why}");
+        }
         let names: Vec<&str> = self.entries.iter().map(|entry| &*entry.tool.name).collect();
         let near = names
             .iter()
@@ -206,7 +254,9 @@ fn entry<T: ToolSpec>(options: &Options) -> Entry {
         .destructive(runs)
         .idempotent(!runs)
         .open_world(runs);
-    let mut tool = Tool::new(T::NAME, T::DESCRIPTION, schema::of_input::<T::Params>())
+    let params = schema::of_input::<T::Params>();
+    let listed = schema::without(&params, T::AS_OF_SCRIPT);
+    let mut tool = Tool::new(T::NAME, T::DESCRIPTION, listed)
         .with_title(T::TITLE)
         .with_annotations(annotations);
     if options.output != Output::Text {
@@ -214,6 +264,7 @@ fn entry<T: ToolSpec>(options: &Options) -> Entry {
     }
     Entry {
         tool,
+        params,
         run: |server, schema, arguments, call| Box::pin(run::<T>(server, schema, arguments, call)),
     }
 }
@@ -317,5 +368,31 @@ fn rows(limit: u32, most: usize) -> Result<usize, ToolError> {
             format!("limit: {limit} is outside 1 to {most}"),
             "correct it and call again",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unlisted<T: ToolSpec>(of_script: &JsonObject) {
+        let own = schema::of_input::<T::Params>();
+        let listed = schema::without(&own, T::AS_OF_SCRIPT);
+        for name in T::AS_OF_SCRIPT {
+            let has = |schema: &JsonObject| {
+                schema.get("properties").and_then(|all| all.get(*name)).cloned()
+            };
+            assert!(has(&own).is_some() && has(of_script).is_some(), "{} {name}", T::NAME);
+            assert_eq!(has(&listed), None, "{} {name}", T::NAME);
+        }
+        assert!(T::DESCRIPTION.contains("options of profile_script"), "{}", T::NAME);
+    }
+
+    #[test]
+    fn what_a_tool_does_not_list_is_listed_by_profile_script() {
+        let of_script = schema::of_input::<<profile_script::ProfileScript as ToolSpec>::Params>();
+        unlisted::<profile_code::ProfileCode>(&of_script);
+        unlisted::<profile_tests::ProfileTests>(&of_script);
+        unlisted::<verify_speedup::VerifySpeedup>(&of_script);
     }
 }

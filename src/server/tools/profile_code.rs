@@ -80,6 +80,14 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
+    /// See profile_script.
+    duration_sec: Option<f64>,
+    /// See profile_script.
+    delay_sec: Option<f64>,
+    /// See profile_script.
+    ready: Option<String>,
+    /// See profile_script.
+    drive: Option<Vec<String>>,
 }
 
 const fn default_timeout() -> f64 {
@@ -90,7 +98,24 @@ impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
     const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and \
-        code that is no file yet. Give it a second of work or more.";
+        code that is no file yet. Give it a second of work or more. Takes the other options of profile_script, too: env, \
+        stdin, repeat, ...";
+    const AS_OF_SCRIPT: &'static [&'static str] = &[
+        "max_memory_mb",
+        "env",
+        "stdin",
+        "writable",
+        "allocation_sampling_window",
+        "profile_all",
+        "count_calls",
+        "plain_run",
+        "repeat",
+        "async_profile",
+        "duration_sec",
+        "delay_sec",
+        "ready",
+        "drive",
+    ];
     const RUNS_CODE: bool = true;
 
     type Params = Params;
@@ -131,5 +156,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         repeat: params.repeat,
     };
     surroundings.apply(&mut request)?;
+    request.window =
+        run::window(params.duration_sec, params.delay_sec, params.ready, params.drive)?;
     Ok(request)
 }

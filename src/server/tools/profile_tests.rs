@@ -29,6 +29,9 @@ pub(super) struct Params {
     /// Profile memory.
     #[serde(default)]
     memory: bool,
+    /// Report call paths.
+    #[serde(default)]
+    stacks: bool,
     /// Seconds until they are stopped.
     #[serde(default = "default_timeout")]
     timeout: f64,
@@ -49,6 +52,9 @@ pub(super) struct Params {
     /// Seconds until it answers `running`.
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
+    /// Profile libraries too.
+    #[serde(default)]
+    profile_all: bool,
     /// Mean of 1 to 10 runs.
     #[serde(default = "run::one")]
     repeat: usize,
@@ -63,7 +69,10 @@ impl ToolSpec for ProfileTests {
     const TITLE: &'static str = "Profile tests";
     const DESCRIPTION: &'static str = "Runs tests (pytest, or unittest) under the profiler: outcome and cost of \
         each test, dominating fixtures, collection, and the hot lines of the project's code. Quick tests are \
-        repeated until there are samples. A failing test has its profile too.";
+        repeated until there are samples. A failing test has its profile too. Takes other options of profile_script: env, \
+        sandbox, ...";
+    const AS_OF_SCRIPT: &'static [&'static str] =
+        &["stacks", "max_memory_mb", "env", "sandbox", "writable", "profile_all", "repeat"];
     const RUNS_CODE: bool = true;
     const CORE: bool = false;
 
@@ -82,7 +91,12 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         keyword: params.keyword,
         args: params.args,
     });
-    request.measure = Measure { memory: params.memory, ..request.measure };
+    request.measure = Measure {
+        memory: params.memory,
+        stacks: params.stacks,
+        profile_all: params.profile_all,
+        ..request.measure
+    };
     let surroundings = Surroundings {
         python: params.python,
         cwd: params.cwd,

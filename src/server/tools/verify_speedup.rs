@@ -17,9 +17,6 @@ use crate::server::error::ToolError;
 use crate::server::jobs::{Phase, Verifying};
 use crate::verify::{Origin, Verification, VerifyRequest};
 
-/// Longest time that a call may wait.
-const LONGEST_WAIT_SEC: f64 = 3600.0;
-
 pub(super) struct VerifySpeedup;
 
 /// Parameters of `verify_speedup`.
@@ -95,7 +92,9 @@ impl ToolSpec for VerifySpeedup {
     const NAME: &'static str = "verify_speedup";
     const TITLE: &'static str = "Is it really faster?";
     const DESCRIPTION: &'static str = "Runs two versions in turns without a profiler: same work, and faster? With a \
-        95 % interval. Use it after every optimisation.";
+        95 % interval. Use it after every optimisation. Takes options of profile_script, too: args, python, cwd, env, stdin, timeout, wait_sec.";
+    const AS_OF_SCRIPT: &'static [&'static str] =
+        &["args", "python", "cwd", "env", "stdin", "timeout", "wait_sec"];
     const CORE: bool = false;
     const RUNS_CODE: bool = true;
 
@@ -140,7 +139,7 @@ pub(super) async fn wait(
     mut call: Call,
     owns: bool,
 ) -> Result<VerifyAnswer, ToolError> {
-    let patience = run::seconds("wait_sec", wait_sec.min(LONGEST_WAIT_SEC))?;
+    let patience = call.patience(wait_sec)?;
     let phase: Phase<Arc<Verification>> =
         server.jobs.wait(job, patience, &call.taken_back, owns, &mut call.progress).await?;
     match phase {
