@@ -32,9 +32,11 @@ mod per_call;
 mod process;
 mod profile;
 mod running;
+mod test_run;
 mod text;
 mod threads;
 mod verification;
+mod window;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -61,8 +63,10 @@ pub use per_call::PerCallInfo;
 pub use process::{DumpInfo, ProcessAnswer};
 pub use profile::{ProfileAnswer, StatusInfo};
 pub use running::{SoFar, running};
+pub use test_run::{FixtureInfo, ImportInfo, TestInfo, TestsInfo};
 pub use text::{amount, count, one_line};
 pub use verification::{DifferenceInfo, FailureInfo, NoiseInfo, VerifyAnswer, WhereInfo};
+pub use window::{DriveInfo, WindowInfo};
 
 /// An answer: structured by `Serialize`, readable by [`Answer::text`].
 pub trait Answer: Serialize + JsonSchema {

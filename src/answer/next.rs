@@ -39,6 +39,12 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
         _ => ("profile_script", "script_path"),
     };
     let mut arguments = Map::new();
+    if profile.tests.is_some() {
+        arguments.extend(profile.run.parameters.clone());
+        let length = Value::Object(arguments.clone()).to_string().len();
+        return (length <= LONGEST_ARGUMENTS)
+            .then(|| NextCall { tool: "profile_tests".to_owned(), arguments });
+    }
     arguments.insert(program.to_owned(), json!(profile.script_argument()));
     if !profile.program.args.is_empty() {
         arguments.insert("args".to_owned(), json!(profile.program.args));
@@ -51,13 +57,17 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
 /// After a change: both versions in turns; the same run again where only whole scripts can be run so. Nothing where
 /// there is no file to run.
 pub(super) fn after_a_change(profile: &Profile) -> Option<NextCall> {
-    let again = run_again(profile)?;
     let program = &profile.program;
     if program.kind == ProgramKind::Function || is_notebook(&program.name) {
-        return Some(again);
+        return run_again(profile);
     }
     let id = json!(profile.id.as_str());
-    Some(NextCall::new("verify_speedup", [("baseline_profile_id", id)]))
+    can_be_verified(profile).then(|| NextCall::new("verify_speedup", [("baseline_profile_id", id)]))
+}
+
+/// Whether two versions of the program can be run in turns: it is a script or a module that comes to its own end.
+pub(super) fn can_be_verified(profile: &Profile) -> bool {
+    profile.tests.is_none() && profile.covered.is_none() && run_again(profile).is_some()
 }
 
 /// One line with all of them; nothing when there are none.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::allocation_proof::AllocationProof;
 use super::call_counts::CallCounts;
 use super::call_tree::{CallTree, Sampling};
+use super::covered::Covered;
 use super::file::{FileProfile, Line};
 use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
@@ -15,6 +16,7 @@ use super::per_call::PerCall;
 use super::raw::RawDocument;
 use super::repeats::Repeats;
 use super::run::{Engine, RunInfo};
+use super::test_run::TestRun;
 use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, Percent, Seconds};
 
@@ -256,6 +258,12 @@ pub struct Profile {
     /// it is larger than [`RawDocument::MOST_BYTES`] or no UTF-8.
     #[serde(default)]
     pub raw: Option<RawDocument>,
+    /// The part of the run that it covers; absent where that is all of it.
+    #[serde(default)]
+    pub covered: Option<Covered>,
+    /// What became of each test, where tests were run.
+    #[serde(default)]
+    pub tests: Option<TestRun>,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -336,10 +344,12 @@ impl Profile {
         let proof = self.proof.as_ref().map_or(0, AllocationProof::bytes);
         let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
         let raw = self.raw.as_ref().map_or(0, RawDocument::occupied);
+        let parts = files + paths + footprint + words + calls + counts + floor + proof + repeats;
+        let covered = self.covered.as_ref().map_or(0, Covered::bytes);
+        let tests = self.tests.as_ref().map_or(0, TestRun::bytes);
         let per_call = self.per_call.as_ref().map_or(0, PerCall::bytes);
-        let parts =
-            per_call + files + paths + footprint + words + calls + counts + floor + proof + repeats;
-        size_of::<Self>() + parts + raw + self.run.approximate_bytes()
+        let more = covered + tests + per_call;
+        size_of::<Self>() + parts + raw + more + self.run.approximate_bytes()
     }
 }
 

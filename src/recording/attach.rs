@@ -374,6 +374,8 @@ impl Target {
             per_call: None,
             timed_by,
             repeats: None,
+            covered: None,
+            tests: None,
             raw: None,
         })
     }

@@ -81,7 +81,7 @@ impl Recorder {
         workspace.write("launch.py", tracker::launcher(LAUNCHER).as_bytes())?;
         workspace.write("read.py", tracker::READER.as_bytes())?;
         let shown = Shown::write(request, &place, &workspace)?;
-        let launch = record::launch_request(request, &place, &workspace, &shown);
+        let launch = record::launch_request(request, &place, &workspace, &shown)?;
         let tracker = TrackRequest {
             packages,
             refused,
@@ -188,6 +188,7 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         pid_files: None,
         begun: None,
         keep_stdout: 0,
+        sought: None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::record::Place;
 use super::request::Measure;
 use super::setup::Ready;
 use super::shown::Shown;
+use super::suite;
 use super::workspace::Workspace;
 use crate::scalene::{Scope, ScopeRequest};
 
@@ -25,6 +26,7 @@ pub(super) fn scope(
     let (only, mut exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
     // Ours is never the user's code, even when the project is the folder of all temporary files.
     exclude.push(workspace.launcher().to_string_lossy().into_owned());
+    exclude.push(suite::runner(workspace).to_string_lossy().into_owned());
     let texts = shown.pattern();
     let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
     let foreign = ready.project.as_ref().map_or(&[][..], |project| &project.site_packages);

@@ -18,6 +18,7 @@ mod profile_code;
 mod profile_function;
 mod profile_process;
 mod profile_script;
+mod profile_tests;
 pub(super) mod run;
 mod stop_profile;
 mod verify_speedup;
@@ -155,7 +156,7 @@ const fn kind<T: ToolSpec>() -> Kind {
 }
 
 /// All that there are.
-const KINDS: [Kind; 19] = [
+const KINDS: [Kind; 20] = [
     kind::<analyze_profile::AnalyzeProfile>(),
     kind::<bottlenecks::Bottlenecks>(),
     kind::<call_paths::CallPaths>(),
@@ -173,6 +174,7 @@ const KINDS: [Kind; 19] = [
     kind::<profile_function::ProfileFunction>(),
     kind::<profile_process::ProfileProcess>(),
     kind::<profile_script::ProfileScript>(),
+    kind::<profile_tests::ProfileTests>(),
     kind::<stop_profile::StopProfile>(),
     kind::<verify_speedup::VerifySpeedup>(),
 ];
@@ -394,6 +396,7 @@ mod tests {
     fn what_a_tool_does_not_list_is_listed_by_profile_script() {
         let of_script = schema::of_input::<<profile_script::ProfileScript as ToolSpec>::Params>();
         unlisted::<profile_code::ProfileCode>(&of_script);
+        unlisted::<profile_tests::ProfileTests>(&of_script);
         unlisted::<verify_speedup::VerifySpeedup>(&of_script);
     }
 }

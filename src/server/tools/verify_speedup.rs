@@ -242,22 +242,28 @@ fn only<const N: usize>(
 }
 
 fn script_of(profile: &Profile) -> Result<String, ToolError> {
-    let (what, hint) = match profile.program.kind {
-        ProgramKind::Snippet => {
-            ("a snippet", "give both versions as `baseline_code` and `candidate_code`")
-        }
-        ProgramKind::Function => {
-            ("a function", "give both versions as `baseline_code` and `candidate_code`")
-        }
-        ProgramKind::Process => {
-            ("a running process", "give both versions as scripts that end by themselves")
-        }
-        ProgramKind::Script | ProgramKind::Module => return Ok(profile.script_argument()),
+    if matches!(profile.program.kind, ProgramKind::Snippet | ProgramKind::Function) {
+        let what =
+            if profile.program.kind == ProgramKind::Snippet { "snippet" } else { "function" };
+        return Err(ToolError::invalid_argument(
+            format!("baseline_profile_id: profile {} is of a {what}", profile.id),
+            "give both versions as `baseline_code` and `candidate_code`",
+        ));
+    }
+    let partly = if profile.program.kind == ProgramKind::Process {
+        Some("of a running process")
+    } else if profile.tests.is_some() {
+        Some("of tests")
+    } else {
+        profile.covered.as_ref().map(|_| "of a part of a run")
     };
-    Err(ToolError::invalid_argument(
-        format!("baseline_profile_id: profile {} is of {what}", profile.id),
-        hint,
-    ))
+    if let Some(what) = partly {
+        return Err(ToolError::invalid_argument(
+            format!("baseline_profile_id: profile {} is {what}", profile.id),
+            "compare programs that come to their own end: a script that does the work that was slow",
+        ));
+    }
+    Ok(profile.script_argument())
 }
 
 fn fresh() -> RunRequest {
