@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::json;
 
 use super::next::{self, NextCall};
 use super::text::{amount, count};
@@ -219,9 +218,8 @@ pub(super) fn next_calls(profile: &Profile, first: Option<&Finding<'_>>) -> Vec<
         None => Vec::new(),
     };
     // After the change: is it faster, and does it do the same work?
-    if first.is_some() && next::can_be_verified(profile) {
-        let id = json!(profile.id.as_str());
-        calls.push(NextCall::new("verify_speedup", [("baseline_profile_id", id)]));
+    if first.is_some() {
+        calls.extend(next::after_a_change(profile));
     }
     calls
 }

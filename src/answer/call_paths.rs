@@ -9,7 +9,7 @@ use super::text::amount;
 use super::{Answer, budget};
 use crate::analysis::thresholds::RANKING_SAMPLES;
 use crate::analysis::{Call, CallDirection, CallsFrom, calls};
-use crate::profile::{Percent, Profile, Sampling, round_for_display};
+use crate::profile::{Percent, Profile, Sampling, place, round_for_display};
 
 /// A function on the way, reached by one line of its neighbour.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -199,12 +199,12 @@ impl Answer for CallPathsAnswer {
                 (None, true) => String::new(),
                 (_, false) => if call.depth > 0 { "< " } else { "" }.to_owned(),
             };
-            let place = match (callees, call.hottest_line, call.call_line) {
-                (true, Some(line), _) if call.self_sec > 0.0 => format!("{}:{line}", call.file),
-                (false, _, Some(line)) => format!("{}:{line}", call.file),
+            let at_line = match (callees, call.hottest_line, call.call_line) {
+                (true, Some(line), _) if call.self_sec > 0.0 => place(&call.file, line, None),
+                (false, _, Some(line)) => place(&call.file, line, None),
                 _ => call.file.clone(),
             };
-            cells.push(format!("{indent}{at}{}  {place}", call.function_name));
+            cells.push(format!("{indent}{at}{}  {at_line}", call.function_name));
             cells
         };
         let covered = self

@@ -4,6 +4,7 @@ mod change;
 mod circumstances;
 mod explanation;
 mod listing;
+mod per_call;
 mod suggested;
 mod text;
 
@@ -15,6 +16,7 @@ pub use self::change::{Change, LineDelta};
 use self::circumstances::{CircumstancesInfo, Reason, ShareRow};
 use self::explanation::ExplanationInfo;
 use self::listing::ComparedFile;
+use self::per_call::PerCallChange;
 
 use super::budget;
 use super::next::NextCall;
@@ -140,6 +142,9 @@ pub struct ComparisonAnswer {
     /// The change of the total in parts that add up to it; absent where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<ExplanationInfo>,
+    /// A call of the function in both, where the calls of a function were profiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_call: Option<PerCallChange>,
     /// Functions that got worse, largest change first.
     pub regressions: Vec<Change>,
     /// Functions that got better, largest change first.
@@ -313,6 +318,7 @@ impl<'c, 'a> Found<'c, 'a> {
             reasons: comparison.obstacles.iter().map(Reason::new).collect(),
             environment: CircumstancesInfo::new(comparison, baseline, candidate),
             explanation: ExplanationInfo::new(comparison),
+            per_call: PerCallChange::of(baseline, candidate),
             next: suggested::calls(baseline, candidate, comparison, &regressions, verify),
             regressions,
             improvements: changes(&self.improvements),
@@ -358,8 +364,7 @@ impl FileDelta {
 
 fn place(file: &str, lines: Option<(LineNo, LineNo)>) -> String {
     match lines {
-        Some((first, last)) if first != last => format!("{file}:{first}-{last}"),
-        Some((line, _)) => format!("{file}:{line}"),
+        Some((first, last)) => crate::profile::place(file, first.get(), Some(last.get())),
         None => file.to_owned(),
     }
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::leak_proof::{ProofInfo, content, function};
 use super::text::{amount, table};
-use crate::profile::{Percent, Profile, Seconds};
+use crate::profile::{Percent, Profile, Seconds, place};
 
 /// A line and what it held at the peak.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -79,7 +79,12 @@ impl ExactPeak {
                 amount(line.held_at_peak_mb),
                 line.percent_of_peak.map_or_else(|| "-".to_owned(), |p| format!("{} %", amount(p))),
                 amount(line.retained_mb),
-                format!("{}:{} {}  {}", line.file, line.line, line.function_name, line.content),
+                format!(
+                    "{} {}  {}",
+                    place(&line.file, line.line, None),
+                    line.function_name,
+                    line.content
+                ),
             ]
         };
         let rows: Vec<_> = self.lines.iter().map(row).collect();

@@ -8,7 +8,7 @@ use super::next::{self, NextCall};
 use super::text::{amount, amount_or_dash, count, table};
 use super::{Answer, budget, doubts};
 use crate::analysis;
-use crate::profile::{FunctionSpan, Mebibytes, Percent, Profile, Seconds};
+use crate::profile::{FunctionSpan, Mebibytes, Percent, Profile, Seconds, place};
 
 /// A function and the sums of its own lines.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -175,10 +175,8 @@ impl Answer for FunctionsAnswer {
             if counted {
                 cells.extend(function.calls_text());
             }
-            cells.push(format!(
-                "{} {}:{}",
-                function.function_name, function.file, function.start_line
-            ));
+            let at = place(&function.file, function.start_line, None);
+            cells.push(format!("{} {at}", function.function_name));
             cells
         };
         let rows: Vec<_> = self.functions.iter().map(row).collect();

@@ -173,7 +173,8 @@ fn through(profile: &Profile, place: &ProvenPlace) -> Option<String> {
         .rev()
         .take(4)
         .map(|frame| {
-            let place = format!("{}:{}", profile.display_path(&frame.file), frame.line);
+            let file = profile.display_path(&frame.file);
+            let place = listing::place(&file, frame.line.get(), None);
             format!("{} {place}", frame.function).trim().to_owned()
         })
         .collect();

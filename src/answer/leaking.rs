@@ -3,7 +3,7 @@
 
 use super::listing;
 use crate::analysis::leaks::{LeakConfidence, LeakFindings, leaks, proven};
-use crate::profile::{Profile, round_for_display};
+use crate::profile::{Profile, place, round_for_display};
 
 /// What the overview says of leaks.
 pub(super) struct Leaking {
@@ -24,9 +24,8 @@ impl Leaking {
             let sure = found.leaks.iter().filter(|leak| leak.confidence > LeakConfidence::Low);
             let line = |leak: &crate::analysis::leaks::ProvenLeak<'_>| {
                 format!(
-                    "{}:{}: keeps {} MiB and goes on, as a second run recorded; get_memory_leaks shows the calls",
-                    profile.display_path(leak.path),
-                    leak.line.get(),
+                    "{}: keeps {} MiB and goes on, as a second run recorded; get_memory_leaks shows the calls",
+                    place(&profile.display_path(leak.path), leak.line.get(), None),
                     round_for_display(leak.retained.get())
                 )
             };

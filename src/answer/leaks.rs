@@ -13,7 +13,7 @@ use crate::analysis::leaks::{
     Cleared, Container, Growth, Leak, LeakConfidence, LeakFindings, ProofFindings, Retention,
     leaks, proven, undecided,
 };
-use crate::profile::{Mebibytes, MebibytesPerSec, Percent, Profile, Seconds};
+use crate::profile::{Mebibytes, MebibytesPerSec, Percent, Profile, Seconds, place};
 
 /// Rows of one answer.
 const MOST_ROWS: usize = 20;
@@ -374,7 +374,8 @@ fn evidence(profile: &Profile, leak: &Leak<'_>, growth: Option<Growth>) -> Vec<S
             .take(4)
             .rev()
             .map(|frame| {
-                format!("{} {}:{}", frame.function, profile.display_path(&frame.file), frame.line)
+                let at = place(&profile.display_path(&frame.file), frame.line.get(), None);
+                format!("{} {at}", frame.function)
             })
             .collect();
         evidence.push(format!("{} MiB allocated through {}", path.allocated, frames.join(" > ")));

@@ -35,12 +35,7 @@ pub(super) fn location(profile: &Profile, file: &FileProfile, lines: (LineNo, Li
 }
 
 /// The same from what an answer holds.
-pub(super) fn place(file: &str, line: u32, end_line: Option<u32>) -> String {
-    match end_line {
-        Some(end) if end != line => format!("{file}:{line}-{end}"),
-        _ => format!("{file}:{line}"),
-    }
-}
+pub(super) use crate::profile::place;
 
 /// Source text of a place: of a stretch its first lines in one.
 pub(super) fn content(file: &FileProfile, lines: (LineNo, LineNo)) -> String {

@@ -9,7 +9,7 @@ use super::next::NextCall;
 use super::text::{amount, amount_or_dash, source};
 use super::{Answer, budget};
 use crate::analysis::{self, MemoryHotspot as Spot, MemoryMetric, MemoryRanking};
-use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Percent, Profile};
+use crate::profile::{Footprint, Mebibytes, MebibytesPerSec, Percent, Profile, place};
 
 /// A line and its memory.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -209,8 +209,10 @@ impl Answer for MemoryHotspotsAnswer {
             let rest = [spot.average_mb, spot.python_percent, spot.copy_mb_per_sec];
             cells.extend(rest.map(amount_or_dash));
             cells.push(format!(
-                "{}:{} {}  {}",
-                spot.file, spot.line, spot.function_name, spot.content
+                "{} {}  {}",
+                place(&spot.file, spot.line, None),
+                spot.function_name,
+                spot.content
             ));
             cells
         };

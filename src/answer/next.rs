@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::profile::{Profile, ProgramKind};
+use crate::profile::{Profile, ProgramKind, is_notebook};
 
 /// A tool call with its real arguments.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -34,6 +34,10 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
     if profile.run.environment.is_none() || !typed {
         return None;
     }
+    let (tool, program) = match profile.program.kind {
+        ProgramKind::Function => ("profile_function", "target"),
+        _ => ("profile_script", "script_path"),
+    };
     let mut arguments = Map::new();
     if profile.tests.is_some() {
         arguments.extend(profile.run.parameters.clone());
@@ -41,18 +45,28 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
         return (length <= LONGEST_ARGUMENTS)
             .then(|| NextCall { tool: "profile_tests".to_owned(), arguments });
     }
-    arguments.insert("script_path".to_owned(), json!(profile.script_argument()));
+    arguments.insert(program.to_owned(), json!(profile.script_argument()));
     if !profile.program.args.is_empty() {
         arguments.insert("args".to_owned(), json!(profile.program.args));
     }
     arguments.extend(profile.run.parameters.clone());
     let length = Value::Object(arguments.clone()).to_string().len();
-    (length <= LONGEST_ARGUMENTS).then(|| NextCall { tool: "profile_script".to_owned(), arguments })
+    (length <= LONGEST_ARGUMENTS).then(|| NextCall { tool: tool.to_owned(), arguments })
 }
 
-/// Whether two versions of the program can be run in turns: it is a script or a module that comes to its own end.
-pub(super) fn can_be_verified(profile: &Profile) -> bool {
-    profile.tests.is_none() && profile.covered.is_none() && run_again(profile).is_some()
+/// After a change: both versions in turns; the same run again where only whole scripts can be run so. Nothing where
+/// there is no file to run.
+pub(super) fn after_a_change(profile: &Profile) -> Option<NextCall> {
+    let again = run_again(profile)?;
+    let program = &profile.program;
+    let ends_itself = matches!(program.kind, ProgramKind::Script | ProgramKind::Module)
+        && profile.tests.is_none()
+        && profile.covered.is_none();
+    if !ends_itself || is_notebook(&program.name) {
+        return Some(again);
+    }
+    let id = json!(profile.id.as_str());
+    Some(NextCall::new("verify_speedup", [("baseline_profile_id", id)]))
 }
 
 /// One line with all of them; nothing when there are none.

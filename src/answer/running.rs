@@ -72,6 +72,7 @@ pub fn running(profile_id: &str, program: &str, phase: &str, so_far: SoFar<'_>) 
         cpu_profile: None,
         memory_profile: None,
         gpu_profile: None,
+        per_call: None,
         call_paths: None,
         errors: Vec::new(),
         warnings: Vec::new(),

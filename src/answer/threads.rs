@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::text::{amount, source};
 use crate::analysis::{self, Cause, Crowd};
-use crate::profile::{LineNo, Profile, round_for_display};
+use crate::profile::{LineNo, Profile, place as place_of, round_for_display};
 
 /// Crowded lines that are listed.
 const MOST_CROWDS: usize = 3;
@@ -120,5 +120,5 @@ fn crowd(profile: &Profile, crowd: &Crowd<'_>) -> CrowdInfo {
 fn place(profile: &Profile, (path, line): (&str, u32)) -> (String, String) {
     let file = profile.files.iter().find(|file| file.path == path);
     let text = file.zip(LineNo::new(line)).map_or("", |(file, line)| file.text(line));
-    (format!("{}:{line}", profile.display_path(path)), source(text))
+    (place_of(&profile.display_path(path), line, None), source(text))
 }

@@ -3,7 +3,7 @@
 use super::error::Error;
 use crate::process::Controls;
 use crate::profile::{Profile, ProfileId};
-use crate::recording::{ProcessRequest, Recorder, RunRequest, Settings, Target};
+use crate::recording::{FunctionCall, ProcessRequest, Recorder, RunRequest, Settings, Target};
 
 /// Runs Python programs under Scalene and hands back their profiles.
 ///
@@ -60,6 +60,16 @@ impl ScaleneProfiler {
     /// As [`ScaleneProfiler::profile_script`].
     pub async fn profile_code(&self, code: impl Into<String>) -> Result<Profile, Error> {
         self.profile(&RunRequest::new(Target::Snippet(code.into()))).await
+    }
+
+    /// Profiles calls of one function, `package.module:function` or `path/file.py:Class.method`, without arguments; for
+    /// arguments and set-up see [`FunctionCall`](crate::recording::FunctionCall).
+    ///
+    /// # Errors
+    /// As [`ScaleneProfiler::profile_script`]; and what the function raises.
+    pub async fn profile_function(&self, target: impl Into<String>) -> Result<Profile, Error> {
+        let call = Box::new(FunctionCall::of(target));
+        self.profile(&RunRequest::new(Target::Function(call))).await
     }
 
     /// Profiles what a request says: arguments, interpreter, what to measure, time limit.

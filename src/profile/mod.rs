@@ -19,6 +19,8 @@ mod merge;
 mod model;
 mod outline;
 mod path_text;
+mod per_call;
+mod place;
 mod raw;
 mod repeats;
 mod run;
@@ -45,6 +47,8 @@ pub use model::{
     ProgramKind, Reporting, Witness,
 };
 pub use outline::{FunctionKind, FunctionSpan, outline};
+pub use per_call::{CallMemory, PerCall};
+pub use place::{cell_name, is_notebook, place};
 pub use raw::RawDocument;
 pub use repeats::{LineTime, RepeatedRun, Repeats};
 pub use run::{Engine, Environment, Outcome, Output, RunInfo, Status, signal_name};

@@ -12,6 +12,7 @@ use super::covered::Covered;
 use super::file::{FileProfile, Line};
 use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
+use super::per_call::PerCall;
 use super::raw::RawDocument;
 use super::repeats::Repeats;
 use super::run::{Engine, RunInfo};
@@ -30,14 +31,16 @@ pub enum ProgramKind {
     Snippet,
     /// A process that somebody else started: name and arguments are those of its command line.
     Process,
+    /// Calls of one function.
+    Function,
 }
 
 /// What was profiled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// Script, module or snippet.
+    /// Script, module, snippet or function.
     pub kind: ProgramKind,
-    /// The script as typed, the module's name, or `<snippet>`.
+    /// The script as typed, the module's name, `<snippet>`, or `module:function`.
     pub name: String,
     /// Its arguments.
     pub args: Vec<String>,
@@ -243,6 +246,9 @@ pub struct Profile {
     pub call_counts: Option<CallCounts>,
     /// What stays whichever hot line is changed; absent where it was not measured.
     pub floor: Option<Floor>,
+    /// What one call takes, where a function was profiled.
+    #[serde(default)]
+    pub per_call: Option<PerCall>,
     /// Who says which lines take the time.
     pub timed_by: Witness,
     /// The runs behind it, where it is the mean of several.
@@ -338,9 +344,11 @@ impl Profile {
         let proof = self.proof.as_ref().map_or(0, AllocationProof::bytes);
         let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
         let raw = self.raw.as_ref().map_or(0, RawDocument::occupied);
-        let parts = files + paths + footprint + words + calls + counts + floor + proof + repeats;
+        let per_call = self.per_call.as_ref().map_or(0, PerCall::bytes);
         let covered = self.covered.as_ref().map_or(0, Covered::bytes);
         let tests = self.tests.as_ref().map_or(0, TestRun::bytes);
+        let parts =
+            per_call + files + paths + footprint + words + calls + counts + floor + proof + repeats;
         size_of::<Self>() + parts + raw + covered + tests + self.run.approximate_bytes()
     }
 }

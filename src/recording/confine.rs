@@ -8,7 +8,8 @@ use super::error::RecordError;
 use super::guard::Guard;
 use super::record::Place;
 use super::request::RunRequest;
-use super::workspace::{self, SNIPPET, Workspace};
+use super::shown::Shown;
+use super::workspace::{self, Workspace};
 use crate::process::{self, Controls, Exit, Finished, Limits, Spec};
 use crate::profile::Source;
 use crate::python::Interpreter;
@@ -77,8 +78,8 @@ impl Confinement {
 
     /// The text of a file that Scalene does not list. The program says which: what it may not read
     /// is not read for it.
-    pub(super) fn source(&self, path: &str, snippet: &Path) -> Option<Source> {
-        let path = if path == SNIPPET { snippet } else { Path::new(path) };
+    pub(super) fn source(&self, path: &str, shown: &Shown) -> Option<Source> {
+        let path = shown.path(path);
         let path = path.canonicalize().ok().filter(|path| self.may_read(path))?;
         let bytes = workspace::read(&path, LARGEST_SOURCE)?;
         Some(Source::new(String::from_utf8_lossy(&bytes).into_owned()))

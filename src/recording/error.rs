@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::found::AttachError;
+use super::function::CallFailure;
 use crate::process::SpawnError;
 use crate::profile::{Outcome, Output, signal_name};
 use crate::python::{OverlayError, PythonError};
@@ -34,6 +35,18 @@ pub enum RecordError {
     /// The program ran, or should have, with its allocations recorded, and there is no evidence.
     #[error("{0}")]
     NotTracked(String),
+    /// The function cannot be called, or raised something.
+    #[error("{message}")]
+    Call {
+        /// Which of these.
+        failure: CallFailure,
+        /// What failed.
+        message: String,
+        /// Names that may have been meant.
+        near: Vec<String>,
+        /// The run.
+        ran: Box<Ran>,
+    },
     /// A parameter's value makes no sense.
     #[error("{parameter}: {problem}")]
     InvalidArgument {
@@ -306,6 +319,7 @@ impl RecordError {
     /// The stable code of the failure.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Call { failure, .. } => failure.code(),
             Self::InvalidArgument { .. } | Self::BadWorkingDir(_) => "invalid_argument",
             Self::SandboxRefused { .. } => "sandbox_refused",
             Self::SandboxUnavailable { .. } => "sandbox_unavailable",
@@ -345,13 +359,16 @@ impl RecordError {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::ProgramFailed(ran) => ran.refused.clone().unwrap_or_else(|| self.usual_hint()),
+            Self::ProgramFailed(ran) | Self::Call { ran, .. } => {
+                ran.refused.clone().unwrap_or_else(|| self.usual_hint())
+            }
             _ => self.usual_hint(),
         }
     }
 
     fn usual_hint(&self) -> String {
         let text = match self {
+            Self::Call { failure, near, .. } => return failure.hint(near),
             Self::InvalidArgument { .. } => "correct the argument and call again",
             Self::BadWorkingDir(_) => "pass an existing folder as `cwd`, or leave it out",
             Self::SandboxRefused { .. }
@@ -492,6 +509,7 @@ impl RecordError {
             | Self::TooShort(ran)
             | Self::Stopped(ran)
             | Self::ModuleNotFound { ran, .. }
+            | Self::Call { ran, .. }
             | Self::ScaleneFailed { ran, .. }
             | Self::SamplerFailed { ran, .. }
             | Self::Timeout { ran, .. }

@@ -179,6 +179,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         proof: None,
         call_counts: None,
         floor: None,
+        per_call: None,
         timed_by: Witness::Scalene,
         repeats: None,
         raw: RawDocument::keep(bytes),

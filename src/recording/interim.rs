@@ -9,7 +9,7 @@ use super::confine::Confinement;
 use super::naming::real_path;
 use super::record::Place;
 use super::setup::Ready;
-use super::workspace::{SNIPPET, Workspace};
+use super::shown::Shown;
 use crate::profile::{CallTree, CalledFunction, Interim, InterimLine, LineNo, Percent, Source};
 use crate::sampler::Sampler;
 use crate::scalene::{HIDDEN_FILE, RecordOptions, Scope};
@@ -23,7 +23,7 @@ const MOST_LINES: usize = 5;
 pub(super) struct Watcher {
     scope: Scope,
     libraries: Vec<PathBuf>,
-    snippet: PathBuf,
+    shown: Shown,
     root: PathBuf,
     confinement: Confinement,
     /// By number of the function: its file as it is shown, if it is the user's.
@@ -37,12 +37,13 @@ impl Watcher {
         options: &RecordOptions,
         ready: &Ready,
         place: &Place,
-        workspace: &Workspace,
+        shown: &Shown,
         confinement: &Confinement,
     ) -> Self {
         Self {
             libraries: ready.interpreter.library_paths.clone(),
-            snippet: workspace.snippet(),
+            shown: shown.clone(),
+            root: place.root.clone(),
             confinement: confinement.clone(),
             ..Self::of(&options.scope, &place.root)
         }
@@ -53,7 +54,7 @@ impl Watcher {
         Self {
             scope: scope.clone(),
             libraries: Vec::new(),
-            snippet: PathBuf::new(),
+            shown: Shown::default(),
             root: root.to_owned(),
             confinement: Confinement::default(),
             own: Vec::new(),
@@ -77,7 +78,7 @@ impl Watcher {
         let line = |((file, line, function), (running, waiting)): (Key, (f64, f64))| {
             let share = |part| Percent::of_whole(part, seconds).unwrap_or_default();
             InterimLine {
-                location: format!("{}:{line}", self.shown(&file)),
+                location: crate::profile::place(self.display(&file), line, None),
                 function,
                 content: self.text(&file, line),
                 part: share(running + waiting),
@@ -122,24 +123,22 @@ impl Watcher {
             return None;
         }
         let real = real_path(&function.file);
-        if !self.snippet.as_os_str().is_empty()
-            && real == real_path(&self.snippet.to_string_lossy())
-        {
-            return Some(SNIPPET.into());
+        if let Some(name) = self.shown.name(&function.file).or_else(|| self.shown.name(&real)) {
+            return Some(name.into());
         }
         let covers = |path: &str| self.scope.covers(path, &self.libraries);
         (covers(&function.file) || covers(&real)).then(|| real.as_str().into())
     }
 
-    fn shown<'a>(&self, file: &'a str) -> &'a str {
+    fn display<'a>(&self, file: &'a str) -> &'a str {
         let below = std::path::Path::new(file).strip_prefix(&self.root).ok();
         below.and_then(|path| path.to_str()).unwrap_or(file)
     }
 
     fn text(&mut self, file: &str, line: u32) -> String {
-        let (confinement, snippet) = (&self.confinement, &self.snippet);
+        let (confinement, shown) = (&self.confinement, &self.shown);
         let source = self.sources.entry(file.to_owned()).or_insert_with(|| {
-            confinement.source(file, snippet).unwrap_or_else(|| Source::new(String::new()))
+            confinement.source(file, shown).unwrap_or_else(|| Source::new(String::new()))
         });
         let text = LineNo::new(line).and_then(|line| source.line(line));
         text.unwrap_or_default().trim().to_owned()

@@ -6,19 +6,22 @@ use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
 use super::followed::Followed;
+use super::function::CallFailure;
 use super::import::MAX_DOCUMENT_BYTES;
-use super::naming::{output, real_path, rename_snippet};
+use super::naming::real_path;
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
+use super::shown::{Shown, output};
 use super::stacks::{self, Own};
 use super::suite::{Report, Tests};
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, Profile, ProfileId,
-    Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, PerCall, Profile,
+    ProfileId, Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness,
+    signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
@@ -44,6 +47,8 @@ pub(super) struct Conclusion {
     pub(super) warnings: Vec<String>,
     /// Resident size over time, where that is told.
     pub(super) resident: Vec<(Seconds, Mebibytes)>,
+    pub(super) shown: Shown,
+    pub(super) per_call: Option<PerCall>,
 }
 
 /// Concludes on a thread where that holds nobody up; the run's folder comes back with what became of it.
@@ -83,9 +88,12 @@ fn conclude(
         report.failure(tests, &ran).map_or(Ok(report), Err)
     });
     let tests = tests.transpose()?;
-    let calls = stacks::calls(&conclusion.own(&workspace.snippet().to_string_lossy()), seen);
+    if let Some(failure) = conclusion.call_failure(&ran) {
+        return Err(failure);
+    }
+    let calls = stacks::calls(&conclusion.own(), seen);
     if conclusion.ready.scalene.is_none() {
-        return conclusion.sampled((calls, seen), ran, tests, workspace);
+        return conclusion.sampled((calls, seen), ran, tests);
     }
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
@@ -101,7 +109,7 @@ fn conclude(
             }
             let raw = document.as_deref().and_then(RawDocument::keep);
             let seen = (calls, seen);
-            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests, workspace) })
+            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests) })
         }
         unread => {
             let failure = match unread {
@@ -125,16 +133,16 @@ fn conclude(
                 return Err(failure);
             }
             let parsed = conclusion.without_scalene(&failure, calls.as_ref());
-            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests, workspace))
+            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests))
         }
     }
 }
 
 impl Conclusion {
     /// What of the stacks is the user's own.
-    fn own<'a>(&'a self, snippet: &'a str) -> Own<'a> {
+    fn own(&self) -> Own<'_> {
         let libraries = &self.ready.interpreter.library_paths;
-        Own { scope: &self.options.scope, libraries, snippet: Some(snippet), whole: false }
+        Own { scope: &self.options.scope, libraries, shown: &self.shown, whole: false }
     }
 
     /// Seconds from the start of the process to its end.
@@ -149,7 +157,6 @@ impl Conclusion {
         (calls, seen): (Option<Calls>, &Seen),
         ran: Box<Ran>,
         tests: Option<Report>,
-        workspace: &Workspace,
     ) -> Result<Profile, RecordError> {
         let Some(calls) = calls else {
             let unseen =
@@ -158,7 +165,7 @@ impl Conclusion {
             return Err(failure.unwrap_or_else(|| self.nothing(ran, true)));
         };
         let parsed = Parsed { elapsed: Seconds::from_secs(self.wall()), ..Parsed::default() };
-        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests, workspace))
+        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests))
     }
 
     fn outcome(&self) -> Outcome {
@@ -166,15 +173,7 @@ impl Conclusion {
         if is_over && self.finished.ended_by == EndedBy::Stop {
             return Outcome::Covered;
         }
-        match (self.finished.ended_by, self.finished.exit) {
-            (EndedBy::Timeout, _) => Outcome::TimedOut,
-            (EndedBy::Memory(bytes), _) => Outcome::MemoryLimit(bytes),
-            (EndedBy::Disk(bytes), _) => Outcome::DiskLimit(bytes),
-            (EndedBy::Stop | EndedBy::Cancel, _) => Outcome::Stopped,
-            (EndedBy::Itself, Exit::Code(code)) => Outcome::ExitCode(code),
-            (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
-            (EndedBy::Itself, Exit::Unknown) => Outcome::Unknown,
-        }
+        outcome(&self.finished)
     }
 
     /// The time that shares are parts of, with a remark where that is less than the wall time. Who runs tests, or
@@ -221,9 +220,21 @@ impl Conclusion {
                 || workspace.begun().exists(),
             exception: self.state.exception.clone(),
             refused: self.confinement.remark(self.state.exception.as_deref()),
-            stdout: output(&self.finished.stdout, workspace),
-            stderr: output(&self.finished.stderr, workspace),
+            stdout: output(&self.finished.stdout, &self.shown),
+            stderr: output(&self.finished.stderr, &self.shown),
         }
+    }
+
+    /// Why the calls of a function could not be made, or not all of them.
+    fn call_failure(&self, ran: &Ran) -> Option<RecordError> {
+        let error = self.state.error.as_ref().filter(|_| self.request.is_function())?;
+        let told = !matches!(error.kind.as_str(), "scalene_import" | "scalene_failed");
+        (told && self.finished.ended_by == EndedBy::Itself).then(|| RecordError::Call {
+            failure: CallFailure::told(&error.kind),
+            message: error.message.clone(),
+            near: Vec::new(),
+            ran: Box::new(ran.clone()),
+        })
     }
 
     /// Why nothing was profiled. `empty`: Scalene wrote a profile without a sample.
@@ -347,7 +358,6 @@ impl Conclusion {
         (calls, seen): (Option<Calls>, &Seen),
         ran: Ran,
         tests: Option<Report>,
-        workspace: &Workspace,
     ) -> Profile {
         let mut warnings = self.warnings.clone();
         let switched = self.ready.scalene.is_some();
@@ -365,14 +375,12 @@ impl Conclusion {
         warnings.extend(ran.refused.clone());
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
-        if let Target::Snippet(_) = self.request.target {
-            rename_snippet(&mut parsed, workspace);
-        }
+        self.shown.rename(&mut parsed);
         let measure = &self.request.measure;
         let sampled = self.ready.scalene.is_none();
         let whole = calls.as_ref().filter(|_| seen.trouble.is_none() || sampled);
         let timed_by = whole.map_or(Witness::Scalene, |calls| {
-            let mut source = |path: &str| self.confinement.source(path, &workspace.snippet());
+            let mut source = |path: &str| self.confinement.source(path, &self.shown);
             let time = if sampled { analysis::timed_by_stacks } else { analysis::reconcile };
             time(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
@@ -418,6 +426,10 @@ impl Conclusion {
             call_counts: None,
             // Of the start there is nothing in a part of a run that begins later.
             floor: floor(&self.state, self.started_at).filter(|_| !self.request.window.is_late()),
+            per_call: self
+                .per_call
+                .clone()
+                .map(|figures| PerCall { profiled: self.state.calls, ..figures }),
             timed_by,
             repeats: None,
             raw: None,
@@ -436,6 +448,7 @@ impl Conclusion {
                 (ProgramKind::Module, runner.unwrap_or(name).clone())
             }
             Target::Snippet(_) => (ProgramKind::Snippet, SNIPPET.to_owned()),
+            Target::Function(call) => (ProgramKind::Function, call.target.trim().to_owned()),
         };
         let args =
             self.request.tests.as_ref().map_or_else(|| self.request.args.clone(), Tests::arguments);
@@ -521,5 +534,18 @@ impl Conclusion {
             _ => return Vec::new(),
         };
         vec![error]
+    }
+}
+
+/// How a program ended.
+pub(super) fn outcome(finished: &Finished) -> Outcome {
+    match (finished.ended_by, finished.exit) {
+        (EndedBy::Timeout, _) => Outcome::TimedOut,
+        (EndedBy::Memory(bytes), _) => Outcome::MemoryLimit(bytes),
+        (EndedBy::Disk(bytes), _) => Outcome::DiskLimit(bytes),
+        (EndedBy::Stop | EndedBy::Cancel, _) => Outcome::Stopped,
+        (EndedBy::Itself, Exit::Code(code)) => Outcome::ExitCode(code),
+        (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
+        (EndedBy::Itself, Exit::Unknown) => Outcome::Unknown,
     }
 }

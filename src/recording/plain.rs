@@ -140,7 +140,7 @@ pub(super) fn spec(
         LaunchMode::Module => vec!["-m".into(), target.into()],
         // What looks like an option of Python is named by its whole path.
         LaunchMode::Script if target.starts_with('-') => vec![place.cwd.join(target).into()],
-        LaunchMode::Script => vec![target.into()],
+        LaunchMode::Script | LaunchMode::Function => vec![target.into()],
     };
     args.extend(request.args.iter().map(Into::into));
     let given = |name: &str| request.env.iter().any(|(key, _)| key == name);

@@ -15,9 +15,10 @@ use super::error::RecordError;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::naming::real_path;
 use super::record::{self, Event, Place, Recorder};
-use super::request::{MOST_DISK, RunRequest, Target};
+use super::request::{MOST_DISK, RunRequest};
 use super::secrets;
-use super::workspace::{self, SNIPPET, Workspace};
+use super::shown::Shown;
+use super::workspace::{self, Workspace};
 use crate::process::{self, Controls, EndedBy, Exit, Finished, Limits, Spec, Tick};
 use crate::profile::{AllocationProof, Profile, Seconds, signal_name};
 use crate::python::{self, Interpreter, OverlayError};
@@ -64,6 +65,9 @@ impl Recorder {
         on_event: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Profile, RecordError> {
         let request = &proving.request;
+        if request.is_function() {
+            return Err(not_tracked("the calls of a function are not run again"));
+        }
         let place = self.place(request)?;
         let guard = &self.settings.guard;
         let found =
@@ -76,7 +80,8 @@ impl Recorder {
             .with_read(packages.clone());
         workspace.write("launch.py", tracker::launcher(LAUNCHER).as_bytes())?;
         workspace.write("read.py", tracker::READER.as_bytes())?;
-        let launch = record::launch_request(request, &place, &workspace)?;
+        let shown = Shown::write(request, &place, &workspace)?;
+        let launch = record::launch_request(request, &place, &workspace, &shown)?;
         let tracker = TrackRequest {
             packages,
             refused,
@@ -124,7 +129,7 @@ impl Recorder {
         let read = move || workspace::read(&document, MAX_DOCUMENT_BYTES);
         let read = tokio::task::spawn_blocking(read).await;
         let json = read.ok().flatten().ok_or_else(|| why_nothing(&finished, &state))?;
-        let names = names(request, &place, &found, &workspace);
+        let names = names(request, &place, &found, &workspace, shown);
         let mut proof = tracker::read(&json, &names).map_err(|error| {
             not_tracked(format!("the tracker's file is not readable ({error})"))
         })?;
@@ -219,14 +224,14 @@ fn names(
     place: &Place,
     python: &Interpreter,
     workspace: &Workspace,
+    shown: Shown,
 ) -> impl Fn(&str) -> Option<String> {
-    let snippet = workspace.snippet();
-    let is_snippet = matches!(request.target, Target::Snippet(_));
+    let texts = shown.pattern();
     let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
     let scope = Scope::settle(&ScopeRequest {
         near: place.near(),
         alias: typed_dir.filter(|dir| !dir.starts_with(&place.root)),
-        extra_file: is_snippet.then_some(snippet.as_path()),
+        extra_file: texts.as_deref(),
         library_paths: &python.library_paths,
         profile_all: request.measure.profile_all,
         ..ScopeRequest::new(&place.root)
@@ -234,8 +239,8 @@ fn names(
     let libraries = python.library_paths.clone();
     let own = workspace.path("");
     move |file: &str| {
-        if Path::new(file) == snippet {
-            return Some(SNIPPET.to_owned());
+        if let Some(name) = shown.name(file) {
+            return Some(name.to_owned());
         }
         let real = real_path(file);
         let covered = scope.covers(file, &libraries) || scope.covers(&real, &libraries);

@@ -12,21 +12,23 @@ use super::course::{self, Course};
 use super::engine;
 use super::error::RecordError;
 use super::eyes::Eyes;
+use super::function::{self, Around, Timed};
 use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::plain::PlainPass;
-use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script};
+use super::request::{MOST_DISK, RunRequest, Script, Target, expand_home, find_script};
 use super::resident::Resident;
+use super::scope::scope;
 use super::secrets;
 use super::setup::{self, Ready};
-use super::suite;
+use super::shown::Shown;
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{Controls, Limits, Spec, Tick};
-use crate::profile::{Interim, Profile, ProfileId};
+use crate::profile::{Interim, Profile, ProfileId, is_notebook};
 use crate::python;
 use crate::sandbox::Mode;
-use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
+use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, environment};
 
 /// Time between asking a program to end and killing it: Scalene writes its profile then.
 const GRACE: Duration = Duration::from_secs(8);
@@ -118,10 +120,7 @@ impl Recorder {
         if request.allowed.outside_roots && !own.settings.guard.roots.is_empty() {
             let from = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
             let cwd = request.cwd.as_ref().map(|cwd| from.join(cwd));
-            let script = match &request.target {
-                Target::Script(typed) => Some(expand_home(typed)),
-                Target::Module(_) | Target::Snippet(_) => None,
-            };
+            let script = request.target.file().map(|(_, typed)| expand_home(typed));
             let script = script.map(|typed| cwd.as_ref().unwrap_or(&from).join(typed));
             let folder =
                 script.and_then(|script| script.canonicalize().ok()?.parent().map(Path::to_owned));
@@ -153,8 +152,12 @@ impl Recorder {
             Confinement::new(guard, request, &place, &ready.both(), &workspace, controls).await?;
         let hidden = secrets::withheld(request, &guard.pass_env);
         let mut warnings: Vec<String> = secrets::warning(&hidden).into_iter().collect();
-        let options = options(request, &place, &ready, &workspace, &mut warnings);
-        prepare(request, &place, &ready, &options, &workspace)?;
+        let shown = Shown::write(request, &place, &workspace)?;
+        let around = Around::new(request, &place, &ready, &workspace, &shown);
+        let timed = function::time(around, (&confinement, &hidden), controls, on_event).await?;
+        let texts = (&shown, &timed);
+        let options = options(request, &place, &ready, &workspace, texts, &mut warnings);
+        prepare(request, &place, &ready, &options, &workspace, texts)?;
         let counting = CountingPass::new(
             request,
             &place,
@@ -182,7 +185,7 @@ impl Recorder {
         on_event(Event::Starting);
         let eyes = Eyes::new(engine::look(request, &workspace), request.window.is_late());
         let mut resident = Resident::default();
-        let mut watcher = Watcher::new(&options, &ready, &place, &workspace, &confinement);
+        let mut watcher = Watcher::new(&options, &ready, &place, &shown, &confinement);
         let mut on_tick = |tick: Tick| {
             resident.add(tick.elapsed, tick.resident_bytes);
             let seen = eyes.at(tick, |sampler| watcher.look(sampler));
@@ -211,6 +214,8 @@ impl Recorder {
             confinement,
             warnings,
             resident: resident.points(),
+            shown,
+            per_call: timed.per_call,
         };
         let (profile, _workspace) =
             outcome::concluded(conclusion, eyes.into_sampler(), workspace).await?;
@@ -288,7 +293,7 @@ impl Recorder {
         if let Some(cwd) = &asked {
             guard.admit("cwd", cwd)?;
         }
-        let Target::Script(typed) = &request.target else {
+        let Some((parameter, typed)) = request.target.file() else {
             let own = guard
                 .admit("cwd", &own)
                 .map_or_else(|_| guard.roots.first().cloned(), |_| Some(own));
@@ -305,7 +310,7 @@ impl Recorder {
         let from = asked.as_deref().unwrap_or(&own);
         let find = |from: &Path| {
             // Before it is looked for: what is outside need not be told from what is missing.
-            guard.admit("script_path", &from.join(expand_home(typed)))?;
+            guard.admit(parameter, &from.join(expand_home(typed)))?;
             find_script(typed, from)
         };
         let script =
@@ -315,7 +320,10 @@ impl Recorder {
         // a program that opens files of its project.
         let own_fits =
             Some(own.as_path()) != home && own.parent().is_some() && near.starts_with(&own);
-        let cwd = asked.or(own_fits.then_some(own));
+        // A notebook runs in its own folder.
+        let own =
+            if is_notebook(&script.real) { Some(near.to_owned()) } else { own_fits.then_some(own) };
+        let cwd = asked.or(own);
         let root = python::project_root(near, cwd.as_deref().unwrap_or(near), home);
         // The root of a project may lie above the folders that the server may use.
         let cwd = cwd.unwrap_or_else(|| root.clone());
@@ -325,6 +333,12 @@ impl Recorder {
 }
 
 impl Place {
+    /// The script, if it is a notebook.
+    pub(super) fn notebook(&self) -> Option<&Path> {
+        let script = self.script.as_ref()?;
+        is_notebook(&script.real).then_some(&script.real)
+    }
+
     pub(super) fn near(&self) -> &Path {
         self.script.as_ref().and_then(|script| script.real.parent()).unwrap_or(&self.cwd)
     }
@@ -336,6 +350,7 @@ fn options(
     place: &Place,
     ready: &Ready,
     workspace: &Workspace,
+    (shown, timed): (&Shown, &Timed),
     warnings: &mut Vec<String>,
 ) -> RecordOptions {
     warnings.extend(engine::unmeasured(request));
@@ -358,6 +373,9 @@ fn options(
             ready.version()
         ));
     }
+    warnings.extend(timed.warning.clone());
+    let mut scope = scope(measure, place, ready, shown, workspace);
+    scope.extend(timed.file.as_deref(), &ready.interpreter.library_paths);
     let async_by_default = !ready.interpreter.version.at_least(3, 12);
     RecordOptions {
         outfile: workspace.profile(),
@@ -368,43 +386,8 @@ fn options(
         virtual_time: measure.use_virtual_time,
         sampling_interval_sec: measure.cpu_sampling_rate,
         allocation_window: measure.allocation_sampling_window,
-        scope: scope(measure, place, ready, &request.target, workspace),
+        scope,
     }
-}
-
-fn scope(
-    measure: &Measure,
-    place: &Place,
-    ready: &Ready,
-    target: &Target,
-    workspace: &Workspace,
-) -> Scope {
-    let patterns = |list: &str| {
-        list.split(',')
-            .map(str::trim)
-            .filter(|p| !p.is_empty())
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let (only, mut exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
-    // Ours is never the user's code, even when the project is the folder of all temporary files.
-    exclude.push(workspace.launcher().to_string_lossy().into_owned());
-    exclude.push(suite::runner(workspace).to_string_lossy().into_owned());
-    let snippet = workspace.snippet();
-    let is_snippet = matches!(target, Target::Snippet(_));
-    let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
-    let foreign = ready.project.as_ref().map_or(&[][..], |project| &project.site_packages);
-    Scope::settle(&ScopeRequest {
-        near: place.near(),
-        alias: typed_dir.filter(|dir| !dir.starts_with(&place.root)),
-        extra_file: is_snippet.then_some(snippet.as_path()),
-        library_paths: &ready.interpreter.library_paths,
-        foreign_packages: foreign,
-        only: &only,
-        exclude: &exclude,
-        profile_all: measure.profile_all,
-        ..ScopeRequest::new(&place.root)
-    })
 }
 
 /// The program as Python is told it: a file or a module.
@@ -417,6 +400,7 @@ pub(super) fn launch_target(
     match &request.target {
         Target::Module(name) => (LaunchMode::Module, name.trim().to_owned()),
         Target::Snippet(_) => (LaunchMode::Script, text(&workspace.snippet())),
+        Target::Function(call) => (LaunchMode::Function, call.target.clone()),
         Target::Script(typed) => {
             let absolute = place.script.as_ref().map(|script| script.absolute.as_path());
             let same = absolute == Some(place.cwd.join(typed).as_path());
@@ -433,22 +417,28 @@ fn prepare(
     ready: &Ready,
     options: &RecordOptions,
     workspace: &Workspace,
+    (shown, timed): (&Shown, &Timed),
 ) -> Result<(), RecordError> {
     let arguments = ready.scalene.as_ref().map(|scalene| scalene.adapter.arguments(options));
-    let launch = LaunchRequest {
+    let mut launch = LaunchRequest {
         scalene_args: arguments.unwrap_or_default(),
         own_libraries: own_libraries(place, ready),
         window: course::launch_window(&request.window, workspace)?,
-        ..launch_request(request, place, workspace)?
+        ..launch_request(request, place, workspace, shown)?
     };
+    if let Target::Function(call) = &request.target {
+        launch.driver = Some(workspace.path("call.py").to_string_lossy().into_owned());
+        launch.function = Some(function::asked(call, request, place, workspace, Some(timed)));
+    }
     workspace.write_request(&launch)
 }
 
-/// What the launcher is told but for Scalene; writes a snippet's file.
+/// What the launcher is told but for Scalene.
 pub(super) fn launch_request(
     request: &RunRequest,
     place: &Place,
     workspace: &Workspace,
+    shown: &Shown,
 ) -> Result<LaunchRequest, RecordError> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let (mut mode, mut target) = launch_target(request, place, workspace);
@@ -456,9 +446,6 @@ pub(super) fn launch_request(
     if let Some(tests) = &request.tests {
         mode = LaunchMode::Script;
         (target, args) = tests.prepare(&place.cwd, workspace)?;
-    }
-    if let Target::Snippet(code) = &request.target {
-        workspace.write("snippet.py", code.as_bytes())?;
     }
     let is_snippet = matches!(request.target, Target::Snippet(_));
     let tmpdir = request.env.iter().filter(|(name, _)| name == "TMPDIR").cloned();
@@ -474,6 +461,9 @@ pub(super) fn launch_request(
         restore_env: tmpdir.collect(),
         own_root: text(&place.root),
         own_libraries: Vec::new(),
+        cells: shown.cells(),
+        driver: None,
+        function: None,
     })
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::error::RecordError;
+use super::function::FunctionCall;
 use super::suite::Tests;
 use super::window::Window;
-use crate::profile::Engine;
+use crate::profile::{Engine, is_notebook};
 use crate::sandbox::Mode;
 
 /// Bytes that a run may take on the disk below its temporary directory.
@@ -28,6 +29,8 @@ pub enum Target {
     Module(String),
     /// Code as text.
     Snippet(String),
+    /// Calls of one function.
+    Function(Box<FunctionCall>),
 }
 
 impl Target {
@@ -36,6 +39,15 @@ impl Target {
         match text.trim_start().strip_prefix("-m ") {
             Some(module) => Self::Module(module.trim().to_owned()),
             None => Self::Script(text.to_owned()),
+        }
+    }
+
+    /// The file that it names, as typed, and the parameter that does.
+    pub fn file(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Script(path) => Some(("script_path", path)),
+            Self::Function(call) => Some(("target", call.file()?)),
+            Self::Module(_) | Self::Snippet(_) => None,
         }
     }
 }
@@ -235,7 +247,21 @@ impl RunRequest {
                 changed(stringify!($name), value, differs)
             }};
         }
+        let call =
+            if let Target::Function(call) = &self.target { Some(call.as_ref()) } else { None };
+        let said = |name: &str, text: fn(&FunctionCall) -> Option<&String>| {
+            Some((name.to_owned(), json!(call.and_then(text)?)))
+        };
+        let given = |name: &str, value: fn(&FunctionCall) -> Option<Value>| {
+            Some((name.to_owned(), call.and_then(value)?))
+        };
         [
+            given("args", |call| (!call.args.is_empty()).then(|| json!(call.args))),
+            given("kwargs", |call| (!call.kwargs.is_empty()).then(|| json!(call.kwargs))),
+            said("call", |call| call.call.as_ref()),
+            said("setup", |call| call.setup.as_ref()),
+            said("setup_each", |call| call.setup_each.as_ref()),
+            given("min_time_sec", |call| call.min_time.map(|time| json!(time.as_secs_f64()))),
             changed("python", json!(self.python), self.python.is_some()),
             changed("cwd", json!(self.cwd), self.cwd.is_some()),
             changed("env", Value::Object(env), !self.env.is_empty()),
@@ -271,6 +297,15 @@ impl RunRequest {
         .collect()
     }
 
+    /// Whether plain Python cannot run it: calls of a function, and notebooks.
+    pub(super) fn needs_launcher(&self) -> bool {
+        match &self.target {
+            Target::Function(_) => true,
+            Target::Script(path) => is_notebook(path),
+            Target::Module(_) | Target::Snippet(_) => false,
+        }
+    }
+
     /// The limit of memory in bytes.
     pub(super) fn memory_limit(&self) -> Option<u64> {
         self.max_memory_mb.map(|mb| mb.saturating_mul(1 << 20))
@@ -285,8 +320,27 @@ impl RunRequest {
             Target::Script(path) => path.clone(),
             Target::Module(name) => format!("-m {name}"),
             Target::Snippet(_) => super::workspace::SNIPPET.to_owned(),
+            Target::Function(call) => call.target.clone(),
         };
         std::iter::once(name).chain(self.args.iter().cloned()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether it is the calls of one function.
+    pub(super) fn is_function(&self) -> bool {
+        matches!(self.target, Target::Function(_))
+    }
+
+    /// What is asked for and makes sense for whole programs only, or for what plain Python runs.
+    fn not_possible(&self) -> Option<&'static str> {
+        let function = self.is_function();
+        let notebook = matches!(&self.target, Target::Script(path) if is_notebook(Path::new(path)));
+        let measure = &self.measure;
+        let asked = [
+            ("count_calls", measure.count_calls && (function || notebook)),
+            ("plain_run", measure.plain_run && (function || notebook)),
+            ("repeat", self.repeat > 1 && function),
+        ];
+        asked.into_iter().find(|(_, is)| *is).map(|(name, _)| name)
     }
 
     pub(super) fn check(&self) -> Result<(), RecordError> {
@@ -320,6 +374,12 @@ impl RunRequest {
         if !(1..=MOST_RUNS).contains(&self.repeat) {
             return invalid("repeat", format!("{} is outside 1 to {MOST_RUNS} runs", self.repeat));
         }
+        if self.engine == EngineChoice::Sampler && self.needs_launcher() {
+            return invalid(
+                "engine",
+                "sampler: calls of a function and notebooks need Scalene; leave it out".to_owned(),
+            );
+        }
         self.window.check(measure)?;
         if let Some(tests) = &self.tests {
             tests.check(self)?;
@@ -333,7 +393,11 @@ impl RunRequest {
         if self.args.iter().any(|arg| arg.contains('\0')) {
             return invalid("args", "an argument holds a NUL byte".into());
         }
+        if let Some(parameter) = self.not_possible() {
+            return invalid(parameter, "not for a function, nor for a notebook".into());
+        }
         match &self.target {
+            Target::Function(call) => call.check(),
             Target::Snippet(code) if code.trim().is_empty() => {
                 invalid("code", "there is no code".into())
             }
@@ -384,9 +448,9 @@ pub(super) fn find_script(typed: &str, cwd: &Path) -> Result<Script, RecordError
     let first_line = String::from_utf8_lossy(first.get(..read).unwrap_or_default());
     let first_line = first_line.lines().next().unwrap_or_default();
     let says_python = first_line.starts_with("#!") && first_line.contains("python");
-    if !PYTHON_ENDINGS.contains(&ending.as_str()) && !says_python {
+    let known = PYTHON_ENDINGS.contains(&ending.as_str()) || is_notebook(&absolute);
+    if !known && !says_python {
         return Err(not_a_script(match ending.as_str() {
-            "ipynb" => "it is a notebook: export it with `jupyter nbconvert --to script` first",
             "pyc" => "it is compiled: name the `.py` file it was made from",
             _ => {
                 "it is not Python source: its name does not end in .py and its first line names no python"

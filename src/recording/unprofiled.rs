@@ -204,6 +204,10 @@ impl Ground {
         }
         let guard = &self.recorder.settings.guard;
         let mut place = self.recorder.place(request)?;
+        if let Some(path) = place.notebook() {
+            let why = "it is a notebook, which plain Python does not run: `jupyter nbconvert --to script` makes a script";
+            return Err(RecordError::NotAScript { path: path.to_owned(), why: why.to_owned() });
+        }
         let original = place.clone();
         if let Some(moved) = moved {
             place = relocated(place, moved);
@@ -312,7 +316,7 @@ impl Ground {
             (Some(code), _) => vec!["-c".into(), code.into()],
             (None, Target::Snippet(code)) => vec!["-c".into(), code.into()],
             (None, Target::Module(name)) => vec!["-m".into(), name.trim().into()],
-            (None, Target::Script(_)) => {
+            (None, Target::Script(_) | Target::Function(_)) => {
                 let (_, target) = record::launch_target(request, place, &self.workspace);
                 // What looks like an option of Python is named by its whole path.
                 let option = target.starts_with('-');

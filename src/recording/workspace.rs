@@ -165,6 +165,11 @@ pub(super) fn regular(path: &Path) -> Option<(File, u64)> {
     found.is_file().then_some((file, found.len()))
 }
 
+/// The bytes of a file that a caller named, links followed, unless there are more than `most`.
+pub(super) fn read_linked(path: &Path, most: u64) -> Option<Vec<u8>> {
+    read(&path.canonicalize().ok()?, most)
+}
+
 /// The bytes of a file that a program left, unless there are more than `most`.
 pub(super) fn read(path: &Path, most: u64) -> Option<Vec<u8>> {
     let (file, size) = regular(path)?;

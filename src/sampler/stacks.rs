@@ -23,6 +23,9 @@ const BLOCKING: (&str, &str) = ("scalene_utility.py", "wrapped");
 /// that runs a program, should it have been left out.
 const BEGINNING: (&str, &str) = ("<scalene launcher>", "profile_code");
 
+/// What the same file calls the part of the calls of a function that is no part of the measurement.
+const ASIDE: &str = "unmeasured";
+
 /// What is remembered of the threads of one process.
 pub(super) struct Stacks {
     tids: system::ThreadIds,
@@ -176,14 +179,17 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
     }
 }
 
-/// Whether Scalene is still being started, or already writes its profile.
+/// Whether Scalene is still being started, or already writes its profile; or whether it stands still while something is
+/// prepared that is not measured.
 fn is_before<'a>(mut outer: impl Iterator<Item = &'a Frame> + Clone, runner: &str) -> bool {
     let begins = |frame: &Frame| {
         frame.filename == BEGINNING.0
             || frame.name == BEGINNING.1
             || frame.name.ends_with(".profile_code")
     };
-    outer.clone().any(|frame| frame.filename == runner) && !outer.any(begins)
+    let aside = |frame: &Frame| frame.filename == BEGINNING.0 && frame.name.ends_with(ASIDE);
+    let started = outer.clone().any(|frame| frame.filename == runner);
+    started && (outer.clone().any(aside) || !outer.any(begins))
 }
 
 /// Whether a thread is one of Scalene's own, from its outermost frames, outermost first: those of the
@@ -260,6 +266,9 @@ mod tests {
             ("/l/threading.py", "_bootstrap"),
         ];
         assert_eq!(kept(&queue), Some(0), "a thread of Scalene's");
+        let prepare = [("<scalene launcher>", "Calls.unmeasured"), run[0]];
+        let prepared = with(&[("/p/app.py", "make"), prepare[0], prepare[1]]);
+        assert_eq!(prepared, Some(0), "not measured");
         let start =
             [("SITE/numpy/core.py", "<module>"), ("SITE/scalene_profiler.py", "<module>"), run[2]];
         assert_eq!(kept(&start), Some(0), "Scalene is imported");

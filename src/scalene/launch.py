@@ -2,6 +2,8 @@
 #
 #   python launch.py request.json
 #
+# In place of a program it may be asked for the calls of one function (call.py), or for the cells of a notebook.
+#
 # Scalene's command line cannot carry every program argument, and its way of running a
 # program differs from plain Python in many details.  So Scalene gets only its own options
 # (through its official command line, with a placeholder as program), and this file takes
@@ -68,7 +70,7 @@ class State:
             "warnings": [], "program_started_at": None, "program_ended_at": None,
             "exit_code": None, "exception": None, "max_rss_bytes": None,
             "user_cpu_sec": None, "system_cpu_sec": None,
-            "replaced_by_exec": False, "scalene_messages": "", "floor": None,
+            "replaced_by_exec": False, "scalene_messages": "", "floor": None, "calls": None,
         }
 
     def warn(self, text):
@@ -80,6 +82,9 @@ class State:
             usage = resource.getrusage(resource.RUSAGE_SELF)
             self.cpu0 = (usage.ru_utime, usage.ru_stime)
         self.write(phase="running", program_started_at=time.time())
+        self.begin_limit()
+
+    def begin_limit(self):
         try:  # the time limit counts from here
             _open(self.path + ".begun", "w").close()
         except OSError:
@@ -316,9 +321,10 @@ class UnknownScalene(Exception):
 class Quit(Exception):
     """The program cannot start; plain Python would say `text` and exit with `code`."""
 
-    def __init__(self, kind, text, code):
+    def __init__(self, kind, text, code, message=None):
         Exception.__init__(self, text)
         self.kind, self.text, self.code = kind, text, code
+        self.message = message or text.strip()
 
 
 def script_path(target):
@@ -433,6 +439,8 @@ def keep_for_scalene(names):
 
 def program_dir(request, path0):
     """What Scalene shall regard as the program's directory."""
+    if request["mode"] == "function":
+        return os.getcwd()
     if request["mode"] == "script":
         path = script_path(request["target"])
         if os.path.isdir(path):
@@ -462,7 +470,10 @@ class Program:
         self.target, self.args = request["target"], list(request["args"])
         self.path = self.path0 = None
         self.as_module = request["mode"] == "module"
-        if self.as_module:
+        self.driver = None  # the calls of a function
+        if request["mode"] == "function":
+            self.driver = load_driver(request)
+        elif self.as_module:
             self.path0 = os.getcwd()
         else:
             self.path = script_path(self.target)
@@ -474,6 +485,8 @@ class Program:
         if not _HAS_PATH0 and self.path0 != self.path:
             self.path0 = None
         self.code = None
+        self.cells, self.codes = request.get("cells"), []  # of a notebook: its files, and their code
+        self.pauses = (lambda: None, lambda: None)  # where something is left out of the profile
         self.interrupted = False  # ended by KeyboardInterrupt
         self.exit = None  # the argument for sys.exit, in a tuple once known
         self.main_module = None
@@ -484,7 +497,7 @@ class Program:
         for name in _DUNDERS:
             if name not in main.__dict__ and name in ("__annotations__", "__builtins__", "__cached__"):
                 main.__dict__[name] = {} if name == "__annotations__" else globals()[name]
-        if not self.as_module:
+        if not (self.as_module or self.driver or self.cells):
             self.code, main.__loader__ = load_script(self.target, self.path)
             main.__file__ = self.path if sys.version_info >= (3, 9) else self.target
         self.main_module = sys.modules["__main__"] = main
@@ -499,13 +512,37 @@ class Program:
         if self.path0 is not None:
             sys.path.insert(0, self.path0)
             forget_shadowed(self.path0)
+        if self.cells:
+            self.codes = compile_cells(self.cells, main.__dict__, self.st)
+        if self.driver:
+            sys.argv = [""]
+            self.prepare_calls()
+
+    def prepare_calls(self):
+        """All that comes before the calls which are profiled: imports, `setup`, a first call."""
+        self.st.begin_limit()
+        for path in self.request["function"]["path"]:
+            forget_shadowed(path)
+        try:
+            hide(*self.driver.before_window(HIDDEN))
+        except Exception as e:
+            if getattr(e, "error", None) is not None:
+                self.driver.show(e.error)
+            kind = getattr(e, "kind", "call_failed")
+            raise Quit(kind, "", 1, getattr(e, "message", None) or "%s: %s" % (type(e).__name__, e))
 
     def run(self):
         """The program itself, start to end.  Nothing it raises gets out of here."""
         error = None
         try:
             try:
-                if self.as_module:
+                if self.driver:
+                    self.st.floor.begin()
+                    self.driver.window(*self.pauses)
+                elif self.cells:
+                    self.st.floor.begin()
+                    run_cells(self.codes, self.main_module.__dict__)
+                elif self.as_module:
                     import runpy
                     self.st.floor.begin()
                     runpy._run_module_as_main(
@@ -522,7 +559,8 @@ class Program:
                 error.__traceback__ = trace
             if error is not None:
                 self.report(error)
-            wait_for_threads()
+            if not self.driver:  # threads of `setup` are no part of the calls
+                wait_for_threads()
         except SystemExit as e:  # from a hook, or a signal while we waited
             self.exit = (e.code,)
         except KeyboardInterrupt:  # plain Python too goes on to its end here
@@ -530,6 +568,11 @@ class Program:
         if self.exit is None:
             self.exit = (0,)
         name = type(error).__name__ if error is not None else None
+        if self.driver:
+            self.st.data["calls"] = self.driver.made
+            if error is not None:
+                text = "%s raised %s: %s, after %d calls or more" % (self.driver.what(), name, error, self.driver.made)
+                self.st.fail("call_failed", text)
         self.st.ended(self.exit_code(), None if name == "SystemExit" else name)
 
     def report(self, error):
@@ -569,6 +612,18 @@ class Program:
         return 1
 
 
+def load_driver(request):
+    """The calls of a function, from the file that also times them."""
+    path = request["driver"]
+    module = ModuleType("scalene_mcp_call")
+    module.__file__ = path
+    with _open(path, "rb") as f:
+        _exec(_compile(f.read(), path, "exec", 0, True), module.__dict__)
+    calls = module.Calls(request["function"])
+    calls.show = module.show
+    return calls
+
+
 def wait_for_threads():
     """Plain Python waits for the threads at its end, after calling those who asked to be
     told.  Do it while the profile is still open, so that their work is in it."""
@@ -587,6 +642,104 @@ def wait_for_threads():
             return
         for t in waiting:
             t.join(0.2)
+
+
+def leave_threads(program):
+    """Ends the process although threads of `setup` never end."""
+    program.driver.close()
+    until = time.time() + 1.0
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join(max(until - time.time(), 0.0))
+            if thread.is_alive():
+                for stream in (sys.stdout, sys.stderr):
+                    try:
+                        stream.flush()
+                    except Exception:
+                        pass
+                _exit(program.exit_code())
+
+
+# ---------------------------------------------------------------- notebooks
+
+CELL_TEXTS = {}  # what ran, by file: Scalene parses the source of what it lists
+PYTHON_CELLS = ("time", "timeit", "capture", "prun")  # magics of a whole cell whose text is Python
+
+
+def compile_cells(cells, space, st):
+    """The code of each cell; what is no Python is left out and said."""
+    import ast
+    codes, skipped = [], []
+    for number, path in cells:
+        with _open(path, encoding="utf-8") as f:
+            text = f.read()
+        flags = getattr(ast, "PyCF_ALLOW_TOP_LEVEL_AWAIT", 0)
+        text, left_out = only_python(text, lambda text: _compile(text, path, "exec", flags, True))
+        skipped += ["cell %d, line %d: %s" % (number, line, what) for line, what in left_out]
+        if text is not None:
+            CELL_TEXTS[path] = text
+            codes.append(_compile(text, path, "exec", flags, True))
+    if skipped:
+        more = "; %d more" % (len(skipped) - 20) if len(skipped) > 20 else ""
+        st.warn("skipped, since it is no Python: " + "; ".join(skipped[:20]) + more)
+    space.setdefault("display", show_values)
+    return codes
+
+
+def only_python(text, compiles):
+    """A cell without its magics and shell lines, each line where it was; and what was left out."""
+    lines = text.split("\n")
+    first = next((n for n, line in enumerate(lines) if line.strip()), None)
+    if first is None:
+        return None, []
+    head = lines[first].strip()
+    if head.startswith("%%"):
+        left_out = [(first + 1, head)]
+        if head[2:].split(None, 1)[0:1] not in [[word] for word in PYTHON_CELLS]:
+            return None, left_out
+        lines[first] = "# " + lines[first]
+    else:
+        left_out = []
+        try:
+            compiles(text)
+            return text, left_out
+        except (SyntaxError, ValueError):
+            pass
+    for number, line in enumerate(lines):
+        said = line.strip()
+        value = said.partition("=")[2].strip()
+        assigned = value[:1] in ("!", "%") and said.partition("=")[0].strip().replace("_", "a").isalnum()
+        if said[:1] in ("%", "!", "?") or said.endswith("?") or assigned:
+            indent = line[: len(line) - len(line.lstrip())]
+            timed = said[len("%time "):] if said.startswith("%time ") else None
+            lines[number] = indent + (timed or "pass  # " + said)
+            if not timed:
+                left_out.append((number + 1, said))
+    return "\n".join(lines), left_out
+
+
+def show_values(*values, **kw):
+    """What stands in for the notebook's `display`."""
+    for value in values:
+        _print(value)
+
+
+def run_cells(codes, space):
+    """One cell after the other, in one namespace; `await` at the top is as in a notebook."""
+    loop = None
+    try:
+        for code in codes:
+            if not code.co_flags & 0x80:  # no coroutine
+                _exec(code, space)
+                continue
+            if loop is None:
+                import asyncio
+                loop = asyncio.new_event_loop()
+                asyncio.set_event_loop(loop)
+            loop.run_until_complete(_eval(code, space))
+    finally:
+        if loop is not None:
+            loop.close()
 
 
 def hide(*functions):
@@ -656,6 +809,9 @@ def quiet_print(st):
 def open_source(file, mode="r", *args, **kw):
     """`open` for Scalene's modules: reads sources by their own coding, and never fails on
     a wrong byte."""
+    if file in CELL_TEXTS:
+        import io
+        return io.StringIO(CELL_TEXTS[file])
     if mode == "r" and not args and str(kw.get("encoding", "")).startswith("utf-8"):
         import tokenize
         coding = kw["encoding"]
@@ -741,6 +897,39 @@ def keep_term_through_forks():
             mask(signal.SIG_SETMASK, was)
 
     os.register_at_fork(before=block, after_in_parent=restore, after_in_child=restore)
+
+
+def pauses(cls):
+    """Two functions between which Scalene's clock, timer and allocator stand still. Its timer goes on where it was,
+    so that what is measured is sampled as if it had not been interrupted."""
+    stats, timer, kept = getattr(cls, "_Scalene__stats", None), getattr(signal, "ITIMER_REAL", None), []
+
+    def allocator(done):
+        if getattr(getattr(cls, "_Scalene__args", None), "memory", False):
+            from scalene import pywhere
+            (pywhere.set_scalene_done_true if done else pywhere.set_scalene_done_false)()
+
+    def pause():
+        left = _setitimer(timer, 0)[0] if _setitimer else 0.0
+        allocator(True)
+        stats.stop_clock()
+        kept.append((left, time.perf_counter(), time.process_time()))
+
+    def resume():
+        left, wall, cpu = kept.pop()
+        last = getattr(cls, "_Scalene__last_signal_time", None)
+        try:
+            last.wallclock += time.perf_counter() - wall
+            last.virtual += time.process_time() - cpu
+        except Exception:
+            pass  # a sample with more time in it than it should
+        stats.start_clock()
+        allocator(False)
+        if left > 0.0:
+            _setitimer(timer, left)
+
+    hide(allocator, pause, resume)
+    return pause, resume
 
 
 def install(st, program, request, env0):
@@ -864,7 +1053,7 @@ def install(st, program, request, env0):
 
     profile_code = Scalene.profile_code
     trampoline = _compile("run()", HIDDEN, "exec")
-    hide(Program.run, wait_for_threads)
+    hide(Program.run, wait_for_threads, run_cells)
 
     def our_profile_code(self, code, the_globals, the_locals, left):
         tame_modules(captured, rng)  # some came later
@@ -903,7 +1092,7 @@ def install(st, program, request, env0):
         except Quit as e:
             sys.stderr.write(e.text)
             program.exit = (e.code,)
-            st.fail(e.kind, e.text.strip(), exit_code=e.code)
+            st.fail(e.kind, e.message, exit_code=e.code)
             return e.code
         except (SyntaxError, ValueError) as e:
             show_compile_error(e, program.path)
@@ -920,6 +1109,8 @@ def install(st, program, request, env0):
         st.started()
         status = profile_code(self, trampoline, {"run": run}, {}, [program.target] + program.args)
         return status
+
+    program.pauses = pauses(Scalene)
 
     def run():
         program.run()
@@ -1014,6 +1205,8 @@ def main():
             st.fail("scalene_failed", text.strip()[:2000])
         else:
             st.write(phase="finished")
+    if program.driver:
+        leave_threads(program)
     if program.interrupted:
         sys.excepthook = lambda *a: None  # already shown
         raise KeyboardInterrupt  # Python then ends by SIGINT, after its atexit functions

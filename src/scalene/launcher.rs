@@ -25,6 +25,8 @@ pub enum LaunchMode {
     Script,
     /// A module, as after `-m`.
     Module,
+    /// Calls of one function.
+    Function,
 }
 
 /// What the launcher is asked to run.
@@ -55,6 +57,15 @@ pub struct LaunchRequest {
     pub own_root: String,
     /// Folders below it that hold libraries.
     pub own_libraries: Vec<String>,
+    /// Cells of a notebook, which is the target: their numbers and files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<(usize, String)>,
+    /// The file that makes the calls of a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// What it is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<serde_json::Value>,
 }
 
 /// A part of the run. Each file is made from outside, with SIGURG to the process; the launcher answers with a file
@@ -120,6 +131,8 @@ pub struct LaunchState {
     pub scalene_messages: String,
     /// Costs beside the program's own lines, at its end.
     pub floor: Option<LaunchFloor>,
+    /// Calls of the function that were profiled.
+    pub calls: Option<u64>,
 }
 
 /// What the launcher measured beside the program's own lines.
@@ -142,7 +155,7 @@ pub struct LaunchFloor {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct LaunchError {
-    /// `scalene_import`, `scalene_failed`, `target_not_found`, `syntax_error`.
+    /// `scalene_import`, `scalene_failed`, `target_not_found`, `syntax_error`; for calls those of `call.py`.
     pub kind: String,
     /// In words.
     pub message: String,

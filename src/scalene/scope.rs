@@ -78,6 +78,19 @@ impl Scope {
         self.profile_all || (Path::new(file).starts_with(&self.program_path) && !library())
     }
 
+    /// Takes a file in that is the user's business although it is a library's: then its package alone is looked at.
+    pub fn extend(&mut self, file: Option<&str>, library_paths: &[PathBuf]) {
+        let Some(file) = file.filter(|file| !self.covers(file, library_paths)) else { return };
+        let folder = Path::new(file).parent().unwrap_or(Path::new("/"));
+        // The module alone where it is part of no package, as in Python's own library.
+        let is_package = folder.join("__init__.py").is_file();
+        let pattern = if is_package { below(&text(folder)) } else { file.to_owned() };
+        self.profile_all = true;
+        self.exclude.retain(|excluded| !pattern.contains(excluded.as_str()));
+        self.only.retain(|only| Path::new(only).is_file());
+        self.only.push(pattern);
+    }
+
     /// Settles the scope of a run.
     pub fn settle(request: &ScopeRequest<'_>) -> Self {
         let mut scope = Self {

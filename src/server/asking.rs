@@ -73,7 +73,7 @@ impl Question {
                 ),
                 Vec::new(),
             ),
-            RecordError::OutsideRoots { what: "script_path" | "cwd", path, roots }
+            RecordError::OutsideRoots { what: "script_path" | "target" | "cwd", path, roots }
                 if !roots.is_empty() =>
             {
                 let path = path.display();

@@ -7,7 +7,7 @@ use rmcp::RoleServer;
 use rmcp::model::ProtocolVersion;
 use rmcp::service::{Peer, RequestContext};
 
-use crate::recording::{Guard, RunRequest, Target};
+use crate::recording::{Guard, RunRequest};
 
 /// A client that does not answer within this time has none.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -36,13 +36,11 @@ impl Roots {
         if request.cwd.is_some() {
             return;
         }
-        let script = match &request.target {
-            Target::Script(typed) if Path::new(typed).is_absolute() || typed.starts_with('~') => {
-                return;
-            }
-            Target::Script(typed) => Some(typed.clone()),
-            Target::Module(_) | Target::Snippet(_) => None,
-        };
+        let script = request.target.file().map(|(_, typed)| typed.to_owned());
+        let settled = |typed: &String| Path::new(typed).is_absolute() || typed.starts_with('~');
+        if script.as_ref().is_some_and(settled) {
+            return;
+        }
         let has = |root: &PathBuf| script.as_ref().is_none_or(|script| root.join(script).is_file());
         let allowed = |root: &PathBuf| guard.admit("cwd", root).is_ok();
         request.cwd = self.ask().await.into_iter().find(|root| has(root) && allowed(root));

@@ -58,6 +58,10 @@ fn clean(value: &mut Value) {
             if object.get("minimum").and_then(Value::as_f64) == Some(0.0) {
                 object.remove("minimum");
             }
+            // Anything: some clients do not know `true` as a schema.
+            if object.get("items") == Some(&Value::Bool(true)) {
+                object.insert("items".to_owned(), Value::Object(Map::new()));
+            }
             // Absent, empty and no mean the same.
             if object.get("default").is_some_and(is_empty) {
                 object.remove("default");

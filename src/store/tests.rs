@@ -44,6 +44,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         proof: None,
         call_counts: None,
         floor: None,
+        per_call: None,
         timed_by: Witness::Scalene,
         repeats: None,
         raw: None,

@@ -347,6 +347,7 @@ async fn value(
             let script = program.script().map(|path| path.to_string_lossy().into_owned());
             ("script", script.unwrap_or_else(|| typed.clone()))
         }
+        Target::Function(call) => ("module", call.target.clone()),
     };
     let out = runner.sides.ground.output(VALUE_FILE);
     let mut all =

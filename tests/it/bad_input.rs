@@ -79,7 +79,7 @@ async fn what_is_not_a_python_file_is_named_for_what_it_is() {
         ("folder", "it is a folder"),
         ("package", "name its module with `-m`"),
         ("notes.txt", "its name does not end in .py"),
-        ("book.ipynb", "it is a notebook"),
+        ("book.ipynb", "it is no notebook"),
     ] {
         bench.no_script(script, "not_a_script", &[&format!("{script}`"), mentions]).await;
     }

@@ -181,6 +181,34 @@ async fn a_killed_keeper_leaves_nothing_running() {
     assert_eq!(answer["result"]["structuredContent"]["status"], "complete", "{answer}");
 }
 
+/// The first of the two runs: the calls are timed, and the first does not come back.
+#[tokio::test]
+async fn calls_of_a_function_end_with_the_server_however_it_ends() {
+    let body: String = FAMILY.lines().map(|line| format!("    {line}\n")).collect();
+    for signal in [None, Some(Signal::TERM), Some(Signal::KILL)] {
+        let ground = Ground::new();
+        ground.place.write("app.py", &format!("def work():\n{body}"));
+        let (name, value) = ground.marker.split_once('=').unwrap();
+        let arguments = json!({"target": "app:work", "memory": false, "env": {name: value}});
+        let mut wire = Wire::open(ground.command(), LEGACY).await;
+        let call = json!({"name": "profile_function", "arguments": arguments});
+        wire.request(1, "tools/call", call).await;
+        until("the program runs", || ground.ready().exists()).await;
+        let processes = ground.processes();
+        assert!(processes.len() >= 3, "program, fork and sleep: {processes:?}");
+        match signal {
+            None => wire.close_input(),
+            Some(signal) => {
+                let server = Pid::from_raw(wire.pid().try_into().unwrap()).unwrap();
+                kill_process(server, signal).unwrap();
+            }
+        }
+        let gone = || ground.processes().is_empty() && names(ground.tmp.path()).is_empty();
+        until("all is gone", gone).await;
+        ground.assert_nothing_left(&processes);
+    }
+}
+
 #[tokio::test]
 async fn signals_end_an_idle_server() {
     for signal in [Signal::TERM, Signal::INT] {

@@ -42,6 +42,8 @@ mod docs;
 mod engine;
 /// What stays whichever hot line is changed: start, imports, collections.
 mod floor;
+/// Calls of one function.
+mod functions;
 /// Lines that no client should send.
 #[cfg(target_os = "linux")]
 mod hostile_lines;
@@ -61,6 +63,8 @@ mod loading;
 /// Names of machine code below lines of Python.
 #[cfg(target_os = "linux")]
 mod natives;
+/// Notebooks.
+mod notebooks;
 /// Real private environments, built from the network's package index.
 mod overlay;
 /// Bugs in one call, made on purpose.

@@ -251,6 +251,7 @@ async fn answers_fit_their_budgets_and_their_schemas() {
     let failing = json!({"baseline_code": "1", "args": [&long],
         "candidate_code": "raise ValueError('€' * 9_000 + '\\n' * 50 + '€' * 9_000)"});
     bench.place.write("test_many.py", MANY_FAILURES);
+    let function = json!({"target": "textwrap:wrap", "args": ["ab ".repeat(400)], "memory": false, "min_time_sec": 0.4});
     let mut called = Vec::new();
     #[cfg(target_os = "linux")]
     let serving = Serving::start(&pythons::system_python(), 6, "");
@@ -261,6 +262,7 @@ async fn answers_fit_their_budgets_and_their_schemas() {
     let usual = [
         ("list_profiles", json!({}), default),
         ("profile_tests", json!({"selector": ["test_many"]}), default),
+        ("profile_function", function, default),
         ("profile_script", script, default),
         ("profile_code", json!({"code": busy(0.4), "memory": false, "stacks": true}), default),
         ("get_profile", json!({"profile_id": "previous"}), default),

@@ -44,6 +44,8 @@ pub enum Obstacle {
     OtherProgram(f64),
     /// The seconds of one are not known: only some files were sampled, or there is no wall time.
     NoSeconds,
+    /// Calls of a function are repeated for a time that was asked for, however long one takes.
+    RepeatedCalls,
 }
 
 impl Obstacle {
@@ -55,6 +57,7 @@ impl Obstacle {
             Self::Outcome(..) => "outcome",
             Self::OtherProgram(_) => "other_program",
             Self::NoSeconds => "no_seconds",
+            Self::RepeatedCalls => "repeated_calls",
         }
     }
 
@@ -81,6 +84,11 @@ impl Obstacle {
             ),
             Self::NoSeconds => {
                 "the time of one is not known in seconds: only some files were sampled, or its wall time is missing".to_owned()
+            }
+            Self::RepeatedCalls => {
+                "calls of a function are repeated for a time that was asked for, however long one takes: `per_call` has what \
+                 a call takes"
+                    .to_owned()
             }
         }
     }
@@ -112,6 +120,9 @@ pub(super) fn obstacles(
     let no_seconds = |profile: &Profile| profile.measured.part_of_time || profile.elapsed.is_none();
     if no_seconds(baseline) || no_seconds(candidate) {
         found.push(Obstacle::NoSeconds);
+    }
+    if [baseline, candidate].iter().any(|one| one.program.kind == ProgramKind::Function) {
+        found.push(Obstacle::RepeatedCalls);
     }
     found
 }

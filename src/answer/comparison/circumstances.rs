@@ -65,7 +65,7 @@ impl CircumstancesInfo {
 /// Why two profiles cannot be compared.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Reason {
-    /// `mode`, `coverage`, `outcome`, `other_program` or `no_seconds`.
+    /// `mode`, `coverage`, `outcome`, `other_program`, `no_seconds` or `repeated_calls`.
     pub code: String,
     /// The same in words.
     pub reason: String,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Change;
 use crate::analysis::compare::{Comparison, Obstacle};
-use crate::answer::next::{NextCall, can_be_verified, run_again};
+use crate::answer::next::{NextCall, after_a_change, run_again};
 use crate::profile::{Profile, Seconds, Status};
 
 pub(super) fn calls(
@@ -26,7 +26,9 @@ pub(super) fn calls(
     }
     match first {
         Some(change) => {
-            let file = change.location.rsplit_once(':').map_or(&*change.location, |(file, _)| file);
+            let place = &*change.location;
+            let file = place.rsplit_once(':').or_else(|| place.rsplit_once(", line"));
+            let file = file.map_or(place, |(file, _)| file);
             let file = ("file_path", json!(file));
             calls.push(NextCall::new("get_file_details", [id, file]));
         }
@@ -39,9 +41,7 @@ pub(super) fn calls(
 /// Both versions timed without a profiler, which confirms what single profiled runs only suggest.
 /// A snippet or an imported profile has no files to run again.
 fn timed_without_profiler(baseline: &Profile) -> Option<NextCall> {
-    const OFFERED: bool = true;
-    let id = [("baseline_profile_id", json!(baseline.id.as_str()))];
-    (OFFERED && can_be_verified(baseline)).then(|| NextCall::new("verify_speedup", id))
+    after_a_change(baseline)
 }
 
 /// A run that can be compared.
@@ -59,7 +59,7 @@ fn overcome(obstacle: &Obstacle, baseline: &Profile, candidate: &Profile) -> Opt
         Obstacle::Outcome(..) => {
             Some(NextCall::new("get_profile", [("profile_id", json!(candidate.id.as_str()))]))
         }
-        Obstacle::OtherProgram(_) | Obstacle::NoSeconds => None,
+        Obstacle::OtherProgram(_) | Obstacle::NoSeconds | Obstacle::RepeatedCalls => None,
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::circumstances::{CircumstancesInfo, ShareRow};
 use super::{
-    Change, ComparedFile, ComparisonAnswer, FileDelta, LineDelta, Renaming, TextChanges, Unchanged,
+    Change, ComparedFile, ComparisonAnswer, FileDelta, LineDelta, PerCallChange, Renaming,
+    TextChanges, Unchanged,
 };
 use crate::answer::NextCall;
 use crate::answer::text::{amount, amount_or_dash, one_line, table};
@@ -30,6 +31,7 @@ impl Answer for ComparisonAnswer {
         if let Some(explanation) = &self.explanation {
             text.push_str(&format!("{}\n", explanation.text));
         }
+        text.extend(self.per_call.as_ref().map(PerCallChange::text));
         for warning in &self.warnings {
             text.push_str(&format!("Caution: {warning}\n"));
         }

@@ -12,13 +12,14 @@ use crate::answer::line::{LineMetrics, kind};
 use crate::answer::memory_hotspots::peak_basis;
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
+use crate::answer::per_call::PerCallInfo;
 use crate::answer::test_run::TestsInfo;
 use crate::answer::text::{one_line, source};
 use crate::answer::window::{DriveInfo, WindowInfo};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
     CallPath, Engine, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, Program,
-    ProgramKind, Repeats, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    ProgramKind, Repeats, Reporting, RunInfo, Seconds, Status, Witness, place, signal_name,
 };
 
 /// Lines listed under each kind of measurement, and part of the usual output shown: the output
@@ -107,6 +108,7 @@ impl ProfileAnswer {
             cpu_profile: profile.measured.cpu.then(|| cpu(profile, figures, lines)),
             memory_profile: memory(profile, figures, lines),
             gpu_profile: gpu(profile, figures, lines),
+            per_call: PerCallInfo::of(profile),
             call_paths: (!profile.call_paths.is_empty()).then(|| call_paths(profile)),
             errors: profile.run.errors.clone(),
             warnings,
@@ -205,7 +207,7 @@ fn summary(profile: &Profile, summary: &analysis::Summary) -> SummaryMetrics {
 }
 
 fn location(profile: &Profile, path: &str, line: LineNo) -> String {
-    format!("{}:{line}", profile.display_path(path))
+    place(&profile.display_path(path), line.get(), None)
 }
 
 fn top_lines(profile: &Profile, figures: &Figures<'_>) -> Vec<TopLine> {

@@ -12,6 +12,7 @@ use super::environment::EnvironmentInfo;
 use super::line::LineMetrics;
 use super::next::NextCall;
 use super::output::OutputInfo;
+use super::per_call::PerCallInfo;
 use super::test_run::TestsInfo;
 use super::window::{DriveInfo, WindowInfo};
 
@@ -297,6 +298,9 @@ pub struct ProfileAnswer {
     /// Overall figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<SummaryMetrics>,
+    /// Times of a call, where a function was profiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_call: Option<PerCallInfo>,
     /// What matters first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub top_lines: Vec<TopLine>,

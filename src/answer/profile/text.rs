@@ -4,6 +4,7 @@ use super::{ProfileAnswer, StatusInfo, TopLine};
 use crate::answer::NextCall;
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
+use crate::answer::per_call::PerCallInfo;
 use crate::answer::test_run::TestsInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
 use crate::answer::window::{DriveInfo, WindowInfo};
@@ -27,6 +28,7 @@ impl Answer for ProfileAnswer {
         text.extend(self.window.as_ref().map(WindowInfo::text));
         text.extend(self.drive.as_ref().map(DriveInfo::text));
         text.extend(self.tests.as_ref().map(TestsInfo::text));
+        text.extend(self.per_call.as_ref().map(PerCallInfo::text));
         text.push_str(&self.lines_text());
         text.push_str(&self.memory_text());
         text.push_str(&self.resident_text());

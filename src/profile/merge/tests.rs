@@ -69,6 +69,7 @@ fn run(elapsed: f64, lines: Vec<Line>) -> Profile {
         proof: None,
         call_counts: None,
         floor: None,
+        per_call: None,
         timed_by: Witness::Scalene,
         repeats: None,
         raw: None,

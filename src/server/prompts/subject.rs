@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::Argument;
 use super::asked::Asked;
 use crate::answer::{NextCall, run_again};
-use crate::profile::ProgramKind;
+use crate::profile::{ProgramKind, is_notebook};
 use crate::server::completion::Kind;
 
 const SCRIPT_PATH: &str = "script_path";
@@ -97,13 +97,15 @@ impl Subject {
         let profile = asked.server.store.get(name);
         let profile = profile.map_err(|error| asked.wrong(PROFILE_ID, &error.to_string()))?;
         let is_snippet = profile.program.kind == ProgramKind::Snippet;
+        let is_file = !matches!(profile.program.kind, ProgramKind::Snippet | ProgramKind::Function)
+            && !is_notebook(&profile.program.name);
         let name = if is_snippet { "the snippet".to_owned() } else { profile.script_argument() };
         Ok(Self {
             first: format!("Its profile {} is stored: nothing need be run.", profile.id),
             name,
             id: profile.id.to_string(),
             again: run_again(&profile).map(|call| text(&call)),
-            is_snippet,
+            is_snippet: !is_file,
         })
     }
 

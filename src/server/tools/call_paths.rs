@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{Call, ToolSpec, file_details, rows, stored};
 use crate::analysis::{CallDirection, CallsFrom, called_file, called_functions};
 use crate::answer::CallPathsAnswer;
-use crate::profile::{LineNo, Profile};
+use crate::profile::{LineNo, Profile, place};
 use crate::server::Server;
 use crate::server::error::ToolError;
 
@@ -119,7 +119,7 @@ fn from<'a>(
                     "correct it and call again",
                 )
             })?;
-            let words = format!("{}:{line}", profile.display_path(file));
+            let words = place(&profile.display_path(file), line, None);
             Ok((CallsFrom::Line(file, number), words))
         }
         _ => Err(ToolError::invalid_argument(

@@ -100,6 +100,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         proof: None,
         call_counts: None,
         floor: None,
+        per_call: None,
         timed_by: Witness::Scalene,
         repeats: None,
         raw: None,
