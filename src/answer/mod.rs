@@ -31,9 +31,11 @@ mod output;
 mod process;
 mod profile;
 mod running;
+mod test_run;
 mod text;
 mod threads;
 mod verification;
+mod window;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -59,8 +61,10 @@ pub use output::OutputInfo;
 pub use process::{DumpInfo, ProcessAnswer};
 pub use profile::{ProfileAnswer, StatusInfo};
 pub use running::{SoFar, running};
+pub use test_run::{FixtureInfo, ImportInfo, TestInfo, TestsInfo};
 pub use text::{amount, count, one_line};
 pub use verification::{DifferenceInfo, FailureInfo, NoiseInfo, VerifyAnswer, WhereInfo};
+pub use window::{DriveInfo, WindowInfo};
 
 /// An answer: structured by `Serialize`, readable by [`Answer::text`].
 pub trait Answer: Serialize + JsonSchema {

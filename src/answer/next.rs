@@ -35,6 +35,12 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
         return None;
     }
     let mut arguments = Map::new();
+    if profile.tests.is_some() {
+        arguments.extend(profile.run.parameters.clone());
+        let length = Value::Object(arguments.clone()).to_string().len();
+        return (length <= LONGEST_ARGUMENTS)
+            .then(|| NextCall { tool: "profile_tests".to_owned(), arguments });
+    }
     arguments.insert("script_path".to_owned(), json!(profile.script_argument()));
     if !profile.program.args.is_empty() {
         arguments.insert("args".to_owned(), json!(profile.program.args));
@@ -42,6 +48,11 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
     arguments.extend(profile.run.parameters.clone());
     let length = Value::Object(arguments.clone()).to_string().len();
     (length <= LONGEST_ARGUMENTS).then(|| NextCall { tool: "profile_script".to_owned(), arguments })
+}
+
+/// Whether two versions of the program can be run in turns: it is a script or a module that comes to its own end.
+pub(super) fn can_be_verified(profile: &Profile) -> bool {
+    profile.tests.is_none() && profile.covered.is_none() && run_again(profile).is_some()
 }
 
 /// One line with all of them; nothing when there are none.

@@ -267,6 +267,9 @@ pub(super) struct ProfileOptions {
     #[arg(long, value_name = "MIB")]
     pub(super) max_memory_mb: Option<u64>,
 
+    #[command(flatten)]
+    pub(super) part: super::part::PartOptions,
+
     /// Working directory of the program [default: the current one]
     #[arg(long, value_name = "DIR")]
     pub(super) cwd: Option<PathBuf>,

@@ -33,6 +33,8 @@ mod table;
 mod usage;
 
 pub use capture::{Captured, Whole, Written};
+#[cfg(unix)]
+pub use ending::nudge;
 pub use error::SpawnError;
 #[cfg(unix)]
 pub use keeper::keep;

@@ -7,6 +7,7 @@
 mod allocation_proof;
 mod call_counts;
 mod call_tree;
+mod covered;
 mod derived;
 mod dump;
 mod file;
@@ -21,6 +22,7 @@ mod path_text;
 mod raw;
 mod repeats;
 mod run;
+mod test_run;
 mod totals;
 mod units;
 
@@ -30,6 +32,7 @@ pub use call_tree::{
     CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, MachineCode, Meanwhile,
     NativePart, Sampling,
 };
+pub use covered::{Covered, CoveredUntil, Drive, DriveEnd};
 pub use dump::{Dump, DumpedFrame, DumpedThread, ProcessDump};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, NativeFunction, Source};
 pub use floor::{Collections, Floor, Imports, PlainRun};
@@ -45,5 +48,6 @@ pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use raw::RawDocument;
 pub use repeats::{LineTime, RepeatedRun, Repeats};
 pub use run::{Engine, Environment, Outcome, Output, RunInfo, Status, signal_name};
+pub use test_run::{FixtureCost, TestCost, TestCounts, TestRun};
 pub use totals::{FunctionTotals, Totals};
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

@@ -8,12 +8,14 @@ use serde::{Deserialize, Serialize};
 use super::allocation_proof::AllocationProof;
 use super::call_counts::CallCounts;
 use super::call_tree::{CallTree, Sampling};
+use super::covered::Covered;
 use super::file::{FileProfile, Line};
 use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
 use super::raw::RawDocument;
 use super::repeats::Repeats;
 use super::run::{Engine, RunInfo};
+use super::test_run::TestRun;
 use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, Percent, Seconds};
 
@@ -250,6 +252,12 @@ pub struct Profile {
     /// it is larger than [`RawDocument::MOST_BYTES`] or no UTF-8.
     #[serde(default)]
     pub raw: Option<RawDocument>,
+    /// The part of the run that it covers; absent where that is all of it.
+    #[serde(default)]
+    pub covered: Option<Covered>,
+    /// What became of each test, where tests were run.
+    #[serde(default)]
+    pub tests: Option<TestRun>,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -331,7 +339,9 @@ impl Profile {
         let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
         let raw = self.raw.as_ref().map_or(0, RawDocument::occupied);
         let parts = files + paths + footprint + words + calls + counts + floor + proof + repeats;
-        size_of::<Self>() + parts + raw + self.run.approximate_bytes()
+        let covered = self.covered.as_ref().map_or(0, Covered::bytes);
+        let tests = self.tests.as_ref().map_or(0, TestRun::bytes);
+        size_of::<Self>() + parts + raw + covered + tests + self.run.approximate_bytes()
     }
 }
 

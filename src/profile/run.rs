@@ -27,6 +27,8 @@ pub enum Outcome {
     TimedOut,
     /// Stopped from outside on request.
     Stopped,
+    /// Stopped from outside when the part of it that was asked for had been profiled.
+    Covered,
     /// Stopped from outside at the limit of memory; resident bytes of all its processes then.
     MemoryLimit(u64),
     /// Stopped from outside at the limit of disk in its temporary directory; bytes then.

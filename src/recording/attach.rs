@@ -373,6 +373,8 @@ impl Target {
             floor: None,
             timed_by,
             repeats: None,
+            covered: None,
+            tests: None,
             raw: None,
         })
     }

@@ -7,6 +7,7 @@ use super::plain;
 use super::record::{Event, Place, Recorder};
 use super::request::{EngineChoice, Measure, RunRequest, Target};
 use super::setup::{self, Ready};
+use super::suite;
 use super::workspace::Workspace;
 use crate::process::{Controls, Spec};
 use crate::profile::{Engine, Profile, ProfileId};
@@ -133,6 +134,11 @@ pub(super) fn plain(
     workspace: &Workspace,
 ) -> Spec {
     let mut spec = plain::spec(request, place, ready, workspace, &workspace.root());
+    if request.tests.is_some() {
+        spec.args = suite::arguments(workspace).into_iter().map(Into::into).collect();
+        // As `python -m pytest` has it.
+        plain::add_to_path(&mut spec, request, &place.cwd);
+    }
     if let Target::Snippet(_) = request.target {
         spec.args.splice(0..0, ["-c".into(), SNIPPET_BOOT.into()]);
     }

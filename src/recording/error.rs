@@ -218,6 +218,40 @@ pub enum RecordError {
         /// The run.
         ran: Box<Ran>,
     },
+    /// The part of the run that was asked for never began.
+    #[error("the program was not profiled: {why}")]
+    NotReady {
+        /// What was waited for, or what ended too early.
+        why: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// No test was found.
+    #[error("{problem}")]
+    NoTests {
+        /// What was looked for.
+        problem: String,
+        /// Tests or files with similar names.
+        near: Vec<String>,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// There is no pytest, and nothing that unittest would run.
+    #[error("{problem}")]
+    NoPytest {
+        /// What was looked for, and where.
+        problem: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// Files of tests could not be imported.
+    #[error("the tests could not be collected: {problem}")]
+    CollectionFailed {
+        /// The first of them, with its traceback.
+        problem: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
     /// The profile cannot be read.
     #[error("Scalene's profile cannot be used: {source}")]
     InvalidProfile {
@@ -297,6 +331,10 @@ impl RecordError {
             Self::TooShort(_) => "too_short",
             Self::FilteredOut { .. } => "filtered_out",
             Self::NothingSampled { .. } => "nothing_sampled",
+            Self::NotReady { .. } => "not_ready",
+            Self::NoTests { .. } => "no_tests",
+            Self::NoPytest { .. } => "no_pytest",
+            Self::CollectionFailed { .. } => "collection_failed",
             Self::InvalidProfile { .. } => "invalid_profile",
             Self::NotTracked(_) => "not_tracked",
             Self::Cancelled => "cancelled",
@@ -385,6 +423,30 @@ impl RecordError {
             Self::NothingSampled { .. } => {
                 "its time is in libraries or outside the project (profile_all=true, or `cwd` at the project's root), in waits (not seen with use_virtual_time=true), or in one long native call, which takes no sample: repeat it in a loop"
             }
+            Self::NotReady { ran, .. }
+                if matches!(
+                    ran.outcome,
+                    Outcome::Covered | Outcome::Stopped | Outcome::TimedOut
+                ) =>
+            {
+                "check `ready` against what the program does (its output is below): port:NUMBER, output:TEXT, or seconds"
+            }
+            Self::NotReady { .. } => {
+                "its output is below; give it the `args`, `env` and `cwd` with which it goes on, or shorten delay_sec"
+            }
+            Self::NoTests { near, .. } if !near.is_empty() => {
+                return format!("call again with one of these as `selector`: {}", near.join(", "));
+            }
+            Self::NoTests { .. } => {
+                "check `selector`, `keyword` and `cwd`: paths and node ids of pytest, or dotted names of unittest"
+            }
+            Self::NoPytest { .. } => {
+                "install pytest into that environment, or pass another one as `python`; dotted names (tests.test_x) run \
+                 with unittest"
+            }
+            Self::CollectionFailed { .. } => {
+                "fix the import shown, or set `cwd` to the folder from which the tests are usually run"
+            }
             Self::InvalidProfile { .. } => {
                 "call again; if it stays so, check the set-up with `scalene-mcp doctor`"
             }
@@ -437,6 +499,10 @@ impl RecordError {
             | Self::DiskLimit(ran)
             | Self::FilteredOut { ran, .. }
             | Self::NothingSampled { ran, .. }
+            | Self::NotReady { ran, .. }
+            | Self::NoTests { ran, .. }
+            | Self::NoPytest { ran, .. }
+            | Self::CollectionFailed { ran, .. }
             | Self::InvalidProfile { ran, .. } => Some(ran),
             _ => None,
         }

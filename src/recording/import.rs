@@ -182,6 +182,8 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         timed_by: Witness::Scalene,
         repeats: None,
         raw: RawDocument::keep(bytes),
+        covered: None,
+        tests: None,
     })
 }
 

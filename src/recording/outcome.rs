@@ -5,22 +5,24 @@ use std::time::SystemTime;
 use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
+use super::followed::Followed;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::naming::{output, real_path, rename_snippet};
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::stacks::{self, Own};
+use super::suite::{Report, Tests};
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, Engine, Environment, FileProfile, Measured, Mebibytes, Outcome, Profile, ProfileId,
+    Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, Profile, ProfileId,
     Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
-use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
+use crate::scalene::{HIDDEN_FILE, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
@@ -34,6 +36,7 @@ pub(super) struct Conclusion {
     pub(super) ready: Ready,
     pub(super) options: RecordOptions,
     pub(super) finished: Finished,
+    pub(super) followed: Option<Followed>,
     pub(super) state: LaunchState,
     pub(super) started_at: SystemTime,
     pub(super) load: Option<f64>,
@@ -72,9 +75,17 @@ fn conclude(
         return Err(refused);
     }
     let ran = Box::new(conclusion.ran(workspace));
+    if let Some(missed) = conclusion.missed(&ran) {
+        return Err(missed);
+    }
+    let tests = conclusion.request.tests.as_ref().map(|tests| {
+        let report = Report::read(workspace, &conclusion.state);
+        report.failure(tests, &ran).map_or(Ok(report), Err)
+    });
+    let tests = tests.transpose()?;
     let calls = stacks::calls(&conclusion.own(&workspace.snippet().to_string_lossy()), seen);
     if conclusion.ready.scalene.is_none() {
-        return conclusion.sampled(calls, seen, ran, workspace);
+        return conclusion.sampled((calls, seen), ran, tests, workspace);
     }
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
@@ -89,7 +100,8 @@ fn conclude(
                 return Err(conclusion.filtered_out(ran));
             }
             let raw = document.as_deref().and_then(RawDocument::keep);
-            Ok(Profile { raw, ..conclusion.into_profile(parsed, calls, seen, *ran, workspace) })
+            let seen = (calls, seen);
+            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests, workspace) })
         }
         unread => {
             let failure = match unread {
@@ -101,9 +113,19 @@ fn conclude(
                 Some(Err(source)) => RecordError::InvalidProfile { source, ran: ran.clone() },
                 Some(Ok(_)) | None => conclusion.nothing(ran.clone(), false),
             };
-            let Some(calls) = calls.filter(analysis::usable) else { return Err(failure) };
-            let parsed = conclusion.without_scalene(&failure, &calls);
-            Ok(conclusion.into_profile(parsed, Some(calls), seen, *ran, workspace))
+            let calls = calls.filter(analysis::usable);
+            // What became of tests is worth telling, however little time they took.
+            let none = matches!(
+                failure,
+                RecordError::TooShort(_)
+                    | RecordError::NothingSampled { .. }
+                    | RecordError::ProgramFailed(_)
+            );
+            if calls.is_none() && !(tests.is_some() && none) {
+                return Err(failure);
+            }
+            let parsed = conclusion.without_scalene(&failure, calls.as_ref());
+            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests, workspace))
         }
     }
 }
@@ -124,9 +146,9 @@ impl Conclusion {
     /// The profile of a run that the sampler alone looked at.
     fn sampled(
         self,
-        calls: Option<Calls>,
-        seen: &Seen,
+        (calls, seen): (Option<Calls>, &Seen),
         ran: Box<Ran>,
+        tests: Option<Report>,
         workspace: &Workspace,
     ) -> Result<Profile, RecordError> {
         let Some(calls) = calls else {
@@ -136,10 +158,14 @@ impl Conclusion {
             return Err(failure.unwrap_or_else(|| self.nothing(ran, true)));
         };
         let parsed = Parsed { elapsed: Seconds::from_secs(self.wall()), ..Parsed::default() };
-        Ok(self.into_profile(parsed, Some(calls), seen, *ran, workspace))
+        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests, workspace))
     }
 
     fn outcome(&self) -> Outcome {
+        let is_over = matches!(&self.followed, Some(Followed::Part(covered)) if covered.until != CoveredUntil::Program);
+        if is_over && self.finished.ended_by == EndedBy::Stop {
+            return Outcome::Covered;
+        }
         match (self.finished.ended_by, self.finished.exit) {
             (EndedBy::Timeout, _) => Outcome::TimedOut,
             (EndedBy::Memory(bytes), _) => Outcome::MemoryLimit(bytes),
@@ -149,6 +175,40 @@ impl Conclusion {
             (EndedBy::Itself, Exit::Signal(signal)) => Outcome::Signal(signal),
             (EndedBy::Itself, Exit::Unknown) => Outcome::Unknown,
         }
+    }
+
+    /// The time that shares are parts of, with a remark where that is less than the wall time. Who runs tests, or
+    /// calls the handlers of a server, is no code of the user's: its time is in no line.
+    fn elapsed(&self, parsed: &Parsed, calls: Option<&Calls>) -> (Option<Seconds>, Option<String>) {
+        let covered = self.followed.as_ref().and_then(|followed| followed.seconds(&self.state));
+        let Some(all) = covered.or(parsed.elapsed) else { return (None, None) };
+        let called = self.request.tests.is_some() || covered.is_some();
+        let Some(part) = calls.filter(|_| called).and_then(stacks::own_part) else {
+            return (Some(all), None);
+        };
+        let own = Seconds::from_secs(all.get() * part).unwrap_or(all);
+        let remark = format!(
+            "of {all} s, {own} s went to the project's code and what it called: shares and seconds are of these; the rest is \
+             the runner's, or waits for work"
+        );
+        (Some(own), Some(remark))
+    }
+
+    /// Why the part of the run that was asked for is not there.
+    fn missed(&self, ran: &Ran) -> Option<RecordError> {
+        let Some(Followed::Missed(why)) = &self.followed else { return None };
+        let why = match self.finished.ended_by {
+            EndedBy::Timeout => {
+                format!(
+                    "it was not ready at the time limit of {} s ({why})",
+                    self.request.timeout.as_secs_f64()
+                )
+            }
+            _ => why.clone(),
+        };
+        let by_itself =
+            matches!(self.finished.ended_by, EndedBy::Itself | EndedBy::Stop | EndedBy::Timeout);
+        by_itself.then(|| RecordError::NotReady { why, ran: Box::new(ran.clone()) })
     }
 
     fn ran(&self, workspace: &Workspace) -> Ran {
@@ -175,6 +235,9 @@ impl Conclusion {
                 return RecordError::Timeout { seconds: self.request.timeout.as_secs_f64(), ran };
             }
             (Outcome::Stopped, _) => return RecordError::Stopped(ran),
+            (Outcome::Covered, _) => {
+                return RecordError::NothingSampled { root: self.place.root.clone(), ran };
+            }
             (Outcome::MemoryLimit(reached), _) => {
                 let limit_mb = self.request.max_memory_mb.unwrap_or_default();
                 return RecordError::MemoryLimit { limit_mb, reached_mb: reached >> 20, ran };
@@ -229,8 +292,13 @@ impl Conclusion {
     }
 
     /// What is known where Scalene left no profile and the stacks are all there is.
-    fn without_scalene(&self, failure: &RecordError, calls: &Calls) -> Parsed {
-        let elapsed = self.state.program_seconds().unwrap_or(calls.sampling.attributed);
+    fn without_scalene(&self, failure: &RecordError, calls: Option<&Calls>) -> Parsed {
+        let attributed = calls.map_or(0.0, |calls| calls.sampling.attributed);
+        let elapsed = self.state.program_seconds().unwrap_or(attributed);
+        let Some(_) = calls else {
+            let warnings = vec![format!("no line has figures: {failure}")];
+            return Parsed { elapsed: Seconds::from_secs(elapsed), warnings, ..Parsed::default() };
+        };
         let memory = if self.options.memory { "; nothing is known about memory" } else { "" };
         Parsed {
             elapsed: Seconds::from_secs(elapsed),
@@ -257,7 +325,7 @@ impl Conclusion {
             }
             footprint.allocation_paths.retain(|path| !path.frames.is_empty());
             let at = footprint.peak_at.take().map(|(file, line)| (real_path(&file), line));
-            footprint.peak_at = at.filter(|(file, _)| *file != launcher);
+            footprint.peak_at = at.filter(|(file, _)| *file != launcher && file != HIDDEN_FILE);
         }
         let before = parsed.files.len();
         let matches = |path: &str, list: &str| {
@@ -276,12 +344,16 @@ impl Conclusion {
     fn into_profile(
         self,
         mut parsed: Parsed,
-        calls: Option<Calls>,
-        seen: &Seen,
+        (calls, seen): (Option<Calls>, &Seen),
         ran: Ran,
+        tests: Option<Report>,
         workspace: &Workspace,
     ) -> Profile {
         let mut warnings = self.warnings.clone();
+        let switched = self.ready.scalene.is_some();
+        let followed = self.followed.iter();
+        warnings.extend(followed.flat_map(|followed| followed.warnings(&self.state, switched)));
+        warnings.extend(tests.iter().flat_map(|report| report.warnings.clone()));
         warnings.extend(
             seen.trouble.as_ref().filter(|_| self.ready.scalene.is_some()).map(|why| {
                 format!(
@@ -306,6 +378,9 @@ impl Conclusion {
         });
         warnings.extend(calls.as_ref().filter(|_| sampled).and_then(stacks::doubtful));
         warnings.extend(self.more_warnings(&parsed));
+        let (elapsed, remark) =
+            self.elapsed(&parsed, whole.filter(|_| timed_by != Witness::Scalene));
+        warnings.extend(remark);
         // Of a program too short to rank anything there is nothing to say.
         #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
@@ -318,7 +393,7 @@ impl Conclusion {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
         }
         Profile {
-            program: self.program(),
+            program: self.program(tests.as_ref()),
             measured: Measured {
                 cpu: measure.cpu,
                 memory: parsed.memory,
@@ -334,38 +409,47 @@ impl Conclusion {
                 malloc_threshold: measure.malloc_threshold,
                 reduced: measure.reduced_profile,
             },
-            elapsed: parsed.elapsed,
+            elapsed,
             files: parsed.files,
             footprint: parsed.footprint,
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
             calls,
             proof: None,
             call_counts: None,
-            floor: floor(&self.state, self.started_at),
+            // Of the start there is nothing in a part of a run that begins later.
+            floor: floor(&self.state, self.started_at).filter(|_| !self.request.window.is_late()),
             timed_by,
             repeats: None,
             raw: None,
-            run: self.run_info(ran, warnings),
+            run: self.run_info(ran, warnings, tests.as_ref()),
+            tests: tests.map(|report| report.run),
+            covered: self.followed.and_then(|followed| followed.settled(&self.state)),
             id: self.id,
         }
     }
 
-    fn program(&self) -> Program {
+    fn program(&self, tests: Option<&Report>) -> Program {
         let (kind, name) = match &self.request.target {
             Target::Script(path) => (ProgramKind::Script, path.clone()),
-            Target::Module(name) => (ProgramKind::Module, name.clone()),
+            Target::Module(name) => {
+                let runner = tests.map(|report| &report.run.runner).filter(|name| !name.is_empty());
+                (ProgramKind::Module, runner.unwrap_or(name).clone())
+            }
             Target::Snippet(_) => (ProgramKind::Snippet, SNIPPET.to_owned()),
         };
-        Program { kind, name, args: self.request.args.clone() }
+        let args =
+            self.request.tests.as_ref().map_or_else(|| self.request.args.clone(), Tests::arguments);
+        Program { kind, name, args }
     }
 
-    fn run_info(&self, ran: Ran, warnings: Vec<String>) -> RunInfo {
+    fn run_info(&self, ran: Ran, warnings: Vec<String>, tests: Option<&Report>) -> RunInfo {
         let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
         let (state, driven) = (&self.state, self.ready.scalene.is_some());
         let cpu = state.user_cpu_sec.zip(state.system_cpu_sec).map(|(user, system)| user + system);
         let used = self.finished.usage.filter(|_| self.ready.scalene.is_none());
         let cpu = cpu.or_else(|| Some(used?.cpu?.as_secs_f64()));
-        let partial = !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Unknown);
+        let partial =
+            !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Covered | Outcome::Unknown);
         let started = jiff::Timestamp::try_from(self.started_at).unwrap_or_default();
         RunInfo {
             status: if partial { Status::Partial } else { Status::Complete },
@@ -389,7 +473,10 @@ impl Conclusion {
                 load: self.load,
                 sandbox: self.confinement.mode().map(Mode::word).map(Into::into),
             }),
-            errors: self.errors(&ran),
+            errors: tests
+                .map(Report::errors)
+                .filter(|told| !told.is_empty())
+                .unwrap_or_else(|| self.errors(&ran)),
             stdout: ran.stdout,
             stderr: ran.stderr,
             peak_resident_bytes: state.max_rss_bytes.or_else(|| used?.peak_resident),
@@ -423,6 +510,7 @@ impl Conclusion {
             (Outcome::Stopped, _) => {
                 "stopped on request; the profile covers the time until then".to_owned()
             }
+            (Outcome::Covered, _) => return Vec::new(),
             (Outcome::Signal(signal), None) => {
                 format!("the program was killed by {}", signal_name(signal))
             }
@@ -433,64 +521,5 @@ impl Conclusion {
             _ => return Vec::new(),
         };
         vec![error]
-    }
-
-    /// A bug of the interpreter that worker processes meet when they are profiled: what they send are buffers.
-    fn known_crash(&self) -> Option<String> {
-        const SEGV: i32 = 11;
-        let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
-        let version = project.version.to_string();
-        let affected = ["3.12.0", "3.12.1"].contains(&version.as_str());
-        (affected && self.finished.exit == Exit::Signal(SEGV)).then(|| {
-            format!(
-                "Python {version} may crash when it collects buffers of BytesIO, which multiprocessing uses \
-                 (python/cpython#111049, mended in 3.12.2)"
-            )
-        })
-    }
-
-    fn more_warnings(&self, parsed: &Parsed) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.request.measure.gpu && parsed.gpu.is_none() && self.ready.scalene.is_some() {
-            warnings.push(
-                "gpu=true, but Scalene found no GPU that it can profile: nothing is said about the GPU".to_owned(),
-            );
-        }
-        if parsed.files.is_empty() {
-            warnings.push(
-                "the profile names no file: the source was gone or renamed when Scalene wrote it, or all time \
-                 was elsewhere"
-                    .to_owned(),
-            );
-        }
-        let unread = |file: &&FileProfile| file.exact && file.source.line_count() == 0;
-        if let Some(file) = parsed.files.iter().find(unread) {
-            warnings.push(format!(
-                "the source of `{}` was gone or not readable when the run ended: its lines have no text, and no \
-                 rules were tried on it",
-                file.path
-            ));
-        }
-        let is_async = || {
-            let mut functions = parsed.files.iter().flat_map(FileProfile::functions);
-            functions.any(|function| function.is_async)
-        };
-        if self.ready.knows_async() && !self.options.async_profile && is_async() {
-            warnings.push(
-                "the program uses async def; time in await is not told apart (profiling it makes generators \
-                 about ten times slower on Python 3.12 and later; async_profile=true turns it on)"
-                    .to_owned(),
-            );
-        }
-        warnings.extend(self.known_crash());
-        if self.finished.forced {
-            warnings.push("the program did not end when asked and was killed".to_owned());
-        }
-        if self.state.phase == LaunchPhase::Failed
-            && let Some(error) = &self.state.error
-        {
-            warnings.push(format!("Scalene reported a failure: {}", error.message));
-        }
-        warnings
     }
 }

@@ -183,6 +183,7 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         pid_files: None,
         begun: None,
         keep_stdout: 0,
+        sought: None,
     }
 }
 

@@ -8,8 +8,10 @@ use etcetera::BaseStrategy;
 
 use super::confine::Confinement;
 use super::counting::CountingPass;
+use super::course::{self, Course};
 use super::engine;
 use super::error::RecordError;
+use super::eyes::Eyes;
 use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
@@ -18,11 +20,11 @@ use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home
 use super::resident::Resident;
 use super::secrets;
 use super::setup::{self, Ready};
+use super::suite;
 use super::workspace::{PID_FILES, Workspace};
-use crate::process::{self, Controls, Limits, Spec, Tick};
+use crate::process::{Controls, Limits, Spec, Tick};
 use crate::profile::{Interim, Profile, ProfileId};
 use crate::python;
-use crate::sampler::Sampler;
 use crate::sandbox::Mode;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
 
@@ -164,6 +166,8 @@ impl Recorder {
             &hidden,
         )?;
         let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
+        let course =
+            Course::new(request, &place, &ready, &workspace, &confinement, &hidden).await?;
         let mut spec = spec(request, &place, &ready, &options, &workspace);
         spec.env_remove = hidden;
         let spec = confinement.dress(spec, options.memory);
@@ -177,19 +181,19 @@ impl Recorder {
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
         on_event(Event::Starting);
-        let look = engine::look(request, &workspace);
-        let (mut sampler, mut resident) = (None, Resident::default());
+        let eyes = Eyes::new(engine::look(request, &workspace), request.window.is_late());
+        let mut resident = Resident::default();
         let mut watcher = Watcher::new(&options, &ready, &place, &workspace, &confinement);
         let mut on_tick = |tick: Tick| {
-            let start = || Sampler::look(tick.pid, look.clone());
             resident.add(tick.elapsed, tick.resident_bytes);
-            let seen = watcher.look(sampler.get_or_insert_with(start));
+            let seen = eyes.at(tick, |sampler| watcher.look(sampler));
             on_event(Event::Running(tick));
             if let Some(seen) = seen {
                 on_event(Event::Seen(seen));
             }
         };
-        let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
+        let (finished, followed) =
+            course::run(course.as_ref(), (&spec, limits), controls, &eyes, &mut on_tick).await?;
         workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
 
@@ -201,6 +205,7 @@ impl Recorder {
             ready,
             options,
             finished,
+            followed,
             state: workspace.read_state(),
             started_at,
             load,
@@ -208,7 +213,8 @@ impl Recorder {
             warnings,
             resident: resident.points(),
         };
-        let (profile, _workspace) = outcome::concluded(conclusion, sampler, workspace).await?;
+        let (profile, _workspace) =
+            outcome::concluded(conclusion, eyes.into_sampler(), workspace).await?;
         let mut profile = profile?;
         if let Some(counting) = counting {
             counting.run(&mut profile, controls, on_event).await?;
@@ -287,7 +293,13 @@ impl Recorder {
             let own = guard
                 .admit("cwd", &own)
                 .map_or_else(|_| guard.roots.first().cloned(), |_| Some(own));
-            let cwd = asked.or(own).unwrap_or_else(|| PathBuf::from("/"));
+            let from = asked.clone().or(own.clone());
+            let tests = request.tests.as_ref();
+            let elsewhere = tests.and_then(|tests| tests.folder(from.as_deref()?, home));
+            let cwd = asked.or(elsewhere).or(own).unwrap_or_else(|| PathBuf::from("/"));
+            if let Some(tests) = tests {
+                tests.admit(guard, &cwd)?;
+            }
             let root = python::project_root(&cwd, &cwd, home);
             return Ok(Place { cwd, script: None, root });
         };
@@ -378,6 +390,7 @@ fn scope(
     let (only, mut exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
     // Ours is never the user's code, even when the project is the folder of all temporary files.
     exclude.push(workspace.launcher().to_string_lossy().into_owned());
+    exclude.push(suite::runner(workspace).to_string_lossy().into_owned());
     let snippet = workspace.snippet();
     let is_snippet = matches!(target, Target::Snippet(_));
     let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
@@ -426,6 +439,7 @@ fn prepare(
     let launch = LaunchRequest {
         scalene_args: arguments.unwrap_or_default(),
         own_libraries: own_libraries(place, ready),
+        window: course::launch_window(&request.window, workspace)?,
         ..launch_request(request, place, workspace)?
     };
     workspace.write_request(&launch)
@@ -438,7 +452,12 @@ pub(super) fn launch_request(
     workspace: &Workspace,
 ) -> Result<LaunchRequest, RecordError> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let (mode, target) = launch_target(request, place, workspace);
+    let (mut mode, mut target) = launch_target(request, place, workspace);
+    let mut args = request.args.clone();
+    if let Some(tests) = &request.tests {
+        mode = LaunchMode::Script;
+        (target, args) = tests.prepare(&place.cwd, workspace)?;
+    }
     if let Target::Snippet(code) = &request.target {
         workspace.write("snippet.py", code.as_bytes())?;
     }
@@ -448,10 +467,11 @@ pub(super) fn launch_request(
         scalene_args: Vec::new(),
         mode,
         target,
-        args: request.args.clone(),
+        args,
         state_file: text(&workspace.state()),
-        path0: is_snippet.then(|| text(&place.cwd)),
+        path0: (is_snippet || request.tests.is_some()).then(|| text(&place.cwd)),
         argv0: is_snippet.then(|| "-c".to_owned()),
+        window: None,
         restore_env: tmpdir.collect(),
         own_root: text(&place.root),
         own_libraries: Vec::new(),
@@ -491,6 +511,7 @@ fn spec(
         folder: Some(workspace.root()),
         begun: Some(workspace.begun()),
         keep_stdout: 0,
+        sought: None,
         pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::error::RecordError;
+use super::suite::Tests;
+use super::window::Window;
 use crate::profile::Engine;
 use crate::sandbox::Mode;
 
@@ -162,6 +164,10 @@ pub struct RunRequest {
     pub repeat: usize,
     /// Who is to measure.
     pub engine: EngineChoice,
+    /// The part of the run that is profiled.
+    pub window: Window,
+    /// Tests to run, where the target runs tests.
+    pub tests: Option<Tests>,
     /// What to measure.
     pub measure: Measure,
     /// What a person has allowed for this run alone.
@@ -198,14 +204,25 @@ impl RunRequest {
             max_memory_mb: None,
             repeat: 1,
             engine: EngineChoice::Auto,
+            window: Window::default(),
+            tests: None,
             measure: Measure::default(),
             allowed: Allowed::default(),
         }
     }
 
+    /// A run of tests, without memory: what tests allocate is seldom what is asked for, and they take half as long.
+    pub fn of_tests(tests: Tests) -> Self {
+        let mut request = Self::new(Target::Module("pytest".to_owned()));
+        request.timeout = Duration::from_secs(300);
+        request.measure.memory = false;
+        Self { tests: Some(tests), ..request }
+    }
+
     /// Everything but program and arguments that differs from the defaults, as a call names it.
     pub(super) fn parameters(&self) -> Map<String, Value> {
-        let default = Self::new(self.target.clone());
+        let default =
+            self.tests.clone().map_or_else(|| Self::new(self.target.clone()), Self::of_tests);
         let (measure, usual) = (&self.measure, &default.measure);
         let env: Map<String, Value> =
             self.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -249,6 +266,8 @@ impl RunRequest {
         ]
         .into_iter()
         .flatten()
+        .chain(self.window.parameters())
+        .chain(self.tests.iter().flat_map(Tests::parameters))
         .collect()
     }
 
@@ -259,6 +278,9 @@ impl RunRequest {
 
     /// The program for people: the script as typed, `-m module`, or `<snippet>`.
     pub fn label(&self) -> String {
+        if let Some(tests) = &self.tests {
+            return tests.label();
+        }
         let name = match &self.target {
             Target::Script(path) => path.clone(),
             Target::Module(name) => format!("-m {name}"),
@@ -297,6 +319,10 @@ impl RunRequest {
         }
         if !(1..=MOST_RUNS).contains(&self.repeat) {
             return invalid("repeat", format!("{} is outside 1 to {MOST_RUNS} runs", self.repeat));
+        }
+        self.window.check(measure)?;
+        if let Some(tests) = &self.tests {
+            tests.check(self)?;
         }
         let bad = |(name, value): &&(String, String)| {
             name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')

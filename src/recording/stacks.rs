@@ -128,6 +128,17 @@ pub(super) fn doubtful(calls: &Calls) -> Option<String> {
     })
 }
 
+/// Part from which on all of the time counts as that of the user's code.
+const ALL_OF_IT: f64 = 0.95;
+
+/// Part of the program's wall time that went to the user's code and to what it called, where that is not all of it: a
+/// test runner, or a server that is a library, calls it only now and then.
+pub(super) fn own_part(calls: &Calls) -> Option<f64> {
+    let own: f64 = calls.tree.nodes.iter().map(|node| node.wall_running + node.wall_waiting).sum();
+    let part = own / calls.sampling.attributed;
+    (part < ALL_OF_IT).then_some(part)
+}
+
 /// Why stacks do not time the lines.
 pub(super) fn alone(sampling: &Sampling) -> String {
     let Sampling { reads, failures, .. } = *sampling;

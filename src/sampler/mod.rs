@@ -79,6 +79,7 @@ pub struct Sampler {
     shared: Arc<Shared>,
     manager: Option<JoinHandle<()>>,
     started: Instant,
+    ended: Option<Instant>,
 }
 
 /// What was seen of a program.
@@ -139,7 +140,7 @@ impl Sampler {
         let shared = Arc::new(Shared { look, ..Shared::default() });
         let own = Arc::clone(&shared);
         let manager = thread::spawn(move || manage(pid, &own));
-        Self { shared, manager: Some(manager), started: Instant::now() }
+        Self { shared, manager: Some(manager), started: Instant::now(), ended: None }
     }
 
     /// Looks at what was seen so far; the observation stands still meanwhile.
@@ -157,15 +158,23 @@ impl Sampler {
         self.manager.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
+    /// Ends the observation; [`Sampler::finish`] says later what was seen.
+    pub fn end(&mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        self.ended.get_or_insert_with(Instant::now);
+    }
+
     /// Ends the observation and says what was seen.
     pub fn finish(mut self) -> Seen {
-        self.shared.stop.store(true, Ordering::Relaxed);
+        self.end();
         // A panic in there is a lost witness, not a lost run.
         let ended = self.manager.take().map_or(Ok(()), JoinHandle::join);
         let mut found = self.shared.lock();
         let found = std::mem::take(&mut *found);
         let mut sampling = found.sampling;
-        sampling.wall = found.begun.unwrap_or(self.started).elapsed().as_secs_f64();
+        let until = self.ended.unwrap_or_else(Instant::now);
+        let begun = found.begun.unwrap_or(self.started);
+        sampling.wall = until.saturating_duration_since(begun).as_secs_f64();
         let trouble = ended.err().map(|_| "the sampler failed".to_owned()).or(found.trouble);
         tracing::debug!(?sampling, ?trouble, "sampled");
         Seen { tree: found.tree.finish(), sampling, trouble, python: found.python }

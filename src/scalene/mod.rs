@@ -25,7 +25,7 @@ pub use convert::Parsed;
 pub use environ::{ScaleneInstall, allocator_files, environment};
 pub use launcher::{
     HIDDEN_FILE, LAUNCHER, LaunchError, LaunchFloor, LaunchMode, LaunchPhase, LaunchRequest,
-    LaunchState,
+    LaunchState, LaunchWindow, WINDOW,
 };
 pub use options::RecordOptions;
 pub use parse::{ParseError, parse};

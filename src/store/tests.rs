@@ -47,6 +47,8 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         timed_by: Witness::Scalene,
         repeats: None,
         raw: None,
+        covered: None,
+        tests: None,
     }
 }
 

@@ -66,6 +66,9 @@ mod overlay;
 /// Bugs in one call, made on purpose.
 #[cfg(debug_assertions)]
 mod panics;
+/// Parts of runs: programs that do not end, and what drives them.
+#[cfg(target_os = "linux")]
+mod parts;
 /// One more run without a profiler.
 mod plain_run;
 /// Profiling real programs through the server: figures against ground truth.
@@ -87,6 +90,9 @@ mod rules;
 mod sandbox;
 /// Profiles that outlive the server, and what may happen to their files.
 mod store;
+/// Runs of tests: what they cost, and what became of them.
+#[cfg(target_os = "linux")]
+mod suites;
 /// What all tests share.
 mod support;
 /// Which tools a server offers, and in which form it answers.

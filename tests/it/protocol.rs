@@ -219,6 +219,18 @@ fn about_a_process(pid: u32) -> Vec<(&'static str, Value, usize)> {
     [0.0, 0.5].map(|seconds| ("profile_process", call(seconds), 4 * 1024)).to_vec()
 }
 
+/// Sixty tests with long names that fail with long messages.
+const MANY_FAILURES: &str = "\
+import unittest
+
+class Many(unittest.TestCase):
+    pass
+
+for number in range(60):
+    name = 'test_' + 'long_name_' * 12 + str(number)
+    setattr(Many, name, lambda self: self.fail('€' * 3_000 + str(sum(range(90_000)))))
+";
+
 #[tokio::test]
 async fn answers_fit_their_budgets_and_their_schemas() {
     let mut bench = Bench::new().await;
@@ -238,6 +250,7 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         "args_variants": [[&long], ["b"]], "budget_sec": 4});
     let failing = json!({"baseline_code": "1", "args": [&long],
         "candidate_code": "raise ValueError('€' * 9_000 + '\\n' * 50 + '€' * 9_000)"});
+    bench.place.write("test_many.py", MANY_FAILURES);
     let mut called = Vec::new();
     #[cfg(target_os = "linux")]
     let serving = Serving::start(&pythons::system_python(), 6, "");
@@ -247,6 +260,7 @@ async fn answers_fit_their_budgets_and_their_schemas() {
     let processes = (called.push("profile_process"), Vec::new()).1;
     let usual = [
         ("list_profiles", json!({}), default),
+        ("profile_tests", json!({"selector": ["test_many"]}), default),
         ("profile_script", script, default),
         ("profile_code", json!({"code": busy(0.4), "memory": false, "stacks": true}), default),
         ("get_profile", json!({"profile_id": "previous"}), default),

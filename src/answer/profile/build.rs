@@ -12,7 +12,9 @@ use crate::answer::line::{LineMetrics, kind};
 use crate::answer::memory_hotspots::peak_basis;
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
+use crate::answer::test_run::TestsInfo;
 use crate::answer::text::{one_line, source};
+use crate::answer::window::{DriveInfo, WindowInfo};
 use crate::answer::{budget, doubts, listing};
 use crate::profile::{
     CallPath, Engine, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, Program,
@@ -96,6 +98,10 @@ impl ProfileAnswer {
             program: program(profile),
             outcome: Some(outcome(profile.run.outcome)),
             progress: None,
+            window: profile.covered.as_ref().map(WindowInfo::of),
+            drive: { profile.covered.as_ref() }
+                .and_then(|covered| covered.drive.as_ref().map(DriveInfo::of)),
+            tests: profile.tests.as_ref().map(|run| TestsInfo::of(run, lines)),
             summary: Some(summary(profile, &figures.totals)),
             top_lines: top_lines(profile, figures),
             cpu_profile: profile.measured.cpu.then(|| cpu(profile, figures, lines)),
@@ -172,6 +178,7 @@ fn outcome(outcome: Outcome) -> OutcomeInfo {
         Outcome::MemoryLimit(_) => (None, None, "stopped at the memory limit".to_owned()),
         Outcome::DiskLimit(_) => (None, None, "stopped at the disk limit".to_owned()),
         Outcome::Stopped => (None, None, "stopped on request".to_owned()),
+        Outcome::Covered => (None, None, "stopped at the end of the part asked for".to_owned()),
         Outcome::Unknown => (None, None, "end not recorded".to_owned()),
         Outcome::StillRuns => (None, None, "left running".to_owned()),
     };

@@ -4,7 +4,9 @@ use super::{ProfileAnswer, StatusInfo, TopLine};
 use crate::answer::NextCall;
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
+use crate::answer::test_run::TestsInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
+use crate::answer::window::{DriveInfo, WindowInfo};
 use crate::answer::{Answer, budget, listing, next};
 
 impl Answer for ProfileAnswer {
@@ -22,6 +24,9 @@ impl Answer for ProfileAnswer {
             text.push_str(&progress.text());
             text.push_str(&self.interim_text(progress.sampled_sec));
         }
+        text.extend(self.window.as_ref().map(WindowInfo::text));
+        text.extend(self.drive.as_ref().map(DriveInfo::text));
+        text.extend(self.tests.as_ref().map(TestsInfo::text));
         text.push_str(&self.lines_text());
         text.push_str(&self.memory_text());
         text.push_str(&self.resident_text());

@@ -72,6 +72,8 @@ fn run(elapsed: f64, lines: Vec<Line>) -> Profile {
         timed_by: Witness::Scalene,
         repeats: None,
         raw: None,
+        covered: None,
+        tests: None,
     }
 }
 

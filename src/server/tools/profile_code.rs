@@ -83,6 +83,14 @@ pub(super) struct Params {
     /// See profile_script.
     #[serde(default)]
     engine: run::Engine,
+    /// See profile_script.
+    duration_sec: Option<f64>,
+    /// See profile_script.
+    delay_sec: Option<f64>,
+    /// See profile_script.
+    ready: Option<String>,
+    /// See profile_script.
+    drive: Option<Vec<String>>,
 }
 
 const fn default_timeout() -> f64 {
@@ -106,6 +114,10 @@ impl ToolSpec for ProfileCode {
         "plain_run",
         "repeat",
         "async_profile",
+        "duration_sec",
+        "delay_sec",
+        "ready",
+        "drive",
     ];
     const RUNS_CODE: bool = true;
 
@@ -148,5 +160,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         engine: params.engine,
     };
     surroundings.apply(&mut request)?;
+    request.window =
+        run::window(params.duration_sec, params.delay_sec, params.ready, params.drive)?;
     Ok(request)
 }

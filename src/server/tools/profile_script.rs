@@ -99,6 +99,14 @@ pub(super) struct Params {
     /// Sampler: no install, time only.
     #[serde(default)]
     engine: run::Engine,
+    /// Profile so long, then stop it.
+    duration_sec: Option<f64>,
+    /// Skip its first seconds.
+    delay_sec: Option<f64>,
+    /// port:8000, output:TEXT or seconds.
+    ready: Option<String>,
+    /// Command run once ready; then it stops.
+    drive: Option<Vec<String>>,
 }
 
 const fn default_timeout() -> f64 {
@@ -157,5 +165,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         engine: params.engine,
     };
     surroundings.apply(&mut request)?;
+    request.window =
+        run::window(params.duration_sec, params.delay_sec, params.ready, params.drive)?;
     Ok(request)
 }

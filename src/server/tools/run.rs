@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
-use crate::recording::{EngineChoice, ProcessRequest, RunRequest};
+use crate::recording::{EngineChoice, ProcessRequest, RunRequest, Window};
 use crate::sandbox::Mode;
 use crate::server::Server;
 use crate::server::error::ToolError;
@@ -112,6 +112,32 @@ impl Surroundings {
         request.engine = self.engine.choice();
         Ok(())
     }
+}
+
+/// The part of the run that is profiled.
+pub(super) fn window(
+    duration_sec: Option<f64>,
+    delay_sec: Option<f64>,
+    ready: Option<String>,
+    drive: Option<Vec<String>>,
+) -> Result<Window, ToolError> {
+    let ready = ready.map(|ready| {
+        ready.parse().map_err(|problem| {
+            ToolError::invalid_argument(format!("ready: {problem}"), "correct it and call again")
+        })
+    });
+    if drive.as_ref().is_some_and(Vec::is_empty) {
+        return Err(ToolError::invalid_argument(
+            "drive: the list is empty".to_owned(),
+            "name a program and its arguments, as [\"python\",\"load.py\"], or leave it out",
+        ));
+    }
+    Ok(Window {
+        delay: delay_sec.map_or(Ok(Duration::ZERO), |delay| seconds("delay_sec", delay))?,
+        duration: duration_sec.map(|duration| seconds("duration_sec", duration)).transpose()?,
+        ready: ready.transpose()?,
+        drive: drive.unwrap_or_default(),
+    })
 }
 
 pub(super) fn seconds(name: &str, value: f64) -> Result<Duration, ToolError> {

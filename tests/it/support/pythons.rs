@@ -97,6 +97,23 @@ pub(crate) fn environment(python: &Path, name: &str, scalene: Option<&str>) -> P
     dir
 }
 
+/// An environment `name` of `python` with these packages of the index, made on first use.
+pub(crate) fn with_packages(python: &Path, name: &str, packages: &[&str]) -> PathBuf {
+    let dir = base().join(name);
+    std::fs::create_dir_all(base()).unwrap();
+    let lock = std::fs::File::create(base().join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(dir.join("complete")).ok().as_deref() != Some(&wanted) {
+        let _ = std::fs::remove_dir_all(&dir);
+        run(command(python).args(["-m", "venv"]).arg(&dir));
+        let install = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
+        run(command(dir.join("bin/python")).args(install).args(packages));
+        std::fs::write(dir.join("complete"), wanted).unwrap();
+    }
+    dir
+}
+
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));

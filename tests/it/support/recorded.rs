@@ -103,5 +103,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         timed_by: Witness::Scalene,
         repeats: None,
         raw: None,
+        covered: None,
+        tests: None,
     }
 }
