@@ -164,7 +164,10 @@ impl Conclusion {
             let failure = seen.trouble.as_ref().map(unseen);
             return Err(failure.unwrap_or_else(|| self.nothing(ran, true)));
         };
-        let parsed = Parsed { elapsed: Seconds::from_secs(self.wall()), ..Parsed::default() };
+        // Of a part of the run the time that was looked at.
+        let whole = self.request.window.is_whole();
+        let seconds = if whole { self.wall() } else { calls.sampling.attributed };
+        let parsed = Parsed { elapsed: Seconds::from_secs(seconds), ..Parsed::default() };
         Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests))
     }
 

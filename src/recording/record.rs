@@ -114,6 +114,7 @@ impl Recorder {
     }
 
     /// The recorder for a run: what a person has allowed for it counts, too.
+    #[must_use]
     pub fn allowing(&self, request: &RunRequest) -> Self {
         let mut own = self.clone();
         own.settings.allow_install |= request.allowed.install;
