@@ -27,9 +27,11 @@ impl NextCall {
 /// Arguments longer than this, as JSON, are too long to repeat.
 const LONGEST_ARGUMENTS: usize = 400;
 
-/// The same run again; nothing for a snippet, a run elsewhere, or one with very long arguments.
+/// The same run again; nothing for a snippet, a process of somebody else's, a run elsewhere, or one with very long
+/// arguments.
 pub fn run_again(profile: &Profile) -> Option<NextCall> {
-    if profile.run.environment.is_none() || profile.program.kind == ProgramKind::Snippet {
+    let typed = matches!(profile.program.kind, ProgramKind::Script | ProgramKind::Module);
+    if profile.run.environment.is_none() || !typed {
         return None;
     }
     let mut arguments = Map::new();

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::config::ConfigOptions;
-use crate::recording::{Guard, Settings};
+use crate::recording::{EngineChoice, Guard, Settings};
 use crate::sandbox::{Mode, Policy};
 use crate::server::{Options, Output, Toolset};
 
@@ -238,6 +238,10 @@ pub(super) struct ProfileOptions {
     /// Run it so many times, 1 to 10, and report the means with their intervals
     #[arg(long, value_name = "RUNS", default_value_t = 1)]
     pub(super) repeat: usize,
+
+    /// Who measures: auto (Scalene, the sampler where it cannot run), scalene, or sampler (nothing is installed, time only)
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub(super) engine: EngineChoice,
 
     /// Profile libraries too
     #[arg(long)]

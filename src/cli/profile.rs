@@ -78,6 +78,7 @@ fn request(options: ProfileOptions, python: Option<String>) -> Result<RunRequest
     request.max_memory_mb = options.max_memory_mb;
     request.repeat = options.repeat;
     request.window = options.part.window()?;
+    request.engine = options.engine;
     let measure = &mut request.measure;
     measure.memory = !options.no_memory;
     measure.gpu = options.gpu;

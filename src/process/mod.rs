@@ -25,6 +25,7 @@ mod leftovers;
 mod memory;
 #[cfg(unix)]
 mod order;
+mod others;
 mod run;
 #[cfg(unix)]
 mod table;
@@ -39,4 +40,6 @@ pub use error::SpawnError;
 pub use keeper::keep;
 #[cfg(unix)]
 pub use kept::keep_children;
+pub use memory::Meter;
+pub use others::{Running, descends, running};
 pub use run::{Controls, EndedBy, Exit, Finished, Hold, Limits, Spec, Tick, Usage, run};

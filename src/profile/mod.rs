@@ -9,6 +9,7 @@ mod call_counts;
 mod call_tree;
 mod covered;
 mod derived;
+mod dump;
 mod file;
 mod floor;
 mod ids;
@@ -32,6 +33,7 @@ pub use call_tree::{
     NativePart, Sampling,
 };
 pub use covered::{Covered, CoveredUntil, Drive, DriveEnd};
+pub use dump::{Dump, DumpedFrame, DumpedThread, ProcessDump};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, NativeFunction, Source};
 pub use floor::{Collections, Floor, Imports, PlainRun};
 pub use ids::{LineNo, ProfileId};
@@ -45,7 +47,7 @@ pub use model::{
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use raw::RawDocument;
 pub use repeats::{LineTime, RepeatedRun, Repeats};
-pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
+pub use run::{Engine, Environment, Outcome, Output, RunInfo, Status, signal_name};
 pub use test_run::{FixtureCost, TestCost, TestCounts, TestRun};
 pub use totals::{FunctionTotals, Totals};
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

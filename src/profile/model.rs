@@ -14,7 +14,7 @@ use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
 use super::raw::RawDocument;
 use super::repeats::Repeats;
-use super::run::RunInfo;
+use super::run::{Engine, RunInfo};
 use super::test_run::TestRun;
 use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, Percent, Seconds};
@@ -28,6 +28,8 @@ pub enum ProgramKind {
     Module,
     /// Code handed over as text.
     Snippet,
+    /// A process that somebody else started: name and arguments are those of its command line.
+    Process,
 }
 
 /// What was profiled.
@@ -279,6 +281,11 @@ impl Profile {
     /// The program as a profiling call takes it.
     pub fn script_argument(&self) -> String {
         self.program.argument()
+    }
+
+    /// Who measured.
+    pub fn engine(&self) -> Engine {
+        self.run.environment.as_ref().map_or(Engine::Scalene, |found| found.engine)
     }
 
     /// Seconds of a share of sampled time: share × elapsed, or share × CPU time of the

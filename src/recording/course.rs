@@ -42,7 +42,8 @@ pub(super) struct Course {
     window: Window,
     drive: Option<Spec>,
     memory: Option<u64>,
-    begun: PathBuf,
+    /// What the launcher makes when the program begins; nothing where no launcher runs it.
+    begun: Option<PathBuf>,
     opens: PathBuf,
     closes: PathBuf,
 }
@@ -72,7 +73,7 @@ impl Course {
             window: window.clone(),
             drive,
             memory: request.memory_limit(),
-            begun: workspace.begun(),
+            begun: ready.scalene.is_some().then(|| workspace.begun()),
             opens: workspace.output(OPENS),
             closes: workspace.output(CLOSES),
         }))
@@ -122,7 +123,7 @@ impl Course {
         eyes: &Eyes,
     ) -> Followed {
         let begun = tokio::select! {
-            () = there(&self.begun) => Instant::now(),
+            () = there(self.begun.as_deref()) => Instant::now(),
             () = ended.cancelled() => {
                 return Followed::Missed("the program ended before its first line".to_owned());
             }
@@ -224,6 +225,9 @@ impl Course {
 
     /// Has Scalene switched by the program, which says that it has done so.
     async fn switched(&self, file: &Path, ended: &CancellationToken, eyes: &Eyes) {
+        if self.begun.is_none() {
+            return;
+        }
         if let Err(error) = std::fs::write(file, "") {
             tracing::warn!(%error, "Scalene cannot be switched");
             return;
@@ -321,8 +325,8 @@ async fn lasts(duration: Option<Duration>) {
     }
 }
 
-async fn there(file: &Path) {
-    while !file.exists() {
+async fn there(file: Option<&Path>) {
+    while file.is_some_and(|file| !file.exists()) {
         sleep(LOOK).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::found::AttachError;
 use crate::process::SpawnError;
 use crate::profile::{Outcome, Output, signal_name};
 use crate::python::{OverlayError, PythonError};
@@ -15,6 +16,8 @@ pub struct Ran {
     pub outcome: Outcome,
     /// Seconds that its own code ran, when known.
     pub seconds: Option<f64>,
+    /// Whether its own code began, as far as is known: what did not begin can be run again.
+    pub begun: bool,
     /// Type of the exception that ended it.
     pub exception: Option<String>,
     /// What it was not allowed to do, when that may have ended it.
@@ -147,6 +150,17 @@ pub enum RecordError {
         /// The run.
         ran: Box<Ran>,
     },
+    /// Its stacks could not be read, and nobody else looked.
+    #[error("the program ran, but its stacks could not be read: {why}")]
+    SamplerFailed {
+        /// What the system or the reader said.
+        why: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// A process that somebody else started cannot be looked at.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
     /// The program failed before anything was sampled.
     #[error("the program failed before anything was profiled: {}", how(.0))]
     ProgramFailed(Box<Ran>),
@@ -285,6 +299,9 @@ fn lasted(ran: &Ran) -> String {
     ran.seconds.map_or_else(|| "for an unknown time".to_owned(), |s| format!("it ran {s:.3} s"))
 }
 
+const SAMPLER_HINT: &str =
+    "docs/troubleshooting.md says what reading stacks needs (ptrace); engine=scalene works without";
+
 impl RecordError {
     /// The stable code of the failure.
     pub fn code(&self) -> &'static str {
@@ -304,6 +321,8 @@ impl RecordError {
             Self::Spawn(_) => "spawn_failed",
             Self::ModuleNotFound { .. } => "module_not_found",
             Self::ScaleneFailed { .. } => "profile_failed",
+            Self::SamplerFailed { .. } => "sampler_failed",
+            Self::Attach(error) => error.code(),
             Self::ProgramFailed(_) => "program_failed",
             Self::Crashed(_) => "program_crashed",
             Self::Timeout { .. } => "timeout",
@@ -353,6 +372,8 @@ impl RecordError {
             Self::Unreadable { .. } => "make the file readable for the user that runs the server",
             Self::Python(error) => return error.hint(),
             Self::Setup(error) => return error.hint(),
+            Self::Attach(error) => return error.hint(),
+            Self::SamplerFailed { .. } => SAMPLER_HINT,
             Self::ScaleneMissing { python, .. } => {
                 return format!(
                     "run `scalene-mcp setup --python {}` (a private overlay, the project is not touched), or \
@@ -460,6 +481,18 @@ impl RecordError {
         }
     }
 
+    /// Whether Scalene could not run and the program has not begun, so that somebody else may run it.
+    pub(super) fn is_scalenes(&self) -> bool {
+        match self {
+            Self::ScaleneMissing { .. } | Self::NoScaleneFor(_) | Self::UnsupportedScalene(_) => {
+                true
+            }
+            Self::Setup(error) => !matches!(error, OverlayError::Cancelled),
+            Self::ScaleneFailed { ran, .. } | Self::Crashed(ran) => !ran.begun,
+            _ => false,
+        }
+    }
+
     /// The run behind the failure, if the program ran at all.
     pub fn ran(&self) -> Option<&Ran> {
         match self {
@@ -469,6 +502,7 @@ impl RecordError {
             | Self::Stopped(ran)
             | Self::ModuleNotFound { ran, .. }
             | Self::ScaleneFailed { ran, .. }
+            | Self::SamplerFailed { ran, .. }
             | Self::Timeout { ran, .. }
             | Self::MemoryLimit { ran, .. }
             | Self::DiskLimit(ran)

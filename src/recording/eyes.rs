@@ -1,25 +1,24 @@
 //! When the stacks of a run are looked at: all of the time, or while the part of it lasts that is profiled.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::process::Tick;
-use crate::sampler::Sampler;
+use crate::sampler::{Look, Sampler};
 
 /// The sampler of a run, which looks only while a part of the run is profiled.
 pub(super) struct Eyes {
-    runner: String,
+    look: Look,
     shut: AtomicBool,
     pid: AtomicU32,
     sampler: Mutex<Option<Sampler>>,
 }
 
 impl Eyes {
-    /// `runner` is the file that starts Scalene; `shut` until [`Eyes::open`].
-    pub(super) fn new(runner: &Path, shut: bool) -> Self {
+    /// `shut` until [`Eyes::open`].
+    pub(super) fn new(look: Look, shut: bool) -> Self {
         Self {
-            runner: runner.to_string_lossy().into_owned(),
+            look,
             shut: AtomicBool::new(shut),
             pid: AtomicU32::new(0),
             sampler: Mutex::new(None),
@@ -36,7 +35,7 @@ impl Eyes {
         if self.shut.load(Ordering::Relaxed) {
             return None;
         }
-        look(self.lock().get_or_insert_with(|| Sampler::start(tick.pid, &self.runner)))
+        look(self.lock().get_or_insert_with(|| Sampler::look(tick.pid, self.look.clone())))
     }
 
     /// From now on it is looked at.
@@ -44,7 +43,7 @@ impl Eyes {
         let pid = self.pid.load(Ordering::Relaxed);
         self.shut.store(false, Ordering::Relaxed);
         if pid > 0 {
-            self.lock().get_or_insert_with(|| Sampler::start(pid, &self.runner));
+            self.lock().get_or_insert_with(|| Sampler::look(pid, self.look.clone()));
         }
     }
 

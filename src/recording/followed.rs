@@ -43,11 +43,11 @@ impl Followed {
     }
 
     /// What the reader of the profile should know.
-    pub(super) fn warnings(&self, state: &LaunchState) -> Vec<String> {
+    pub(super) fn warnings(&self, state: &LaunchState, launched: bool) -> Vec<String> {
         let Some(covered) = self.part() else { return Vec::new() };
         let mut warnings = Vec::new();
         let late = covered.from > Seconds::default();
-        if late && state.window_opened_at.is_none() {
+        if launched && late && state.window_opened_at.is_none() {
             warnings.push(
                 "Scalene could not be switched on within 5 s, since the program's main thread never came back from one \
                  call: lines have no memory, and their times are from stacks alone"

@@ -7,18 +7,18 @@ use super::error::{Ran, RecordError};
 use super::floor::floor;
 use super::followed::Followed;
 use super::import::MAX_DOCUMENT_BYTES;
+use super::naming::{output, real_path, rename_snippet};
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
-use super::snippet::{output, rename_snippet};
-use super::stacks;
+use super::stacks::{self, Own};
 use super::suite::{Report, Tests};
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, CoveredUntil, Environment, Measured, Outcome, Profile, ProfileId, Program, ProgramKind,
-    RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, Profile, ProfileId,
+    Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
@@ -42,6 +42,8 @@ pub(super) struct Conclusion {
     pub(super) load: Option<f64>,
     pub(super) confinement: Confinement,
     pub(super) warnings: Vec<String>,
+    /// Resident size over time, where that is told.
+    pub(super) resident: Vec<(Seconds, Mebibytes)>,
 }
 
 /// Concludes on a thread where that holds nobody up; the run's folder comes back with what became of it.
@@ -81,13 +83,16 @@ fn conclude(
         report.failure(tests, &ran).map_or(Ok(report), Err)
     });
     let tests = tests.transpose()?;
+    let calls = stacks::calls(&conclusion.own(&workspace.snippet().to_string_lossy()), seen);
+    if conclusion.ready.scalene.is_none() {
+        return conclusion.sampled(calls, seen, ran, tests, workspace);
+    }
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
         let source = ParseError::NotAProfile("it is larger than 256 MiB");
         return Err(RecordError::InvalidProfile { source, ran });
     }
     let document = workspace::read(&path, MAX_DOCUMENT_BYTES);
-    let calls = stacks::calls(&conclusion, seen, workspace);
     match document.as_deref().map(parse) {
         Some(Ok(mut parsed)) => {
             let filtered = conclusion.keep_wanted(&mut parsed, workspace);
@@ -126,6 +131,37 @@ fn conclude(
 }
 
 impl Conclusion {
+    /// What of the stacks is the user's own.
+    fn own<'a>(&'a self, snippet: &'a str) -> Own<'a> {
+        let libraries = &self.ready.interpreter.library_paths;
+        Own { scope: &self.options.scope, libraries, snippet: Some(snippet), whole: false }
+    }
+
+    /// Seconds from the start of the process to its end.
+    fn wall(&self) -> f64 {
+        let kept = self.finished.usage.map(|usage| usage.wall);
+        kept.unwrap_or(self.finished.wall).as_secs_f64()
+    }
+
+    /// The profile of a run that the sampler alone looked at.
+    fn sampled(
+        self,
+        calls: Option<Calls>,
+        seen: &Seen,
+        ran: Box<Ran>,
+        tests: Option<Report>,
+        workspace: &Workspace,
+    ) -> Result<Profile, RecordError> {
+        let Some(calls) = calls else {
+            let unseen =
+                |why: &String| RecordError::SamplerFailed { why: why.clone(), ran: ran.clone() };
+            let failure = seen.trouble.as_ref().map(unseen);
+            return Err(failure.unwrap_or_else(|| self.nothing(ran, true)));
+        };
+        let parsed = Parsed { elapsed: Seconds::from_secs(self.wall()), ..Parsed::default() };
+        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests, workspace))
+    }
+
     fn outcome(&self) -> Outcome {
         let is_over = matches!(&self.followed, Some(Followed::Part(covered)) if covered.until != CoveredUntil::Program);
         if is_over && self.finished.ended_by == EndedBy::Stop {
@@ -179,7 +215,11 @@ impl Conclusion {
     fn ran(&self, workspace: &Workspace) -> Ran {
         Ran {
             outcome: self.outcome(),
-            seconds: self.state.program_seconds(),
+            seconds: { self.state.program_seconds() }
+                .or_else(|| self.ready.scalene.is_none().then(|| self.wall())),
+            begun: self.ready.scalene.is_none()
+                || self.state.program_started_at.is_some()
+                || workspace.begun().exists(),
             exception: self.state.exception.clone(),
             refused: self.confinement.remark(self.state.exception.as_deref()),
             stdout: output(&self.finished.stdout, workspace),
@@ -208,9 +248,8 @@ impl Conclusion {
                 return RecordError::Crashed(ran);
             }
             (_, Some("scalene_import" | "scalene_failed")) => {
-                let version = self.ready.version.to_string();
                 return RecordError::ScaleneFailed {
-                    version,
+                    version: self.ready.version(),
                     message: message.unwrap_or_default(),
                     ran,
                 };
@@ -235,11 +274,7 @@ impl Conclusion {
         if !empty {
             let said = self.state.scalene_messages.trim();
             let message = if said.is_empty() { "it wrote no profile" } else { said }.to_owned();
-            return RecordError::ScaleneFailed {
-                version: self.ready.version.to_string(),
-                message,
-                ran,
-            };
+            return RecordError::ScaleneFailed { version: self.ready.version(), message, ran };
         }
         if ran.seconds.is_some_and(|seconds| seconds < SHORT_SECONDS) {
             return RecordError::TooShort(ran);
@@ -316,10 +351,14 @@ impl Conclusion {
         workspace: &Workspace,
     ) -> Profile {
         let mut warnings = self.warnings.clone();
-        warnings.extend(self.followed.iter().flat_map(|followed| followed.warnings(&self.state)));
+        warnings.extend(
+            self.followed
+                .iter()
+                .flat_map(|followed| followed.warnings(&self.state, self.ready.scalene.is_some())),
+        );
         warnings.extend(tests.iter().flat_map(|report| report.warnings.clone()));
         warnings.extend(
-            seen.trouble.as_ref().map(|why| {
+            seen.trouble.as_ref().filter(|_| self.ready.scalene.is_some()).map(|why| {
                 format!(
                     "stacks could not be sampled beside Scalene to the end, so that its own account of the time stands \
                      alone: {why}"
@@ -333,11 +372,14 @@ impl Conclusion {
             rename_snippet(&mut parsed, workspace);
         }
         let measure = &self.request.measure;
-        let whole = calls.as_ref().filter(|_| seen.trouble.is_none());
+        let sampled = self.ready.scalene.is_none();
+        let whole = calls.as_ref().filter(|_| seen.trouble.is_none() || sampled);
         let timed_by = whole.map_or(Witness::Scalene, |calls| {
             let mut source = |path: &str| self.confinement.source(path, &workspace.snippet());
-            analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
+            let time = if sampled { analysis::timed_by_stacks } else { analysis::reconcile };
+            time(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
+        warnings.extend(calls.as_ref().filter(|_| sampled).and_then(stacks::doubtful));
         warnings.extend(self.more_warnings(&parsed));
         let (elapsed, remark) =
             self.elapsed(&parsed, whole.filter(|_| timed_by != Witness::Scalene));
@@ -345,7 +387,7 @@ impl Conclusion {
         // Of a program too short to rank anything there is nothing to say.
         #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
-        if let Some(calls) = whole.filter(|_| timed_by == Witness::Scalene)
+        if let Some(calls) = whole.filter(|_| timed_by == Witness::Scalene && !sampled)
             && samples >= RANKING_SAMPLES.value
         {
             warnings.push(stacks::alone(&calls.sampling));
@@ -405,8 +447,10 @@ impl Conclusion {
 
     fn run_info(&self, ran: Ran, warnings: Vec<String>, tests: Option<&Report>) -> RunInfo {
         let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
-        let state = &self.state;
+        let (state, driven) = (&self.state, self.ready.scalene.is_some());
         let cpu = state.user_cpu_sec.zip(state.system_cpu_sec).map(|(user, system)| user + system);
+        let used = self.finished.usage.filter(|_| self.ready.scalene.is_none());
+        let cpu = cpu.or_else(|| Some(used?.cpu?.as_secs_f64()));
         let partial =
             !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Covered | Outcome::Unknown);
         let started = jiff::Timestamp::try_from(self.started_at).unwrap_or_default();
@@ -422,9 +466,11 @@ impl Conclusion {
                 python: project.executable.clone(),
                 python_source: project.source.to_string(),
                 python_version: project.version.to_string(),
-                scalene_version: self.ready.version.to_string(),
-                scalene_source: if self.ready.project.is_some() { "overlay" } else { "project" }
-                    .to_owned(),
+                engine: if driven { Engine::Scalene } else { Engine::Sampler },
+                scalene_version: driven.then(|| self.ready.version()),
+                scalene_source: driven.then(|| {
+                    if self.ready.project.is_some() { "overlay" } else { "project" }.to_owned()
+                }),
                 platform: format!("{} {}", project.platform, project.machine),
                 cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
                 load: self.load,
@@ -436,7 +482,8 @@ impl Conclusion {
                 .unwrap_or_else(|| self.errors(&ran)),
             stdout: ran.stdout,
             stderr: ran.stderr,
-            peak_resident_bytes: state.max_rss_bytes,
+            peak_resident_bytes: state.max_rss_bytes.or_else(|| used?.peak_resident),
+            resident: if driven { Vec::new() } else { self.resident.clone() },
             process_cpu: cpu.and_then(Seconds::from_secs),
             warnings,
         }
@@ -478,10 +525,4 @@ impl Conclusion {
         };
         vec![error]
     }
-}
-
-/// The path with `..` and symlinks resolved, where the file exists.
-pub(super) fn real_path(path: &str) -> String {
-    let real = std::path::Path::new(path).canonicalize();
-    real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned())
 }

@@ -9,6 +9,7 @@ use etcetera::BaseStrategy;
 use super::confine::Confinement;
 use super::counting::CountingPass;
 use super::course::{self, Course};
+use super::engine;
 use super::error::RecordError;
 use super::eyes::Eyes;
 use super::guard::Guard;
@@ -16,6 +17,7 @@ use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::plain::PlainPass;
 use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script};
+use super::resident::Resident;
 use super::secrets;
 use super::setup::{self, Ready};
 use super::suite;
@@ -144,7 +146,7 @@ impl Recorder {
         guard.python(request, &place.cwd)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
-        let ready = setup::equip(self, found, controls, on_event).await?;
+        let ready = engine::ready(self, request, found, controls, on_event).await?;
 
         let mut workspace = Workspace::create()?;
         let confinement =
@@ -178,9 +180,11 @@ impl Recorder {
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
         on_event(Event::Starting);
-        let eyes = Eyes::new(&workspace.launcher(), request.window.is_late());
+        let eyes = Eyes::new(engine::look(request, &workspace), request.window.is_late());
+        let mut resident = Resident::default();
         let mut watcher = Watcher::new(&options, &ready, &place, &workspace, &confinement);
         let mut on_tick = |tick: Tick| {
+            resident.add(tick.elapsed, tick.resident_bytes);
             let seen = eyes.at(tick, |sampler| watcher.look(sampler));
             on_event(Event::Running(tick));
             if let Some(seen) = seen {
@@ -206,6 +210,7 @@ impl Recorder {
             load,
             confinement,
             warnings,
+            resident: resident.points(),
         };
         let (profile, _workspace) =
             outcome::concluded(conclusion, eyes.into_sampler(), workspace).await?;
@@ -234,7 +239,7 @@ impl Recorder {
         let ready = setup::equip(self, found, controls, on_event).await?;
         Ok(super::SetUp {
             project: ready.project.clone().unwrap_or_else(|| ready.interpreter.clone()),
-            scalene_version: ready.version.to_string(),
+            scalene_version: ready.version(),
             overlay: ready.project.map(|_| ready.interpreter.prefix.clone()),
         })
     }
@@ -333,28 +338,30 @@ fn options(
     workspace: &Workspace,
     warnings: &mut Vec<String>,
 ) -> RecordOptions {
+    warnings.extend(engine::unmeasured(request));
     let measure = &request.measure;
-    if !measure.cpu {
+    if !measure.cpu && ready.scalene.is_some() {
         warnings.push(
             "cpu=false: Scalene samples CPU time all the same; it is left out of this answer"
                 .to_owned(),
         );
     }
-    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| measure.memory);
+    let memory = measure.memory && ready.scalene.is_some();
+    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| memory);
     warnings.extend(no_memory.map(|why| format!("memory is not profiled: {why}")));
     if measure.use_virtual_time {
         warnings.push("use_virtual_time: waiting is not measured, times are CPU time".to_owned());
     }
-    if measure.async_profile == Some(true) && !ready.adapter.knows_async() {
+    if measure.async_profile == Some(true) && ready.scalene.is_some() && !ready.knows_async() {
         warnings.push(format!(
             "Scalene {} cannot profile await; async_profile is ignored",
-            ready.version
+            ready.version()
         ));
     }
     let async_by_default = !ready.interpreter.version.at_least(3, 12);
     RecordOptions {
         outfile: workspace.profile(),
-        memory: measure.memory && no_memory.is_none(),
+        memory: memory && no_memory.is_none(),
         gpu: measure.gpu,
         stacks: measure.stacks,
         async_profile: measure.async_profile.unwrap_or(async_by_default),
@@ -427,8 +434,9 @@ fn prepare(
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Result<(), RecordError> {
+    let arguments = ready.scalene.as_ref().map(|scalene| scalene.adapter.arguments(options));
     let launch = LaunchRequest {
-        scalene_args: ready.adapter.arguments(options),
+        scalene_args: arguments.unwrap_or_default(),
         own_libraries: own_libraries(place, ready),
         window: course::launch_window(&request.window, workspace)?,
         ..launch_request(request, place, workspace)?
@@ -485,9 +493,12 @@ fn spec(
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Spec {
+    let Some(install) = ready.install() else {
+        return engine::plain(request, place, ready, workspace);
+    };
     let mut env: Vec<(OsString, OsString)> =
         request.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    env.extend(environment(&ready.install(), options, |name| inherited(request, name)));
+    env.extend(environment(&install, options, |name| inherited(request, name)));
     env.extend(private_env(request, workspace));
     Spec {
         program: ready.interpreter.executable.clone(),

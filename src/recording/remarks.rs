@@ -23,7 +23,7 @@ impl Conclusion {
     /// What the reader of the profile should know besides.
     pub(super) fn more_warnings(&self, parsed: &Parsed) -> Vec<String> {
         let mut warnings = Vec::new();
-        if self.request.measure.gpu && parsed.gpu.is_none() {
+        if self.request.measure.gpu && parsed.gpu.is_none() && self.ready.scalene.is_some() {
             warnings.push(
                 "gpu=true, but Scalene found no GPU that it can profile: nothing is said about the GPU".to_owned(),
             );
@@ -47,7 +47,7 @@ impl Conclusion {
             let mut functions = parsed.files.iter().flat_map(FileProfile::functions);
             functions.any(|function| function.is_async)
         };
-        if self.ready.adapter.knows_async() && !self.options.async_profile && is_async() {
+        if self.ready.knows_async() && !self.options.async_profile && is_async() {
             warnings.push(
                 "the program uses async def; time in await is not told apart (profiling it makes generators \
                  about ten times slower on Python 3.12 and later; async_profile=true turns it on)"

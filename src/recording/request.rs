@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -9,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::error::RecordError;
 use super::suite::Tests;
 use super::window::Window;
+use crate::profile::Engine;
 use crate::sandbox::Mode;
 
 /// Bytes that a run may take on the disk below its temporary directory.
@@ -35,6 +37,39 @@ impl Target {
             Some(module) => Self::Module(module.trim().to_owned()),
             None => Self::Script(text.to_owned()),
         }
+    }
+}
+
+/// Who is to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineChoice {
+    /// Scalene; the sampler where Scalene cannot run.
+    #[default]
+    Auto,
+    /// Scalene or nobody.
+    Scalene,
+    /// The sampler alone: nothing is installed, the program runs by plain Python; times and waits, no memory.
+    Sampler,
+}
+
+impl EngineChoice {
+    /// It in a word, as calls name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Scalene => Engine::Scalene.word(),
+            Self::Sampler => Engine::Sampler.word(),
+        }
+    }
+}
+
+impl FromStr for EngineChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Auto, Self::Scalene, Self::Sampler];
+        let found = all.into_iter().find(|engine| engine.word() == text);
+        found.ok_or_else(|| format!("`{text}` is none of auto, scalene, sampler"))
     }
 }
 
@@ -131,6 +166,8 @@ pub struct RunRequest {
     pub window: Window,
     /// Tests to run, where the target runs tests.
     pub tests: Option<Tests>,
+    /// Who is to measure.
+    pub engine: EngineChoice,
     /// What to measure.
     pub measure: Measure,
     /// What a person has allowed for this run alone.
@@ -142,6 +179,8 @@ pub struct RunRequest {
 pub struct Allowed {
     /// Scalene may be installed into the private cache.
     pub install: bool,
+    /// Somebody can be asked for that: until then its lack is an error, and nobody takes over.
+    pub ask_install: bool,
     /// The script's folder and the working directory may lie outside the roots.
     pub outside_roots: bool,
     /// Somebody can choose: several environments that fit are an error that names them.
@@ -166,6 +205,7 @@ impl RunRequest {
             repeat: 1,
             window: Window::default(),
             tests: None,
+            engine: EngineChoice::Auto,
             measure: Measure::default(),
             allowed: Allowed::default(),
         }
@@ -202,6 +242,7 @@ impl RunRequest {
             changed("stdin", json!(self.stdin), self.stdin.is_some()),
             changed("max_memory_mb", json!(self.max_memory_mb), self.max_memory_mb.is_some()),
             changed("repeat", json!(self.repeat), self.repeat != default.repeat),
+            changed("engine", json!(self.engine.word()), self.engine != default.engine),
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
             changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
             changed("writable", json!(self.writable), !self.writable.is_empty()),

@@ -1,6 +1,7 @@
 //! Runs of tests: what is asked for, and what `run_tests.py` told of them.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -173,6 +174,11 @@ impl Tests {
 /// The file that runs the tests: no code of the user's.
 pub(super) fn runner(workspace: &Workspace) -> PathBuf {
     workspace.path(RUNNER_FILE)
+}
+
+/// What Python is told where no launcher runs the tests.
+pub(super) fn arguments(workspace: &Workspace) -> Vec<OsString> {
+    vec![runner(workspace).into(), workspace.path(REQUEST_FILE).into()]
 }
 
 /// One line of what the runner told.

@@ -73,6 +73,10 @@ pub struct SummaryMetrics {
     /// CPU samples behind the shares. Absent when Scalene does not tell (worker threads).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_samples: Option<u64>,
+    /// Resident size of the process over time, as the system counts it: seconds and MiB, a few points. Only of
+    /// `profile_process`, and of runs by `engine` sampler.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resident_timeline: Vec<[f64; 2]>,
     /// Wall seconds of one more run without any profiler, from the start of the process to its end (`plain_run`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plain_elapsed_sec: Option<f64>,

@@ -29,6 +29,7 @@ impl Answer for ProfileAnswer {
         text.extend(self.tests.as_ref().map(TestsInfo::text));
         text.push_str(&self.lines_text());
         text.push_str(&self.memory_text());
+        text.push_str(&self.resident_text());
         text.push_str(&self.gpu_text());
         text.push_str(&self.call_paths_text());
         if let Some(path) = &self.loaded_from {
@@ -207,6 +208,16 @@ impl ProfileAnswer {
             .collect();
         text.push_str(&table(&["MiB", "peak", "mean", "Python %", "copied MiB/s", "line"], &rows));
         text
+    }
+
+    fn resident_text(&self) -> String {
+        let points = self.summary.iter().flat_map(|summary| &summary.resident_timeline);
+        let points: Vec<_> =
+            points.map(|[at, mib]| format!("{} s {}", amount(*at), amount(*mib))).collect();
+        if points.is_empty() {
+            return String::new();
+        }
+        format!("Resident size of the process, MiB: {}\n", points.join(", "))
     }
 
     fn gpu_text(&self) -> String {

@@ -15,6 +15,7 @@ mod load_profile;
 mod memory_hotspots;
 mod memory_leaks;
 mod profile_code;
+mod profile_process;
 mod profile_script;
 mod profile_tests;
 pub(super) mod run;
@@ -154,7 +155,7 @@ const fn kind<T: ToolSpec>() -> Kind {
 }
 
 /// All that there are.
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 19] = [
     kind::<analyze_profile::AnalyzeProfile>(),
     kind::<bottlenecks::Bottlenecks>(),
     kind::<call_paths::CallPaths>(),
@@ -169,6 +170,7 @@ const KINDS: [Kind; 18] = [
     kind::<memory_hotspots::MemoryHotspots>(),
     kind::<memory_leaks::MemoryLeaks>(),
     kind::<profile_code::ProfileCode>(),
+    kind::<profile_process::ProfileProcess>(),
     kind::<profile_script::ProfileScript>(),
     kind::<profile_tests::ProfileTests>(),
     kind::<stop_profile::StopProfile>(),

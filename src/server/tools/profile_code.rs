@@ -88,6 +88,9 @@ pub(super) struct Params {
     ready: Option<String>,
     /// See profile_script.
     drive: Option<Vec<String>>,
+    /// See profile_script.
+    #[serde(default)]
+    engine: run::Engine,
 }
 
 const fn default_timeout() -> f64 {
@@ -154,6 +157,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
         repeat: params.repeat,
+        engine: params.engine,
     };
     surroundings.apply(&mut request)?;
     request.window =

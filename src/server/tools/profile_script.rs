@@ -104,6 +104,9 @@ pub(super) struct Params {
     ready: Option<String>,
     /// Command run once ready; then it stops.
     drive: Option<Vec<String>>,
+    /// Sampler: no install, time only.
+    #[serde(default)]
+    engine: run::Engine,
 }
 
 const fn default_timeout() -> f64 {
@@ -159,6 +162,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
         repeat: params.repeat,
+        engine: params.engine,
     };
     surroundings.apply(&mut request)?;
     request.window =

@@ -58,6 +58,9 @@ pub(super) struct Params {
     /// Mean of 1 to 10 runs.
     #[serde(default = "run::one")]
     repeat: usize,
+    /// Sampler: no install, time only.
+    #[serde(default)]
+    engine: run::Engine,
 }
 
 const fn default_timeout() -> f64 {
@@ -71,8 +74,16 @@ impl ToolSpec for ProfileTests {
         each test, dominating fixtures, collection, and the hot lines of the project's code. Quick tests are \
         repeated until there are samples. A failing test has its profile too. Takes other options of profile_script: env, \
         sandbox, ...";
-    const AS_OF_SCRIPT: &'static [&'static str] =
-        &["stacks", "max_memory_mb", "env", "sandbox", "writable", "profile_all", "repeat"];
+    const AS_OF_SCRIPT: &'static [&'static str] = &[
+        "stacks",
+        "max_memory_mb",
+        "env",
+        "sandbox",
+        "writable",
+        "profile_all",
+        "repeat",
+        "engine",
+    ];
     const RUNS_CODE: bool = true;
     const CORE: bool = false;
 
@@ -107,6 +118,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
         repeat: params.repeat,
+        engine: params.engine,
     };
     surroundings.apply(&mut request)?;
     Ok(request)

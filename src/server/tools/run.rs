@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
-use crate::recording::{RunRequest, Window};
+use crate::recording::{EngineChoice, ProcessRequest, RunRequest, Window};
 use crate::sandbox::Mode;
 use crate::server::Server;
 use crate::server::error::ToolError;
@@ -64,6 +64,26 @@ impl Sandbox {
     }
 }
 
+/// Who measures, as all profiling tools take it.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Engine {
+    #[default]
+    Auto,
+    Scalene,
+    Sampler,
+}
+
+impl Engine {
+    fn choice(self) -> EngineChoice {
+        match self {
+            Self::Auto => EngineChoice::Auto,
+            Self::Scalene => EngineChoice::Scalene,
+            Self::Sampler => EngineChoice::Sampler,
+        }
+    }
+}
+
 /// The program's surroundings, as both tools take them.
 pub(super) struct Surroundings {
     pub(super) python: Option<String>,
@@ -75,6 +95,7 @@ pub(super) struct Surroundings {
     pub(super) timeout: f64,
     pub(super) max_memory_mb: Option<u64>,
     pub(super) repeat: usize,
+    pub(super) engine: Engine,
 }
 
 impl Surroundings {
@@ -88,6 +109,7 @@ impl Surroundings {
         request.timeout = seconds("timeout", self.timeout)?;
         request.max_memory_mb = self.max_memory_mb;
         request.repeat = self.repeat;
+        request.engine = self.engine.choice();
         Ok(())
     }
 }
@@ -139,6 +161,18 @@ pub(super) async fn start(
     seconds("wait_sec", wait_sec)?;
     call.roots.settle(&mut request, server.jobs.guard()).await;
     call.answers.apply(&mut request, call.can_ask);
+    let job = server.jobs.start(request);
+    wait(server, &job, wait_sec, call, true).await
+}
+
+/// The same for a look at a process.
+pub(super) async fn look(
+    server: &Server,
+    request: ProcessRequest,
+    wait_sec: f64,
+    call: Call,
+) -> Result<ProfileAnswer, ToolError> {
+    seconds("wait_sec", wait_sec)?;
     let job = server.jobs.start(request);
     wait(server, &job, wait_sec, call, true).await
 }

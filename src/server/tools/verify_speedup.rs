@@ -255,6 +255,12 @@ fn script_of(profile: &Profile) -> Result<String, ToolError> {
             "compare programs that come to their own end: a script that does the work that was slow",
         ));
     }
+    if profile.program.kind == ProgramKind::Process {
+        return Err(ToolError::invalid_argument(
+            format!("baseline_profile_id: profile {} is of a running process", profile.id),
+            "give both versions as scripts that end by themselves",
+        ));
+    }
     Ok(profile.script_argument())
 }
 

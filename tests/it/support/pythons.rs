@@ -37,6 +37,24 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
 /// A Python before 3.12 and one from 3.12 on, as far as the machine has them: from 3.12 on Python
 /// tells of calls in another way.
 pub(crate) fn of_both_kinds() -> Vec<PathBuf> {
+    let known = known();
+    let kinds = [&(8..12), &(12..14)];
+    let first = |kind: &std::ops::Range<u32>| {
+        known.iter().find(|(minor, _)| kind.contains(minor)).map(|(_, python)| python.clone())
+    };
+    kinds.into_iter().filter_map(first).collect()
+}
+
+/// One Python of each of these minor versions of 3 that the machine has, with its minor version; the one on PATH at least.
+pub(crate) fn of_minors(minors: &[u32]) -> Vec<(u32, PathBuf)> {
+    let known = known();
+    let first = |minor: &u32| known.iter().find(|(known, _)| known == minor).cloned();
+    let found: Vec<_> = minors.iter().filter_map(first).collect();
+    if found.is_empty() { known.into_iter().take(1).collect() } else { found }
+}
+
+/// Pythons of the machine with their minor versions, the one on PATH first.
+fn known() -> Vec<(u32, PathBuf)> {
     let minor = |python: &Path| -> Option<u32> {
         let script = "import sys; print(sys.version_info[1])";
         let output = command(python).args(["-c", script]).output().ok()?;
@@ -51,13 +69,7 @@ pub(crate) fn of_both_kinds() -> Vec<PathBuf> {
     for name in ["python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8"] {
         all.extend(dirs.iter().map(|dir| dir.join(name)).filter(|python| python.is_file()));
     }
-    let known: Vec<_> =
-        all.iter().filter_map(|python| Some((minor(python)?, python.clone()))).collect();
-    let kinds = [&(8..12), &(12..14)];
-    let first = |kind: &std::ops::Range<u32>| {
-        known.iter().find(|(minor, _)| kind.contains(minor)).map(|(_, python)| python.clone())
-    };
-    kinds.into_iter().filter_map(first).collect()
+    all.iter().filter_map(|python| Some((minor(python)?, python.clone()))).collect()
 }
 
 /// An environment with this version of Scalene, made on first use. Other processes wait.

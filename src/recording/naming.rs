@@ -1,11 +1,17 @@
-//! The file of a snippet goes by another name in answers.
+//! Files by the names that answers use: real paths, and `<snippet>` for code that was handed over as text.
 
 use super::workspace::{SNIPPET, Workspace};
 use crate::process::Captured;
 use crate::profile::Output;
 use crate::scalene::Parsed;
 
-/// What a program wrote, with that name.
+/// The path with `..` and symlinks resolved, where the file exists.
+pub(super) fn real_path(path: &str) -> String {
+    let real = std::path::Path::new(path).canonicalize();
+    real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned())
+}
+
+/// What a program wrote.
 pub(super) fn output(captured: &Captured, workspace: &Workspace) -> Output {
     let path = workspace.snippet();
     let readable = |text: &str| text.replace(&*path.to_string_lossy(), SNIPPET);
@@ -17,7 +23,7 @@ pub(super) fn output(captured: &Captured, workspace: &Workspace) -> Output {
     }
 }
 
-/// Gives the snippet's file its name in answers.
+/// Calls the file of a snippet by its name.
 pub(super) fn rename_snippet(parsed: &mut Parsed, workspace: &Workspace) {
     let path = workspace.snippet();
     let real = path.canonicalize().unwrap_or_else(|_| path.clone());
