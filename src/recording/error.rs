@@ -359,9 +359,10 @@ impl RecordError {
     /// What to do next.
     pub fn hint(&self) -> String {
         match self {
-            Self::ProgramFailed(ran) | Self::Call { ran, .. } => {
-                ran.refused.clone().unwrap_or_else(|| self.usual_hint())
+            Self::Call { failure, near, ran, .. } => {
+                ran.refused.clone().unwrap_or_else(|| failure.hint(near))
             }
+            Self::ProgramFailed(ran) => ran.refused.clone().unwrap_or_else(|| self.usual_hint()),
             _ => self.before_the_work().unwrap_or_else(|| self.usual_hint()),
         }
     }
