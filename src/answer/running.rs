@@ -70,6 +70,7 @@ pub fn running(profile_id: &str, program: &str, phase: &str, so_far: SoFar<'_>) 
         memory_profile: None,
         gpu_profile: None,
         call_paths: None,
+        blocks: Vec::new(),
         errors: Vec::new(),
         warnings: Vec::new(),
         stdout: None,

@@ -180,6 +180,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         floor: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        blocks: None,
         raw: RawDocument::keep(bytes),
     })
 }

@@ -5,6 +5,7 @@
 //! of it), `error` (why there is no profile), `guard` and `confine` (what programs may do), `prove` (a second run in which
 //! all allocations are recorded); `import` (profiles that were recorded elsewhere).
 
+mod blocks;
 mod confine;
 mod counting;
 mod error;
@@ -12,6 +13,7 @@ mod floor;
 mod guard;
 mod import;
 mod interim;
+mod markers;
 mod outcome;
 mod plain;
 mod prove;
@@ -24,6 +26,7 @@ mod stacks;
 mod unprofiled;
 mod workspace;
 
+pub use blocks::BlockSpec;
 pub use error::{Ran, RecordError};
 pub use guard::Guard;
 pub use import::{ImportError, import, import_file};

@@ -6,6 +6,7 @@ use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
 use super::import::MAX_DOCUMENT_BYTES;
+use super::markers::marked;
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
@@ -14,8 +15,8 @@ use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{Captured, EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId, Program,
-    ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    BlockRange, Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId,
+    Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
@@ -38,6 +39,7 @@ pub(super) struct Conclusion {
     pub(super) load: Option<f64>,
     pub(super) confinement: Confinement,
     pub(super) warnings: Vec<String>,
+    pub(super) blocks: Vec<BlockRange>,
 }
 
 /// Concludes on a thread where that holds nobody up; the run's folder comes back with what became of it.
@@ -279,7 +281,7 @@ impl Conclusion {
         if !measure.memory_leak_detector {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
         }
-        Profile {
+        let mut profile = Profile {
             program: self.program(),
             measured: Measured {
                 cpu: measure.cpu,
@@ -307,9 +309,14 @@ impl Conclusion {
             timed_by,
             repeats: None,
             raw: None,
+            blocks: None,
             run: self.run_info(ran, warnings),
-            id: self.id,
-        }
+            id: self.id.clone(),
+        };
+        let marked = marked(workspace, self.finished.forced);
+        let mut source = |path: &str| self.confinement.source(path, &workspace.snippet());
+        profile.blocks = analysis::blocks(&profile, &self.blocks, &marked, &mut source);
+        profile
     }
 
     fn program(&self) -> Program {

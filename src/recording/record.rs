@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
 
+use super::blocks;
 use super::confine::Confinement;
 use super::counting::CountingPass;
 use super::error::RecordError;
@@ -18,7 +19,7 @@ use super::secrets;
 use super::setup::{self, Ready};
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{self, Controls, Limits, Spec, Tick};
-use crate::profile::{Interim, Profile, ProfileId};
+use crate::profile::{Blocks, Interim, Profile, ProfileId};
 use crate::python;
 use crate::sampler::Sampler;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
@@ -119,6 +120,7 @@ impl Recorder {
         let place = self.place(request)?;
         guard.writable(request)?;
         guard.python(request, &place.cwd)?;
+        let blocks = blocks::resolve(request, &place, guard)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let ready = setup::equip(self, found, controls, on_event).await?;
@@ -180,13 +182,17 @@ impl Recorder {
             load,
             confinement,
             warnings,
+            blocks,
         };
-        let (profile, _workspace) = outcome::concluded(conclusion, sampler, workspace).await?;
+        let (profile, workspace) = outcome::concluded(conclusion, sampler, workspace).await?;
         let mut profile = profile?;
+        let marks = profile.blocks.as_ref().is_some_and(Blocks::has_marks);
         if let Some(counting) = counting {
+            let counting = if marks { counting.with_marks(&workspace) } else { counting };
             counting.run(&mut profile, controls, on_event).await?;
         }
         if let Some(plain) = plain {
+            let plain = if marks { plain.with_marks(&workspace) } else { plain };
             plain.run(&mut profile, profiled, controls, on_event).await?;
         }
         Ok(profile)
@@ -422,6 +428,7 @@ pub(super) fn launch_request(
         restore_env: tmpdir.collect(),
         own_root: text(&place.root),
         own_libraries: Vec::new(),
+        blocks_file: text(&workspace.blocks_module()),
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::blocks::{self, BlockSpec};
 use super::error::RecordError;
 use crate::sandbox::Mode;
 
@@ -127,6 +128,8 @@ pub struct RunRequest {
     pub repeat: usize,
     /// What to measure.
     pub measure: Measure,
+    /// Named parts of the program.
+    pub blocks: Vec<BlockSpec>,
 }
 
 impl RunRequest {
@@ -146,6 +149,7 @@ impl RunRequest {
             max_memory_mb: None,
             repeat: 1,
             measure: Measure::default(),
+            blocks: Vec::new(),
         }
     }
 
@@ -174,6 +178,7 @@ impl RunRequest {
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
             changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
             changed("writable", json!(self.writable), !self.writable.is_empty()),
+            changed("blocks", json!(self.blocks), !self.blocks.is_empty()),
             measured!(cpu),
             measured!(memory),
             measured!(gpu),
@@ -243,6 +248,7 @@ impl RunRequest {
         if !(1..=MOST_RUNS).contains(&self.repeat) {
             return invalid("repeat", format!("{} is outside 1 to {MOST_RUNS} runs", self.repeat));
         }
+        blocks::check(&self.blocks)?;
         let bad = |(name, value): &&(String, String)| {
             name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')
         };
@@ -324,7 +330,7 @@ pub(super) fn expand_home(typed: &str) -> PathBuf {
 }
 
 /// Python files with a name like the one that was not found, in its own or the nearest folder.
-fn similar_scripts(missing: &Path) -> Vec<String> {
+pub(super) fn similar_scripts(missing: &Path) -> Vec<String> {
     let Some(folder) = missing.ancestors().skip(1).find(|folder| folder.is_dir()) else {
         return Vec::new();
     };

@@ -11,6 +11,16 @@ use serde::{Deserialize, Serialize};
 /// Source of the launcher, written beside each run's other files.
 pub const LAUNCHER: &str = include_str!("launch.py");
 
+/// Source of the module that programs import to mark blocks.
+pub const BLOCKS: &str = include_str!("blocks.py");
+
+/// Python that stands in for the module where the program runs without us: marks that do nothing.
+pub const NO_BLOCKS: &str = "block = type(\"block\", (), {\"__init__\": lambda s, name: None, \"__enter__\": lambda s: s, \
+    \"__exit__\": lambda s, *e: None, \"__call__\": lambda s, f: f})";
+
+/// The name that it is imported by.
+pub const BLOCKS_MODULE: &str = "scalene_mcp_blocks";
+
 /// File name of the launcher's functions that run while the program does: no code of anybody's.
 pub const HIDDEN_FILE: &str = "<scalene launcher>";
 
@@ -49,6 +59,8 @@ pub struct LaunchRequest {
     pub own_root: String,
     /// Folders below it that hold libraries.
     pub own_libraries: Vec<String>,
+    /// File of the module that marks blocks.
+    pub blocks_file: String,
 }
 
 /// How far the launcher got.

@@ -45,6 +45,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         floor: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        blocks: None,
         raw: None,
     }
 }

@@ -19,6 +19,8 @@ mod answers;
 mod arguments;
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
+/// Named parts of a program.
+mod blocks;
 /// Call paths, sampled beside Scalene.
 mod calls;
 /// The gate for changes.

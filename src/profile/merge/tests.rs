@@ -70,6 +70,7 @@ fn run(elapsed: f64, lines: Vec<Line>) -> Profile {
         floor: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        blocks: None,
         raw: None,
     }
 }

@@ -1,6 +1,7 @@
 //! The tools: one file each, listed here, looked up by name.
 
 mod analyze_profile;
+mod blocks;
 mod bottlenecks;
 mod call_paths;
 mod compare_profiles;
@@ -118,8 +119,9 @@ const fn kind<T: ToolSpec>() -> Kind {
 }
 
 /// All that there are.
-const KINDS: [Kind; 17] = [
+const KINDS: [Kind; 18] = [
     kind::<analyze_profile::AnalyzeProfile>(),
+    kind::<blocks::Blocks>(),
     kind::<bottlenecks::Bottlenecks>(),
     kind::<call_paths::CallPaths>(),
     kind::<compare_profiles::CompareProfiles>(),

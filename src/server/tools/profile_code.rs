@@ -80,6 +80,9 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
+    /// Parts to time, for get_blocks.
+    #[serde(default)]
+    blocks: Vec<run::Block>,
 }
 
 const fn default_timeout() -> f64 {
@@ -131,5 +134,6 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         repeat: params.repeat,
     };
     surroundings.apply(&mut request)?;
+    request.blocks = params.blocks.into_iter().map(Into::into).collect();
     Ok(request)
 }

@@ -15,6 +15,7 @@ use crate::server::error::ToolError;
 pub(super) struct ProfileScript;
 
 /// Parameters of `profile_script`.
+#[expect(clippy::doc_markdown, reason = "these are sent to clients, where each byte counts")]
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
@@ -96,6 +97,9 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
+    /// Parts to time, for get_blocks.
+    #[serde(default)]
+    blocks: Vec<run::Block>,
 }
 
 const fn default_timeout() -> f64 {
@@ -154,5 +158,6 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         repeat: params.repeat,
     };
     surroundings.apply(&mut request)?;
+    request.blocks = params.blocks.into_iter().map(Into::into).collect();
     Ok(request)
 }

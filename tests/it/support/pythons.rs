@@ -34,9 +34,28 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
+/// One Python of each of these minor versions, as far as the machine has them.
+pub(crate) fn of_minors(wanted: &[u32]) -> Vec<PathBuf> {
+    let known = installed();
+    let first = |minor: &u32| {
+        known.iter().find(|(known, _)| known == minor).map(|(_, python)| python.clone())
+    };
+    wanted.iter().filter_map(first).collect()
+}
+
 /// A Python before 3.12 and one from 3.12 on, as far as the machine has them: from 3.12 on Python
 /// tells of calls in another way.
 pub(crate) fn of_both_kinds() -> Vec<PathBuf> {
+    let known = installed();
+    let kinds = [&(8..12), &(12..14)];
+    let first = |kind: &std::ops::Range<u32>| {
+        known.iter().find(|(minor, _)| kind.contains(minor)).map(|(_, python)| python.clone())
+    };
+    kinds.into_iter().filter_map(first).collect()
+}
+
+/// All Pythons that are found, with their minor version.
+fn installed() -> Vec<(u32, PathBuf)> {
     let minor = |python: &Path| -> Option<u32> {
         let script = "import sys; print(sys.version_info[1])";
         let output = command(python).args(["-c", script]).output().ok()?;
@@ -51,13 +70,7 @@ pub(crate) fn of_both_kinds() -> Vec<PathBuf> {
     for name in ["python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python3.8"] {
         all.extend(dirs.iter().map(|dir| dir.join(name)).filter(|python| python.is_file()));
     }
-    let known: Vec<_> =
-        all.iter().filter_map(|python| Some((minor(python)?, python.clone()))).collect();
-    let kinds = [&(8..12), &(12..14)];
-    let first = |kind: &std::ops::Range<u32>| {
-        known.iter().find(|(minor, _)| kind.contains(minor)).map(|(_, python)| python.clone())
-    };
-    kinds.into_iter().filter_map(first).collect()
+    all.iter().filter_map(|python| Some((minor(python)?, python.clone()))).collect()
 }
 
 /// An environment with this version of Scalene, made on first use. Other processes wait.

@@ -100,6 +100,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         floor: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        blocks: None,
         raw: None,
     }
 }
