@@ -45,7 +45,7 @@ pub struct BlockRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_sec: Option<f64>,
     /// CPU seconds of `total_sec`. Markers: CPU clock of the threads that had it open; a suspended task has none. Else
-    /// sampled: the thread was on a CPU, or next in turn for the interpreter.
+    /// sampled: the thread was on a CPU, or ready for one or for the interpreter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_sec: Option<f64>,
     /// CPU seconds of `self_sec`.

@@ -99,7 +99,7 @@ pub struct Block {
     pub total: Option<Seconds>,
     /// Part of it in none of the blocks inside it.
     pub own: Option<Seconds>,
-    /// CPU seconds of `total`. Markers: CPU clock of the thread; else reads in which the thread ran.
+    /// CPU seconds of `total`. Markers: CPU clock of the thread; else reads in which the thread ran or was ready to.
     pub cpu: Option<Seconds>,
     /// CPU seconds of `own`.
     pub own_cpu: Option<Seconds>,
@@ -137,6 +137,14 @@ impl Blocks {
         }
         path.reverse();
         path
+    }
+
+    /// Whether every block stands after that around it. Blocks from a file may have been tampered with.
+    pub fn is_sound(&self) -> bool {
+        let before = |(number, block): (usize, &Block)| {
+            block.parent.is_none_or(|parent| (parent as usize) < number)
+        };
+        self.all.iter().enumerate().all(before)
     }
 
     /// Whether the program marked any itself.

@@ -69,6 +69,14 @@ fn a_profile_is_replaced_in_its_place() {
 }
 
 #[test]
+fn a_profile_from_before_there_were_blocks_is_read() {
+    let new = profile(9, 0);
+    let mut old = serde_json::to_value(&new).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("blocks").is_some());
+    assert_eq!(serde_json::from_value::<Profile>(old).unwrap(), new);
+}
+
+#[test]
 fn listeners_hear_of_each_change() {
     let store = Store::default();
     fill(&store, 1);

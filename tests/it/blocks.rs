@@ -95,13 +95,13 @@ fn check_nested(answer: &Answer) {
         assert!(f(&row["self_sec"]) <= f(&row["total_sec"]), "{text}");
     }
     // CPU time is what the program burnt, on any machine.
-    within(&parse["cpu_sec"], 0.88..1.1, text);
-    within(&parse["self_cpu_sec"], 0.58..0.8, text);
-    within(&inner["cpu_sec"], 0.29..0.4, text);
-    within(&load["cpu_sec"], 0.19..0.3, text);
-    within(&all["cpu_sec"], 1.09..1.5, text);
-    within(&wait["cpu_sec"], 0.0..0.1, text);
-    within(&wait["waiting_sec"], 0.39..60.0, text);
+    within(&parse["cpu_sec"], 0.88..1.4, text);
+    within(&parse["self_cpu_sec"], 0.58..0.9, text);
+    within(&inner["cpu_sec"], 0.29..0.55, text);
+    within(&load["cpu_sec"], 0.19..0.4, text);
+    within(&all["cpu_sec"], 1.09..1.9, text);
+    within(&wait["cpu_sec"], 0.0..0.15, text);
+    within(&wait["waiting_sec"], 0.3..60.0, text);
     // One thread: a block is its own time and that of those inside it. Each figure has three digits.
     for (around, inside) in [(parse, vec![inner]), (all, vec![parse, wait, load])] {
         let inner: f64 = inside.iter().map(|row| f(&row["total_sec"])).sum();
@@ -160,7 +160,7 @@ fn check_stacks(answer: &Answer) {
         assert_eq!(row.get("calls"), None, "nobody counted: {text}");
     }
     within(&row(answer, "marker", &["all", "parse"])["samples"], 20.0..1e6, text);
-    within(&lines["percent_of_total"], 35.0..75.0, text);
+    within(&lines["percent_of_total"], 35.0..90.0, text);
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -489,17 +489,15 @@ async fn a_run_that_is_stopped_keeps_its_blocks() {
     session.close().await;
 }
 
-/// Does not listen to SIGTERM, and is killed: in the C library, with all signals blocked.
+/// Is killed: a call that Python does not interrupt keeps the handler of SIGTERM from running.
 const DEAF: &str = "\
-import os, signal
 from scalene_mcp_blocks import block
 
-for _ in range(30):
+for _ in range(24):
     with block('early'):
         spin(0.05)
-signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))
 with block('late'):
-    while True: time.sleep(1)
+    sum(range(10 ** 15))
 ";
 
 #[cfg(target_os = "linux")]
@@ -508,9 +506,9 @@ async fn a_program_that_is_killed_keeps_what_was_written_before() {
     let place = Place::new();
     place.write("app.py", &format!("{SPIN}{DEAF}"));
     let session = Session::open(&place.path()).await;
-    let answer = blocks(&session, json!({"script_path": "app.py", "timeout": 4.0})).await;
+    let answer = blocks(&session, json!({"script_path": "app.py", "timeout": 12.0})).await;
     let early = row(&answer, "marker", &["early"]);
-    within(&early["calls"], 10.0..31.0, &answer.text);
+    within(&early["calls"], 5.0..25.0, &answer.text);
     assert!(answer.text.contains("the program was killed"), "{}", answer.text);
     session.close().await;
 }

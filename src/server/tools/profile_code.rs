@@ -80,8 +80,9 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
-    /// Parts to time, for get_blocks.
+    /// See profile_script.
     #[serde(default)]
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     blocks: Vec<run::Block>,
 }
 

@@ -62,7 +62,7 @@ impl Sandbox {
     }
 }
 
-/// A named part of the program.
+// A named part of the program; a doc comment would be sent to clients.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Block {
