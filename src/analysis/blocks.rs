@@ -35,6 +35,9 @@ pub fn blocks(
     Some(blocks)
 }
 
+/// First and last line, and which block they are of.
+type Stretch = (u32, u32, usize);
+
 /// Sums of what the stacks say.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sums {
@@ -75,7 +78,7 @@ struct Spots {
 impl Spots {
     /// `wanted`: for each block its places.
     fn of(tree: &CallTree, wanted: &[&[BlockPlace]]) -> Self {
-        let mut by_file: HashMap<&str, Vec<(u32, u32, usize)>> = HashMap::new();
+        let mut by_file: HashMap<&str, Vec<Stretch>> = HashMap::new();
         for (block, places) in wanted.iter().enumerate() {
             for place in *places {
                 let Some(last) = place.last else { continue };
@@ -87,7 +90,7 @@ impl Spots {
         for ranges in by_file.values_mut() {
             ranges.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
         }
-        let of_function: Vec<Option<&Vec<(u32, u32, usize)>>> =
+        let of_function: Vec<Option<&Vec<Stretch>>> =
             tree.functions.iter().map(|function| by_file.get(function.file.as_str())).collect();
         let mut spots = Self::default();
         let mut at: Vec<Option<usize>> = Vec::with_capacity(tree.nodes.len());
@@ -454,12 +457,12 @@ fn last_line(source: &str, place: &MarkedPlace) -> Option<LineNo> {
     }
     let tree = Tree::parse(source, |first, last| (first..=last).contains(&line));
     let withs = tree.all().filter(|id| tree.kind(*id) == "with_statement");
-    let begins = withs.filter(|id| {
+    let mut begins = withs.filter(|id| {
         let (first, last) = tree.lines(*id);
         let body = tree.child(*id, "body").map(|body| tree.line(body));
         first <= line && line <= last && body.is_some_and(|body| line <= body)
     });
-    begins.last().and_then(|id| LineNo::new(tree.lines(id).1))
+    begins.next_back().and_then(|id| LineNo::new(tree.lines(id).1))
 }
 
 /// Adds what is known of the lines of each block.

@@ -10,7 +10,7 @@ use super::text::{amount, amount_or_dash, count, one_line};
 use super::{Answer, budget};
 use crate::analysis::{self, block_order};
 use crate::profile::{
-    Block, BlockKind, BlockPlace, Mebibytes, Percent, Profile, Seconds, round_for_display,
+    Block, BlockKind, BlockPlace, LineNo, Mebibytes, Percent, Profile, Seconds, round_for_display,
 };
 use crate::scalene::{BLOCKS_MODULE, NO_BLOCKS};
 
@@ -65,7 +65,7 @@ pub struct BlockRow {
     /// was sampled, or where it is at several places of the tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allocated_mb: Option<f64>,
-    /// Time of its own lines, as get_file_details shows it. Absent where it is at several places of the tree.
+    /// Time of its own lines, as listings of its file show it. Absent where it is at several places of the tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines_sec: Option<f64>,
 }
@@ -205,7 +205,7 @@ fn kind(kind: BlockKind) -> &'static str {
 
 fn place(profile: &Profile, place: &BlockPlace) -> String {
     let file = profile.display_path(&place.file);
-    listing::place(&file, place.first.get(), place.last.map(|last| last.get()))
+    listing::place(&file, place.first.get(), place.last.map(LineNo::get))
 }
 
 impl BlockRow {

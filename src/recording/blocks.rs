@@ -134,9 +134,9 @@ impl Finder<'_> {
             }
             (None, Target::Module(_)) => Ok(None),
             (None, Target::Script(_)) => {
-                self.place.script.as_ref().map(|script| self.read(&script.real, block)).transpose()
+                self.place.script.as_ref().map(|script| Self::read(&script.real, block)).transpose()
             }
-            (Some(typed), _) => self.read(&self.locate(typed, block)?, block).map(Some),
+            (Some(typed), _) => Self::read(&self.locate(typed, block)?, block).map(Some),
         }
     }
 
@@ -169,7 +169,7 @@ impl Finder<'_> {
         )))
     }
 
-    fn read(&self, path: &Path, block: &BlockSpec) -> Result<Text, RecordError> {
+    fn read(path: &Path, block: &BlockSpec) -> Result<Text, RecordError> {
         let bytes = workspace::read(path, LARGEST_SOURCE).ok_or_else(|| {
             invalid(format!("`{}`: `{}` cannot be read", block.name, path.display()))
         })?;
@@ -192,7 +192,7 @@ impl Finder<'_> {
         }
         let mut found: Vec<Vec<BlockPlace>> = Vec::new();
         for path in self.sources() {
-            let Ok(text) = self.read(&path, block) else { continue };
+            let Ok(text) = Self::read(&path, block) else { continue };
             if own.as_ref().is_some_and(|own| own.path == text.path) {
                 continue;
             }

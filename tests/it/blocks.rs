@@ -411,6 +411,18 @@ async fn children_of_the_program_are_counted_too() {
     session.close().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_confined_program_can_mark_blocks() {
+    let place = Place::new();
+    place.write("app.py", &format!("{SPIN}{PROCESSES}"));
+    let session = Session::open(&place.path()).await;
+    let answer = blocks(&session, json!({"script_path": "app.py", "sandbox": "strict"})).await;
+    assert_eq!(row(&answer, "marker", &["main", "work"])["calls"], 6, "{}", answer.text);
+    assert_eq!(row(&answer, "marker", &["work"])["calls"], 2, "{}", answer.text);
+    session.close().await;
+}
+
 #[tokio::test]
 async fn a_program_keeps_its_own_module_of_that_name() {
     let place = Place::new();

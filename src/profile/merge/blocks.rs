@@ -1,6 +1,6 @@
 //! Blocks of several runs.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use crate::profile::blocks::{Block, BlockKind, Blocks};
 use crate::profile::model::Profile;
@@ -29,9 +29,8 @@ pub(super) fn merged_blocks(runs: &[Profile]) -> Option<Blocks> {
     }
     let merged = keys.iter().zip(&found);
     let merged = merged.filter_map(|((parent, ..), same)| one(*parent, same, all.len()));
-    let mut notes: BTreeMap<&String, ()> = BTreeMap::new();
-    notes.extend(all.iter().flat_map(|blocks| &blocks.notes).map(|note| (note, ())));
-    let notes = notes.into_keys().cloned().collect();
+    let notes: BTreeSet<&String> = all.iter().flat_map(|blocks| &blocks.notes).collect();
+    let notes = notes.into_iter().cloned().collect();
     let all: Vec<Block> = merged.collect();
     (!all.is_empty()).then_some(Blocks { all, notes })
 }
