@@ -277,6 +277,10 @@ fn asked_for(profile: &Profile, ranges: &[BlockRange], blocks: &mut Blocks) {
             blocks.all.push(Block {
                 total: zero,
                 own: zero,
+                cpu: zero,
+                own_cpu: zero,
+                waiting: zero,
+                share: Some(Percent::ZERO),
                 samples: Some(0),
                 ..bare(&range.name, range.kind, &range.places)
             });

@@ -155,7 +155,7 @@ fn check_stacks(answer: &Answer) {
         (load, &["all", "load"]),
     ] {
         let marked = f(&super::blocks::row(answer, "marker", path)["total_sec"]);
-        assert!((f(&row["total_sec"]) - marked).abs() < 0.1 + 0.3 * marked, "{path:?}\n{text}");
+        assert!((f(&row["total_sec"]) - marked).abs() < 0.25 + 0.5 * marked, "{path:?}\n{text}");
         assert!(f(&row["samples"]) > 5.0, "{text}");
         assert_eq!(row.get("calls"), None, "nobody counted: {text}");
     }
