@@ -12,6 +12,12 @@ const LISTED: usize = 5;
 /// Discovery or probing failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
+    /// Several environments lie side by side, and somebody can choose.
+    #[error("several environments fit: {}", listed(environments))]
+    Several {
+        /// Their folders, the one first that would be taken.
+        environments: Vec<PathBuf>,
+    },
     /// What was asked for by name, version or path is not there.
     #[error("no Python for `{asked}` (from {origin}): looked at {looked}", looked = listed(looked_at))]
     NotFound {
@@ -145,6 +151,7 @@ impl PythonError {
             Self::NotFound { .. } | Self::NoneFound { .. } => "interpreter_not_found",
             Self::BrokenEnvironment { .. } | Self::Broken { .. } => "interpreter_broken",
             Self::Unsupported { .. } => "interpreter_unsupported",
+            Self::Several { .. } => "several_interpreters",
             Self::Cancelled => "cancelled",
         }
     }
@@ -164,6 +171,7 @@ impl PythonError {
             Self::NotFound { others, .. }
             | Self::Broken { others, .. }
             | Self::Unsupported { others, .. } => choose(others),
+            Self::Several { .. } => "pass one of them as `python`".to_owned(),
             Self::Cancelled => "call again if the result is still wanted".to_owned(),
         }
     }

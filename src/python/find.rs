@@ -54,6 +54,10 @@ fn environment(request: &Request, env: &Env) -> Result<Option<Candidate>, Python
     }
     if found.is_none() {
         found = sources::nearby(env, request)?;
+        let beside = found.as_ref().filter(|_| request.choose).map(sources::beside);
+        if let Some(environments) = beside.filter(|folders| folders.len() > 1) {
+            return Err(PythonError::Several { environments });
+        }
     }
     if found.is_none() {
         found = sources::active_conda(env, true)?;

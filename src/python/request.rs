@@ -16,6 +16,8 @@ pub struct Request {
     pub near: PathBuf,
     /// The program's working directory; relative paths above are meant from here.
     pub cwd: PathBuf,
+    /// Several environment folders that fit equally well are an error that names them.
+    pub choose: bool,
 }
 
 /// A snapshot of everything outside the request that discovery reads.

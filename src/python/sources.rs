@@ -32,6 +32,9 @@ enum Name {
 const FOLDERS: &[(&str, Name)] =
     &[(".venv", Name::Certain), ("venv", Name::Likely), ("env", Name::Ambiguous)];
 
+/// Environments that are named as a choice.
+const MOST_BESIDE: usize = 10;
+
 /// The environment that was active when the server started.
 pub(super) fn active_venv(env: &Env, request: &Request) -> Result<Option<Candidate>, PythonError> {
     let Some(dir) = env.path("VIRTUAL_ENV") else { return Ok(None) };
@@ -72,6 +75,20 @@ pub(super) fn nearby(env: &Env, request: &Request) -> Result<Option<Candidate>, 
         }
     }
     Ok(None)
+}
+
+/// The environment folder that was found near a program, and those in the same folder.
+pub(super) fn beside(found: &Candidate) -> Vec<PathBuf> {
+    let Source::Nearby { dir, .. } = &found.source else { return Vec::new() };
+    let entries = dir.parent().and_then(|parent| std::fs::read_dir(parent).ok());
+    let folders = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_one = |folder: &PathBuf| {
+        folder.join("pyvenv.cfg").is_file() && matches!(inspect(folder), Folder::Usable(_))
+    };
+    let mut others: Vec<PathBuf> =
+        folders.filter(|folder| folder != dir && is_one(folder)).collect();
+    others.sort();
+    std::iter::once(dir.clone()).chain(others).take(MOST_BESIDE).collect()
 }
 
 /// What a `.python-version` file of the project asks for, if pyenv or uv has it.

@@ -23,7 +23,8 @@ impl World {
         let near = dir.path().join("home/proj/app");
         std::fs::create_dir_all(&near).unwrap();
         std::fs::write(dir.path().join("home/proj/pyproject.toml"), "").unwrap();
-        let request = Request { explicit: None, configured: None, cwd: near.clone(), near };
+        let request =
+            Request { explicit: None, configured: None, cwd: near.clone(), near, choose: false };
         Self { dir, vars: Vec::new(), request }
     }
 

@@ -32,7 +32,7 @@ pub use guard::Guard;
 pub use import::{ImportError, import, import_file};
 pub use prove::Proving;
 pub use record::{Event, Recorder, Settings, user_cache_dir};
-pub use request::{Measure, RunRequest, Target};
+pub use request::{Allowed, Measure, RunRequest, Target};
 pub use unprofiled::{Aid, Ground, Moved, Program, Turn};
 
 use std::path::PathBuf;

@@ -22,6 +22,7 @@ use crate::process::{self, Controls, Limits, Spec, Tick};
 use crate::profile::{Blocks, Interim, Profile, ProfileId};
 use crate::python;
 use crate::sampler::Sampler;
+use crate::sandbox::Mode;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
 
 /// Time between asking a program to end and killing it: Scalene writes its profile then.
@@ -105,6 +106,26 @@ impl Recorder {
     /// A recorder that looks for interpreters in the environment of this process.
     pub fn new(settings: Settings) -> Self {
         Self { settings, env: python::Env::current() }
+    }
+
+    /// The recorder for a run: what a person has allowed for it counts, too.
+    pub fn allowing(&self, request: &RunRequest) -> Self {
+        let mut own = self.clone();
+        own.settings.allow_install |= request.allowed.install;
+        if request.allowed.outside_roots && !own.settings.guard.roots.is_empty() {
+            let from = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+            let cwd = request.cwd.as_ref().map(|cwd| from.join(cwd));
+            let script = match &request.target {
+                Target::Script(typed) => Some(expand_home(typed)),
+                Target::Module(_) | Target::Snippet(_) => None,
+            };
+            let script = script.map(|typed| cwd.as_ref().unwrap_or(&from).join(typed));
+            let folder =
+                script.and_then(|script| script.canonicalize().ok()?.parent().map(Path::to_owned));
+            let folders = [folder, cwd.and_then(|cwd| cwd.canonicalize().ok())];
+            own.settings.guard.roots.extend(folders.into_iter().flatten());
+        }
+        own
     }
 
     /// Profiles one program, once.
@@ -233,6 +254,7 @@ impl Recorder {
             configured: self.settings.python.clone(),
             near: near.to_owned(),
             cwd: near.to_owned(),
+            choose: false,
         };
         Ok(python::find(&request, &self.env, controls).await?)
     }
@@ -243,6 +265,8 @@ impl Recorder {
             configured: self.settings.python.clone(),
             near: place.near().to_owned(),
             cwd: place.cwd.clone(),
+            // A program that ran before may have made an environment: then nobody chooses.
+            choose: request.allowed.choose_python && self.settings.guard.least == Mode::Off,
         }
     }
 

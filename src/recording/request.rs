@@ -130,6 +130,19 @@ pub struct RunRequest {
     pub measure: Measure,
     /// Named parts of the program.
     pub blocks: Vec<BlockSpec>,
+    /// What a person has allowed for this run alone.
+    pub allowed: Allowed,
+}
+
+/// What a person was asked for one run, beyond what the recorder's settings allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Allowed {
+    /// Scalene may be installed into the private cache.
+    pub install: bool,
+    /// The script's folder and the working directory may lie outside the roots.
+    pub outside_roots: bool,
+    /// Somebody can choose: several environments that fit are an error that names them.
+    pub choose_python: bool,
 }
 
 impl RunRequest {
@@ -150,6 +163,7 @@ impl RunRequest {
             repeat: 1,
             measure: Measure::default(),
             blocks: Vec::new(),
+            allowed: Allowed::default(),
         }
     }
 

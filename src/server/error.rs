@@ -2,6 +2,7 @@
 
 use rmcp::model::{CallToolResult, ContentBlock};
 
+use super::asking::Question;
 use crate::answer::OutputInfo;
 use crate::recording::{Ran, RecordError};
 use crate::store::LookupError;
@@ -14,6 +15,8 @@ pub(super) struct ToolError {
     hint: String,
     /// What the program wrote, when it ran.
     output: String,
+    /// What a person could be asked instead.
+    question: Option<Question>,
 }
 
 impl ToolError {
@@ -22,7 +25,13 @@ impl ToolError {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self { code, message: message.into(), hint: hint.into(), output: String::new() }
+        Self {
+            code,
+            message: message.into(),
+            hint: hint.into(),
+            output: String::new(),
+            question: None,
+        }
     }
 
     pub(super) fn invalid_argument(message: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -44,8 +53,12 @@ impl ToolError {
         &self.message
     }
 
+    pub(super) fn question(&self) -> Option<&Question> {
+        self.question.as_ref()
+    }
+
     fn text(&self) -> String {
-        let Self { code, message, hint, output } = self;
+        let Self { code, message, hint, output, .. } = self;
         format!("{code}: {message}\nNext: {hint}\n{output}")
     }
 
@@ -62,6 +75,7 @@ impl From<&RecordError> for ToolError {
             message: chain(error),
             hint: error.hint(),
             output: error.ran().map(output).unwrap_or_default(),
+            question: Question::about(error),
         }
     }
 }

@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, Icon, Implementation,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams,
+    CompleteRequestParams, CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse,
+    GetTaskParams, GetTaskResult, Icon, Implementation, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SubscribeRequestParams, SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{NotificationContext, RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
+use super::asking::{Asked, Asking};
+use super::error::ToolError;
 use super::resources::Listeners;
 use super::tools::Call;
 use super::{Output, Server, completion, fault, prompts, resources, unknown_cursor};
@@ -58,6 +61,7 @@ impl ServerHandler for Server {
             .enable_resources()
             .enable_resources_subscribe()
             .enable_resources_list_changed()
+            .enable_tasks()
             .build();
         let implementation = Implementation::new("scalene-mcp", env!("CARGO_PKG_VERSION"))
             .with_title("Scalene profiler")
@@ -87,17 +91,49 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let mut asking = Asking::new(&context, &request, &self.choices);
         let name = request.name.to_string();
         let arguments = request.arguments.unwrap_or_default();
-        let call = Call::new(&context);
-        let answered =
-            AssertUnwindSafe(self.tools.call(self, &name, arguments, call)).catch_unwind().await;
-        match answered {
-            Ok(Some(Ok(result))) => Ok(in_form(result, self.options.output).into()),
-            Ok(Some(Err(error))) => Ok(error.into_result().into()),
-            Ok(None) => Err(ErrorData::invalid_params(self.tools.unknown(&name), None)),
-            Err(_) => Ok(super::error::ToolError::internal(&name).into_result().into()),
+        if let Some(task) = self.begin_task(&name, &arguments, &context) {
+            return Ok(CallToolResponse::Task(task));
         }
+        loop {
+            let call = Call::new(&context).asking(&asking);
+            let error = match self.attempt(&name, arguments.clone(), call).await {
+                Ok(Err(error)) => error,
+                Ok(Ok(result)) => return Ok(in_form(result, self.options.output).into()),
+                Err(unknown) => return Err(unknown),
+            };
+            match asking.ask(&error, &self.choices, &context).await {
+                Asked::Answered => {}
+                Asked::Passed(question) => return Ok(question.into()),
+                Asked::Nothing => return Ok(error.into_result().into()),
+            }
+        }
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.tasks.manager.get_task(&request.task_id).map(GetTaskResult::new)
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.tasks.manager.update_task(&request.task_id, request.input_responses)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.tasks.manager.cancel_task(&request.task_id)
     }
 
     async fn list_resources(
@@ -202,6 +238,37 @@ impl ServerHandler for Server {
     ) -> Result<CompleteResult, ErrorData> {
         let server = self.clone();
         aside("completion/complete", move || completion::complete(&server, &request)).await
+    }
+}
+
+impl Server {
+    /// Calls a tool. A panic in there is this call's failure; a tool that there is not is the protocol's.
+    async fn attempt(
+        &self,
+        name: &str,
+        arguments: JsonObject,
+        call: Call,
+    ) -> Result<Result<CallToolResult, ToolError>, ErrorData> {
+        let calling = AssertUnwindSafe(self.tools.call(self, name, arguments, call));
+        match calling.catch_unwind().await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => {
+                Err(ErrorData::invalid_params(self.tools.unknown(name, &self.options), None))
+            }
+            Err(_) => Ok(Err(ToolError::internal(name))),
+        }
+    }
+
+    /// The same as the result that a client gets.
+    pub(super) async fn answer(
+        &self,
+        name: &str,
+        arguments: JsonObject,
+        call: Call,
+    ) -> Result<CallToolResult, ErrorData> {
+        let answer = self.attempt(name, arguments, call).await?;
+        let form = |result| in_form(result, self.options.output);
+        Ok(answer.map_or_else(ToolError::into_result, form))
     }
 }
 

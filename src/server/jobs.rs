@@ -148,7 +148,8 @@ impl Jobs {
     ) -> Result<Arc<Profile>, Arc<RecordError>> {
         let _turn = self.turn(job, report).await?;
         let mut on_event = |event| report.send_modify(|phase| *phase = phase.next(event));
-        let proven = self.recorder.prove(profile, proving, &job.controls, &mut on_event).await;
+        let recorder = self.recorder.allowing(&proving.request);
+        let proven = recorder.prove(profile, proving, &job.controls, &mut on_event).await;
         self.keep(proven.map_err(Arc::new)?, Store::replace).await
     }
 
@@ -164,7 +165,8 @@ impl Jobs {
             job.count(&event);
             report.send_modify(|phase| *phase = phase.next(event));
         };
-        let recorded = self.recorder.record(id, request, &job.controls, &mut on_event).await;
+        let recorder = self.recorder.allowing(request);
+        let recorded = recorder.record(id, request, &job.controls, &mut on_event).await;
         drop(turn);
         self.keep(recorded.map_err(Arc::new)?, Store::insert).await
     }

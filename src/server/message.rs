@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::large::IdFinder;
 
 /// Methods that this server answers; their parameters can only be wrong, not they themselves.
-const SERVED: [&str; 14] = [
+const SERVED: [&str; 17] = [
     "completion/complete",
     "initialize",
     "ping",
@@ -26,6 +26,9 @@ const SERVED: [&str; 14] = [
     "resources/unsubscribe",
     "server/discover",
     "subscriptions/listen",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/update",
     "tools/call",
     "tools/list",
 ];
@@ -83,8 +86,10 @@ pub(super) fn read(line: &[u8]) -> Line {
             }
         },
         Some(_) => Line::invalid("`method` is no text", known),
-        // This server asks nothing, so that there is nothing to answer.
-        None if object.contains_key("result") || object.contains_key("error") => Line::Nothing,
+        // The answer to a question of ours; what is not readable as one answers nothing.
+        None if object.contains_key("result") || object.contains_key("error") => {
+            typed(value).map_or(Line::Nothing, |message| Line::Message(message.into()))
+        }
         None => Line::invalid("`method` is missing", known),
     }
 }

@@ -4,6 +4,7 @@
 //! (`jobs` and [`crate::recording`], or [`crate::analysis`]) → [`crate::answer`].
 
 mod arguments;
+mod asking;
 mod completion;
 mod error;
 mod fault;
@@ -15,8 +16,10 @@ mod options;
 mod progress;
 mod prompts;
 mod resources;
+mod roots;
 mod schema;
 mod stdio;
+mod tasks;
 mod tools;
 mod transport;
 
@@ -45,6 +48,10 @@ pub(crate) struct Server {
     /// Made beside the first exchange of messages: its schemas take longer than all the rest of the start.
     tools: Arc<Tools>,
     options: Arc<Options>,
+    /// Environments that somebody has chosen.
+    choices: Arc<asking::Choices>,
+    /// Calls that clients follow as tasks.
+    tasks: tasks::Tasks,
 }
 
 impl Server {
@@ -64,8 +71,16 @@ impl Server {
         let tools = Arc::new(LazyLock::new(make));
         let early = Arc::clone(&tools);
         std::thread::spawn(move || _ = LazyLock::force(&early));
-        let listeners = Arc::default();
-        Self { store, jobs: Arc::new(jobs), listeners, shutdown, tools, options }
+        Self {
+            store,
+            jobs: Arc::new(jobs),
+            listeners: Arc::default(),
+            shutdown,
+            tools,
+            options,
+            choices: Arc::default(),
+            tasks: tasks::Tasks::default(),
+        }
     }
 }
 

@@ -189,9 +189,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send> Lines<R, W> {
                     return Err(in_use(&request.id));
                 }
             }
-            JsonRpcMessage::Notification(_) if !self.session.open.load(Ordering::Acquire) => {
-                return Ok(None);
-            }
+            _ if !self.session.open.load(Ordering::Acquire) => return Ok(None),
             JsonRpcMessage::Notification(found) => {
                 // A request that is taken back has no answer.
                 if let ClientNotification::CancelledNotification(cancelled) = &found.notification

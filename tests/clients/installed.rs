@@ -6,14 +6,17 @@ use std::process::Command;
 use crate::support::pythons::{command, system_python};
 
 const PYTHON_PACKAGES: [&str; 3] = ["mcp==2.3.0", "mcp-types==2.3.0", "mcpscore==1.29.0"];
-/// Both versions of the TypeScript SDK have names of their own.
+/// Both versions of the TypeScript SDK have names of their own. The conformance suite needs a newer Node.js than others.
 const NODE_PACKAGES: &str = r#"{
   "private": true,
   "type": "module",
   "dependencies": {
     "@modelcontextprotocol/sdk": "1.32.2",
     "@modelcontextprotocol/client": "2.4.0",
-    "@modelcontextprotocol/inspector": "2.12.0"
+    "@modelcontextprotocol/inspector": "2.12.0",
+    "@modelcontextprotocol/conformance": "0.2.0-alpha.12",
+    "mcp-proxy": "6.7.19",
+    "node-linux-CPU": "22.23.3"
   }
 }
 "#;
@@ -45,6 +48,17 @@ impl Tools {
         self.base.join("node/node_modules/.bin").join(name)
     }
 
+    /// A Node.js that the conformance suite runs on, whatever the machine has.
+    pub(crate) fn newer_node(&self) -> PathBuf {
+        let packages = self.base.join("node/node_modules");
+        let found = std::fs::read_dir(packages).unwrap().flatten().find_map(|entry| {
+            let node = entry.path().join("bin/node");
+            let of_package = entry.file_name().to_string_lossy().starts_with("node-");
+            (of_package && node.is_file()).then_some(node)
+        });
+        found.expect("npm installs a Node.js for this machine")
+    }
+
     pub(crate) fn script(&self, name: &str) -> PathBuf {
         self.base.join("node").join(name)
     }
@@ -65,8 +79,10 @@ pub(crate) fn tools(with_node: bool) -> Tools {
         run(command(dir.join("bin/python")).args(install).args(PYTHON_PACKAGES));
     });
     if with_node {
-        once(&base.join("node"), NODE_PACKAGES, |dir| {
-            std::fs::write(dir.join("package.json"), NODE_PACKAGES).unwrap();
+        let cpu = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+        let packages = NODE_PACKAGES.replace("CPU", cpu);
+        once(&base.join("node"), &packages, |dir| {
+            std::fs::write(dir.join("package.json"), &packages).unwrap();
             let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts"];
             run(command("npm").args(install).current_dir(dir));
         });

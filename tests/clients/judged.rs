@@ -1,4 +1,7 @@
-//! Tools that judge a server: the MCP Inspector and a scorer.
+//! Tools that judge a server: the MCP Inspector, a scorer, the conformance suite.
+
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -52,4 +55,61 @@ pub(crate) fn mcpscore(tools: &Tools) -> String {
         points("all", &report),
         points("2026-07-28", &report["readiness"])
     )
+}
+
+/// Scenarios of the conformance suite that are for every server, with the checks that must pass. The others call tools and
+/// prompts of a server that is made for the suite.
+const SCENARIOS: [(&str, usize); 8] = [
+    ("server-initialize", 3),
+    ("ping", 2),
+    ("tools-list", 3),
+    ("resources-list", 2),
+    ("prompts-list", 2),
+    ("caching", 7),
+    ("sep-2164-resource-not-found", 4),
+    // Four more need the suite's own tools.
+    ("server-stateless", 24),
+];
+/// Time for the bridge to open its port.
+const BRIDGE_WITHIN: Duration = Duration::from_secs(30);
+
+/// A process that ends with its owner.
+struct Bridge(std::process::Child);
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The suite speaks HTTP only; a bridge passes its messages on to the server's pipes.
+pub(crate) fn conformance(tools: &Tools) -> String {
+    let place = Place::new();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let node = tools.newer_node();
+    let mut bridge = command(&node);
+    bridge.arg(tools.node("mcp-proxy")).args(["--port", &port.to_string(), "--server", "stream"]);
+    bridge.args(["--", BINARY]).current_dir(place.path());
+    bridge.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let _bridge = Bridge(bridge.spawn().unwrap());
+    let deadline = Instant::now() + BRIDGE_WITHIN;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "the bridge does not open its port");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut all = 0;
+    for (scenario, least) in SCENARIOS {
+        let mut suite = command(&node);
+        suite.arg(tools.node("conformance")).args(["server", "--scenario", scenario]);
+        suite.args(["--url", &format!("http://127.0.0.1:{port}/mcp")]).current_dir(place.path());
+        let output = suite.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let result = said.lines().find_map(|line| line.strip_prefix("Passed: "));
+        let result = result.unwrap_or_else(|| panic!("{scenario}: {said}"));
+        let passed: usize = result.split('/').next().unwrap().parse().unwrap();
+        assert!(passed >= least, "{scenario}: {least} expected: {said}");
+        all += passed;
+    }
+    format!("{all} checks of {} scenarios", SCENARIOS.len())
 }

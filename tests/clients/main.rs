@@ -50,7 +50,7 @@ mod suite {
     /// A client by name, whether it needs Node.js, and what it does; the text is for the table.
     type Client = (&'static str, bool, fn(&Tools) -> String);
 
-    const CLIENTS: [Client; 11] = [
+    const CLIENTS: [Client; 12] = [
         ("python-legacy", false, |tools| session::python(tools, "legacy", LEGACY)),
         ("python-auto", false, |tools| session::python(tools, "auto", MODERN)),
         ("messages-legacy", false, |tools| session::messages(tools, LEGACY)),
@@ -67,6 +67,7 @@ mod suite {
         }),
         ("inspector-legacy", true, |tools| judged::inspector(tools, "legacy")),
         ("inspector-auto", true, |tools| judged::inspector(tools, "auto")),
+        ("conformance", true, judged::conformance),
         ("inspector-modern", true, |tools| judged::inspector(tools, "modern")),
     ];
 
@@ -80,7 +81,9 @@ mod suite {
         };
         let chosen: Vec<&Client> = CLIENTS.iter().filter(wanted).collect();
         if no_node {
-            println!("SCALENE_MCP_NO_NODE is set: no TypeScript SDK, no MCP Inspector");
+            println!(
+                "SCALENE_MCP_NO_NODE is set: no TypeScript SDK, no MCP Inspector, no conformance suite"
+            );
         }
         let began = Instant::now();
         let tools = installed::tools(chosen.iter().any(|(_, needs_node, _)| *needs_node));

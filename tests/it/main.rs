@@ -17,6 +17,9 @@ mod alignment;
 mod answers;
 /// Arguments of programs, delivered intact under every generation of Scalene.
 mod arguments;
+/// What a person is asked, the folders of a client, calls as tasks.
+#[cfg(target_os = "linux")]
+mod asking;
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
 /// Named parts of a program.

@@ -31,6 +31,7 @@ impl Project {
             configured: None,
             near: dir.path().to_path_buf(),
             cwd: dir.path().to_path_buf(),
+            choose: false,
         };
         let python = find(&request, &Env::current(), &Controls::default()).await.unwrap();
         let venv_text = venv.display().to_string();

@@ -29,7 +29,7 @@ async fn sets_and_names_decide_which_tools_there_are() {
         .call_tool(rmcp::model::CallToolRequestParams::new("load_profile"))
         .await
         .unwrap_err();
-    assert!(failure.to_string().contains("unknown tool `load_profile`"), "{failure}");
+    assert!(failure.to_string().contains("`load_profile` is not offered"), "{failure}");
     core.close().await;
 
     let two = open(&place, &["--tools", "load_profile,analyze_profile"]).await;

@@ -83,7 +83,7 @@ fn same(place: &Path, times: usize, budget: usize) -> bool {
 
 fn known(place: &Path, times: usize, budget: usize) -> bool {
     println!("known speed-ups and slow-downs, {times} times");
-    let (mut covered, mut misled) = (0, 0);
+    let (mut covered, mut misled, mut open) = (0, 0, 0);
     let cases = FACTORS.iter().flat_map(|factor| [(1.0, *factor), (*factor, 1.0)]);
     for (number, (before, after)) in cases.cycle().take(times).enumerate() {
         let largest = f64::max(before, after);
@@ -96,12 +96,17 @@ fn known(place: &Path, times: usize, budget: usize) -> bool {
         let holds = |[_, low, high]: [f64; 3]| low <= truth && truth <= high;
         covered += usize::from(found.ratio.is_some_and(holds));
         let expected = if units[1] < units[0] { "faster" } else { "slower" };
-        misled += usize::from(found.verdict != expected);
+        open += usize::from(found.verdict == "undecided");
+        misled += usize::from(found.verdict != expected && found.verdict != "undecided");
         row(&format!("{} -> {} units", units[0], units[1]), &found, Some(truth));
     }
     let least = LEAST_COVERED * times / KNOWN;
-    println!("truth covered in {covered} of {times} ({least} needed); {misled} wrong verdicts\n");
-    covered >= least && misled == 0
+    let most_open = MOST_OPEN * times / KNOWN;
+    println!(
+        "truth covered in {covered} of {times} ({least} needed); {misled} wrong verdicts; \
+         {open} undecided ({most_open} allowed)\n"
+    );
+    covered >= least && misled == 0 && open <= most_open
 }
 
 fn row(what: &str, found: &Found, truth: Option<f64>) {

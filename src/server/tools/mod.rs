@@ -31,6 +31,7 @@ use rmcp::model::{
     CallToolResult, ContentBlock, JsonObject, ProtocolVersion, Tool, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
+use rmcp::task_manager::TaskContext;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
@@ -38,10 +39,12 @@ use tokio_util::sync::CancellationToken;
 
 pub(super) use file_details::file;
 
+use super::asking::{Answers, Asking};
 use super::error::ToolError;
 use super::jobs::Phase;
 use super::options::{Options, Output};
 use super::progress::Progress;
+use super::roots::Roots;
 use super::{Server, arguments, fault, resources, schema};
 use crate::answer::Answer;
 use crate::profile::Profile;
@@ -53,13 +56,40 @@ pub(super) struct Call {
     /// The client knows links in results.
     links: bool,
     progress: Progress,
+    roots: Roots,
+    /// What a person has answered, and whether one can be asked.
+    answers: Answers,
+    can_ask: bool,
+    /// Nobody gives up waiting: the answer is that of the end.
+    to_the_end: bool,
 }
 
 impl Call {
     pub(super) fn new(context: &RequestContext<RoleServer>) -> Self {
         let version = context.protocol_version();
         let links = version.is_some_and(|version| version >= ProtocolVersion::V_2025_06_18);
-        Self { taken_back: context.ct.clone(), links, progress: Progress::new(context) }
+        Self {
+            taken_back: context.ct.clone(),
+            links,
+            progress: Progress::new(context),
+            roots: Roots::new(context),
+            answers: Answers::default(),
+            can_ask: false,
+            to_the_end: false,
+        }
+    }
+
+    /// With what a person has answered.
+    pub(super) fn asking(mut self, asking: &Asking) -> Self {
+        (self.answers, self.can_ask) = (asking.answers().clone(), asking.can());
+        self
+    }
+
+    /// As a task, which is taken back otherwise than a call, and whose progress is its state.
+    pub(super) fn of_task(mut self, taken_back: CancellationToken, task: TaskContext) -> Self {
+        (self.taken_back, self.to_the_end) = (taken_back, true);
+        self.progress = Progress::of_task(task, self.progress);
+        self
     }
 }
 
@@ -169,6 +199,11 @@ impl Registry {
         self.entry(name).is_some()
     }
 
+    /// Whether a tool that is offered runs programs, whatever is asked of it.
+    pub(super) fn runs(&self, name: &str) -> bool {
+        self.has(name) && KINDS.iter().any(|kind| kind.name == name && kind.always_runs)
+    }
+
     fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.tool.name == name)
     }
@@ -185,8 +220,16 @@ impl Registry {
         Some((entry.run)(server, Arc::clone(&entry.tool.input_schema), arguments, call).await)
     }
 
-    /// What to say of a name that no tool has.
-    pub(super) fn unknown(&self, name: &str) -> String {
+    /// What to say of a name that no tool on offer has.
+    pub(super) fn unknown(&self, name: &str, options: &Options) -> String {
+        if let Some(kind) = KINDS.iter().find(|kind| kind.name == name) {
+            let why = if options.read_only && kind.always_runs {
+                "it runs programs, and this server was started with --read-only: profile elsewhere and use load_profile"
+            } else {
+                "this server was started with a --tools that leaves it out"
+            };
+            return format!("tool `{name}` is not offered: {why}");
+        }
         let names: Vec<&str> = self.entries.iter().map(|entry| &*entry.tool.name).collect();
         let near = names
             .iter()

@@ -17,6 +17,8 @@ use crate::server::jobs::{Job, Phase};
 
 /// Longest time that a call may wait: clients give up at 60 s.
 const LONGEST_WAIT_SEC: f64 = 3600.0;
+/// Longer than any run.
+const NO_END: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Seconds that a profiling call waits before it answers with a handle.
 pub(super) const fn default_wait_sec() -> f64 {
@@ -124,13 +126,25 @@ pub(super) fn seconds(name: &str, value: f64) -> Result<Duration, ToolError> {
 /// Starts a run and answers with its profile, or with a handle when it takes longer.
 pub(super) async fn start(
     server: &Server,
-    request: RunRequest,
+    mut request: RunRequest,
     wait_sec: f64,
     call: Call,
 ) -> Result<ProfileAnswer, ToolError> {
     seconds("wait_sec", wait_sec)?;
+    call.roots.settle(&mut request, server.jobs.guard()).await;
+    call.answers.apply(&mut request, call.can_ask);
     let job = server.jobs.start(request);
     wait(server, &job, wait_sec, call, true).await
+}
+
+impl Call {
+    /// How long it waits.
+    pub(super) fn patience(&self, wait_sec: f64) -> Result<Duration, ToolError> {
+        if self.to_the_end {
+            return Ok(NO_END);
+        }
+        seconds("wait_sec", wait_sec.min(LONGEST_WAIT_SEC))
+    }
 }
 
 /// Waits for a run and answers with its profile, or with a handle.
@@ -141,7 +155,7 @@ pub(super) async fn wait(
     mut call: Call,
     owns: bool,
 ) -> Result<ProfileAnswer, ToolError> {
-    let patience = seconds("wait_sec", wait_sec.min(LONGEST_WAIT_SEC))?;
+    let patience = call.patience(wait_sec)?;
     let phase = server.jobs.wait(job, patience, &call.taken_back, owns, &mut call.progress).await?;
     match phase {
         Phase::Done(Ok(profile)) => aside("profiling", move || ProfileAnswer::new(&profile)).await,

@@ -17,9 +17,6 @@ use crate::server::error::ToolError;
 use crate::server::jobs::{Phase, Verifying};
 use crate::verify::{Origin, Verification, VerifyRequest};
 
-/// Longest time that a call may wait.
-const LONGEST_WAIT_SEC: f64 = 3600.0;
-
 pub(super) struct VerifySpeedup;
 
 /// Parameters of `verify_speedup`.
@@ -140,7 +137,7 @@ pub(super) async fn wait(
     mut call: Call,
     owns: bool,
 ) -> Result<VerifyAnswer, ToolError> {
-    let patience = run::seconds("wait_sec", wait_sec.min(LONGEST_WAIT_SEC))?;
+    let patience = call.patience(wait_sec)?;
     let phase: Phase<Arc<Verification>> =
         server.jobs.wait(job, patience, &call.taken_back, owns, &mut call.progress).await?;
     match phase {

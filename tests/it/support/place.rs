@@ -33,10 +33,11 @@ pub(crate) fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/programs").join(name)
 }
 
-/// Python source that keeps a function busy for about `seconds`, by the clock.
+/// Python source that keeps a function busy for `seconds` of CPU time: the same work on a machine that is busy with
+/// other things.
 pub(crate) fn busy(seconds: f64) -> String {
     format!(
-        "import time\ndef busy(until):\n    n = 0\n    while time.perf_counter() < until:\n        \
-         n += sum(range(50))\n    return n\nbusy(time.perf_counter() + {seconds})\n"
+        "import time\ndef busy(until):\n    n = 0\n    while time.process_time() < until:\n        \
+         n += sum(range(50))\n    return n\nbusy(time.process_time() + {seconds})\n"
     )
 }
