@@ -262,10 +262,7 @@ def _make(folder):
                 if not holder.inner:
                     holder.covered += now - holder.inner_since
         if here:
-            if outer is None:
-                ledger.owner = ledger.root
-            else:
-                ledger.owner = outer.node if outer.ledger is ledger else ledger.mirror(outer.node)
+            ledger.owner = ledger.root if outer is None or outer.ledger is not ledger else outer.node
         if now - state.saved_at > PERIOD:
             save_now_and_then(now)
 
@@ -317,10 +314,7 @@ def _make(folder):
             while entry is not None and entry.closed:
                 entry = entry.outer
             ledger.charge(before, clock())
-            if entry is None:
-                ledger.owner = ledger.root
-            else:
-                ledger.owner = entry.node if entry.ledger is ledger else ledger.mirror(entry.node)
+            ledger.owner = ledger.root if entry is None or entry.ledger is not ledger else entry.node
             try:
                 return run(self)
             finally:

@@ -1,6 +1,8 @@
 //! Named parts of a program: by lines, by function, by marks in the code.
 
-use scalene_mcp::scalene::{BLOCKS_MODULE, NO_BLOCKS};
+use std::path::Path;
+
+use scalene_mcp::scalene::{BLOCKS, BLOCKS_MODULE, NO_BLOCKS};
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Session};
@@ -166,6 +168,24 @@ fn check_stacks(answer: &Answer) {
 #[cfg(not(target_os = "linux"))]
 fn check_stacks(answer: &Answer) {
     assert!(answer.text.contains("by lines"), "{}", answer.text);
+}
+
+#[test]
+fn marks_say_exactly_what_a_model_says() {
+    let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/blocks/model.py");
+    for python in pythons::of_minors(&[8, 11, 12, 13]) {
+        for seed in ["1", "2", "3"] {
+            let place = Place::new();
+            place.write(&format!("b/{BLOCKS_MODULE}.py"), BLOCKS);
+            std::fs::create_dir(place.path().join("o")).unwrap();
+            let mut run = pythons::command(&python);
+            let ran = run.arg(&model).arg(place.path()).arg(seed).output().unwrap();
+            let said = String::from_utf8_lossy(&ran.stdout);
+            let errors = String::from_utf8_lossy(&ran.stderr);
+            let places = said.trim().strip_prefix("same ").and_then(|n| n.parse::<u32>().ok());
+            assert!(places > Some(100), "{python:?} {seed}: {said}{errors}");
+        }
+    }
 }
 
 /// Tasks that take turns: one computes, the other hardly does.
