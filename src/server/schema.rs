@@ -16,6 +16,17 @@ pub(super) fn of_input<T: JsonSchema>() -> Arc<JsonObject> {
     schema
 }
 
+/// A schema without some of its properties.
+pub(super) fn without(schema: &Arc<JsonObject>, names: &[&str]) -> Arc<JsonObject> {
+    let mut schema = Arc::clone(schema);
+    if let Some(properties) =
+        Arc::make_mut(&mut schema).get_mut("properties").and_then(Value::as_object_mut)
+    {
+        properties.retain(|name, _| !names.contains(&name.as_str()));
+    }
+    schema
+}
+
 /// The schema of what a tool returns, cleaned. A member that is left out when it is empty
 /// is not required: clients hold every answer against this.
 pub(super) fn of_output<T: JsonSchema>() -> Arc<JsonObject> {

@@ -16,7 +16,7 @@ pub(super) struct Blocks;
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Blocks to return.
+    /// Most rows.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
@@ -30,7 +30,7 @@ impl ToolSpec for Blocks {
     const NAME: &'static str = "get_blocks";
     const TITLE: &'static str = "Time of named parts";
     const DESCRIPTION: &'static str = "Shows named blocks as a tree: calls, total and own time, CPU, waiting, memory. \
-        Name them in a profiling call (blocks) or in the code; without any it says how.";
+        Without any it says how to name some.";
     const CORE: bool = false;
 
     type Params = Params;

@@ -16,7 +16,7 @@ pub(super) struct Bottlenecks;
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Bottlenecks to return.
+    /// Most rows.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
@@ -29,8 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for Bottlenecks {
     const NAME: &'static str = "get_bottlenecks";
     const TITLE: &'static str = "What to change first";
-    const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory: the place, the \
-        pattern in its source, what to change, and how much faster the run can become at most.";
+    const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory: the place, the pattern, \
+        what to change, and how much faster the run can become at most.";
 
     type Params = Params;
     type Output = BottlenecksAnswer;

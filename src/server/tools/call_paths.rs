@@ -31,7 +31,7 @@ pub(super) struct Params {
     #[serde(default = "default_depth")]
     #[schemars(range(min = 1, max = 50))]
     depth: u32,
-    /// Calls to return.
+    /// Most rows.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
@@ -55,9 +55,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for CallPaths {
     const NAME: &'static str = "get_call_paths";
     const TITLE: &'static str = "Who calls whom, with time";
-    const DESCRIPTION: &'static str = "Shows call paths as a tree with total, own and waiting time: of the \
-        whole run, of what a function calls, or of who calls a function or line. For a hot line in a helper \
-        that many call.";
+    const DESCRIPTION: &'static str = "Shows call paths as a tree with total, own and waiting time: of the run, of what a \
+        function calls, or of who calls a function or line.";
     const CORE: bool = false;
 
     type Params = Params;

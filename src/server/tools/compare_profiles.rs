@@ -36,8 +36,8 @@ const fn default_tolerance() -> f64 {
 impl ToolSpec for CompareProfiles {
     const NAME: &'static str = "compare_profiles";
     const TITLE: &'static str = "Compare two profiles";
-    const DESCRIPTION: &'static str = "Says what got slower and faster between two profiles. Functions and lines are followed \
-        through edits, moves and renames; changes count beyond tolerance and sampling error.";
+    const DESCRIPTION: &'static str = "Says what got slower and faster between two profiles, through edits, moves and \
+        renames; changes count beyond tolerance and sampling error.";
 
     type Params = Params;
     type Output = ComparisonAnswer;

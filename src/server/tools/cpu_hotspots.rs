@@ -17,7 +17,7 @@ pub(super) struct CpuHotspots;
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Lines to return.
+    /// Most rows.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,

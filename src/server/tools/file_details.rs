@@ -26,7 +26,7 @@ pub(super) struct Params {
     /// Last line to show.
     #[schemars(range(min = 1))]
     end_line: Option<u32>,
-    /// Most lines to return.
+    /// Most lines.
     #[schemars(range(min = 1, max = 150))]
     limit: Option<u32>,
 }
@@ -34,8 +34,8 @@ pub(super) struct Params {
 impl ToolSpec for FileDetails {
     const NAME: &'static str = "get_file_details";
     const TITLE: &'static str = "Time and memory, line by line";
-    const DESCRIPTION: &'static str = "Shows the source of one profiled file, as it ran, with time and memory \
-        beside each line: the lines that matter, or all from start_line to end_line.";
+    const DESCRIPTION: &'static str = "Shows a profiled file's source, as it ran, with time and memory beside each \
+        line: those that matter, or all from start_line to end_line.";
 
     type Params = Params;
     type Output = FileAnswer;

@@ -16,7 +16,7 @@ pub(super) struct FunctionSummary;
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Functions to return.
+    /// Most rows.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
@@ -29,8 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for FunctionSummary {
     const NAME: &'static str = "get_function_summary";
     const TITLE: &'static str = "Time and memory by function";
-    const DESCRIPTION: &'static str = "Ranks functions by the CPU time of their own lines (not of what they \
-        call), with waiting and memory. Calls are counted only with count_calls=true.";
+    const DESCRIPTION: &'static str = "Ranks functions by the CPU time of their own lines, with waiting and memory. \
+        Calls need count_calls=true.";
 
     type Params = Params;
     type Output = FunctionsAnswer;

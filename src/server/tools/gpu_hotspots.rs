@@ -16,7 +16,7 @@ pub(super) struct GpuHotspots;
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Lines to return.
+    /// Most rows.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
@@ -29,8 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for GpuHotspots {
     const NAME: &'static str = "get_gpu_hotspots";
     const TITLE: &'static str = "Lines by GPU time";
-    const DESCRIPTION: &'static str = "Ranks lines by GPU time, with the GPU's load and memory. Needs \
-        gpu=true when profiling, and an NVIDIA, Apple or Neuron device.";
+    const DESCRIPTION: &'static str = "Ranks lines by GPU time, with load and memory. Needs gpu=true when profiling, on an \
+        NVIDIA, Apple or Neuron device.";
 
     type Params = Params;
     type Output = GpuHotspotsAnswer;

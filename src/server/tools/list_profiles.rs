@@ -14,7 +14,7 @@ pub(super) struct ListProfiles;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Profiles to return.
+    /// Most rows.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
@@ -30,8 +30,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for ListProfiles {
     const NAME: &'static str = "list_profiles";
     const TITLE: &'static str = "List stored profiles";
-    const DESCRIPTION: &'static str = "Lists stored profiles and runs in progress, newest first: id, program, \
-        start, wall time, peak memory. They live as long as the server, or in its `--store` folder.";
+    const DESCRIPTION: &'static str = "Lists stored profiles and runs in progress, newest first: id, program, start, wall \
+        time, peak memory.";
 
     type Params = Params;
     type Output = ProfilesAnswer;

@@ -26,8 +26,8 @@ pub(super) struct Params {
 impl ToolSpec for LoadProfile {
     const NAME: &'static str = "load_profile";
     const TITLE: &'static str = "Load a recorded profile";
-    const DESCRIPTION: &'static str = "Reads a JSON profile that Scalene wrote elsewhere (CI, another \
-        machine) and stores it for the other tools. Nothing is run.";
+    const DESCRIPTION: &'static str =
+        "Reads a JSON profile that Scalene wrote elsewhere (CI, another machine). Nothing is run.";
     const CORE: bool = false;
 
     const WAITS: bool = true;

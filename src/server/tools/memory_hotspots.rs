@@ -28,7 +28,7 @@ enum Metric {
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Lines to return.
+    /// Most rows.
     #[serde(default = "default_limit")]
     #[schemars(range(min = 1, max = 100))]
     limit: u32,
@@ -48,7 +48,7 @@ impl ToolSpec for MemoryHotspots {
     const NAME: &'static str = "get_memory_hotspots";
     const TITLE: &'static str = "Lines by memory";
     const DESCRIPTION: &'static str = "Ranks lines by memory, in MiB, with source and copies. metric=allocation finds churn; \
-        peak and average, growth while a line runs (peak_basis says over what). exact=true runs it again.";
+        peak and average, growth while a line runs. exact=true runs it again.";
     // With exact=true; without it the tool only reads. One annotation holds for all calls of a tool.
     const RUNS_CODE: bool = true;
     const IF_ASKED: bool = true;

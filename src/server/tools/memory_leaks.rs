@@ -28,7 +28,7 @@ enum Confidence {
 pub(super) struct Params {
     /// Id or `latest`.
     profile_id: String,
-    /// Least confidence of a line that is listed.
+    /// Least confidence listed.
     #[serde(default)]
     confidence: Confidence,
     /// Run it again, recording all; absent: if needed.
@@ -38,9 +38,8 @@ pub(super) struct Params {
 impl ToolSpec for MemoryLeaks {
     const NAME: &'static str = "get_memory_leaks";
     const TITLE: &'static str = "Lines that may leak memory";
-    const DESCRIPTION: &'static str = "Finds lines that keep more and more memory, who holds it, and how sure \
-        that is. If undecided and below 10 s, or with confirm=true, the program runs again under memray: \
-        bytes by line, false suspects cleared.";
+    const DESCRIPTION: &'static str = "Finds lines that keep more and more memory, who holds it, and how sure that is. If \
+        undecided and below 10 s, or with confirm=true, the program runs again under memray.";
     // It may run the program again, unasked: neither read-only nor without effects outside, even if most
     // calls are. One annotation holds for all calls of a tool.
     const RUNS_CODE: bool = true;

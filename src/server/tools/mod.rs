@@ -105,6 +105,9 @@ trait ToolSpec: Send + Sync + 'static {
     const IF_ASKED: bool = false;
     /// It belongs to the documented API, or is needed for runs that take long.
     const CORE: bool = true;
+    /// Parameters that are those of `profile_script`, and are listed there only: the list of tools is read before the
+    /// first question.
+    const AS_OF_SCRIPT: &'static [&'static str] = &[];
     /// Waits for something, a run or a thread. The others only compute, on a thread of their own.
     const WAITS: bool = Self::RUNS_CODE;
 
@@ -122,6 +125,8 @@ type Answered<'a> = Pin<Box<dyn Future<Output = Result<CallToolResult, ToolError
 
 struct Entry {
     tool: Tool,
+    /// Of all parameters, those that are not listed as well.
+    params: Arc<JsonObject>,
     run: for<'a> fn(&'a Server, Arc<JsonObject>, JsonObject, Call) -> Answered<'a>,
 }
 
@@ -217,7 +222,7 @@ impl Registry {
         call: Call,
     ) -> Option<Result<CallToolResult, ToolError>> {
         let entry = self.entry(name)?;
-        Some((entry.run)(server, Arc::clone(&entry.tool.input_schema), arguments, call).await)
+        Some((entry.run)(server, Arc::clone(&entry.params), arguments, call).await)
     }
 
     /// What to say of a name that no tool on offer has.
@@ -249,7 +254,9 @@ fn entry<T: ToolSpec>(options: &Options) -> Entry {
         .destructive(runs)
         .idempotent(!runs)
         .open_world(runs);
-    let mut tool = Tool::new(T::NAME, T::DESCRIPTION, schema::of_input::<T::Params>())
+    let params = schema::of_input::<T::Params>();
+    let listed = schema::without(&params, T::AS_OF_SCRIPT);
+    let mut tool = Tool::new(T::NAME, T::DESCRIPTION, listed)
         .with_title(T::TITLE)
         .with_annotations(annotations);
     if options.output != Output::Text {
@@ -257,6 +264,7 @@ fn entry<T: ToolSpec>(options: &Options) -> Entry {
     }
     Entry {
         tool,
+        params,
         run: |server, schema, arguments, call| Box::pin(run::<T>(server, schema, arguments, call)),
     }
 }
@@ -360,5 +368,30 @@ fn rows(limit: u32, most: usize) -> Result<usize, ToolError> {
             format!("limit: {limit} is outside 1 to {most}"),
             "correct it and call again",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unlisted<T: ToolSpec>(of_script: &JsonObject) {
+        let own = schema::of_input::<T::Params>();
+        let listed = schema::without(&own, T::AS_OF_SCRIPT);
+        for name in T::AS_OF_SCRIPT {
+            let has = |schema: &JsonObject| {
+                schema.get("properties").and_then(|all| all.get(*name)).cloned()
+            };
+            assert!(has(&own).is_some() && has(of_script).is_some(), "{} {name}", T::NAME);
+            assert_eq!(has(&listed), None, "{} {name}", T::NAME);
+        }
+        assert!(T::DESCRIPTION.contains("options of profile_script"), "{}", T::NAME);
+    }
+
+    #[test]
+    fn what_a_tool_does_not_list_is_listed_by_profile_script() {
+        let of_script = schema::of_input::<<profile_script::ProfileScript as ToolSpec>::Params>();
+        unlisted::<profile_code::ProfileCode>(&of_script);
+        unlisted::<verify_speedup::VerifySpeedup>(&of_script);
     }
 }

@@ -82,7 +82,6 @@ pub(super) struct Params {
     async_profile: Option<bool>,
     /// See profile_script.
     #[serde(default)]
-    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     blocks: Vec<run::Block>,
 }
 
@@ -94,7 +93,21 @@ impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
     const TITLE: &'static str = "Profile a Python snippet";
     const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and \
-        code that is no file yet. Give it a second of work or more.";
+        code that is no file yet. Give it a second of work or more. Takes the other options of profile_script, too: env, \
+        stdin, repeat, ...";
+    const AS_OF_SCRIPT: &'static [&'static str] = &[
+        "max_memory_mb",
+        "env",
+        "stdin",
+        "writable",
+        "allocation_sampling_window",
+        "profile_all",
+        "count_calls",
+        "plain_run",
+        "repeat",
+        "async_profile",
+        "blocks",
+    ];
     const RUNS_CODE: bool = true;
 
     type Params = Params;

@@ -109,10 +109,9 @@ const fn default_timeout() -> f64 {
 impl ToolSpec for ProfileScript {
     const NAME: &'static str = "profile_script";
     const TITLE: &'static str = "Profile a Python script";
-    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines \
-        take the time and the memory. Use it when code is slow or hungry, before changing anything, and \
-        after. Returns hot lines with source, exit code, output and a profile_id. A run longer than wait_sec \
-        answers `running`: get_profile waits on.";
+    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines take the time \
+        and the memory. Use it when code is slow or hungry, before changing anything. Returns hot lines with source, exit \
+        code, output, a profile_id. After wait_sec it answers `running`: get_profile waits on.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;

@@ -24,8 +24,7 @@ pub(super) struct Params {
 impl ToolSpec for StopProfile {
     const NAME: &'static str = "stop_profile";
     const TITLE: &'static str = "End a run early";
-    const DESCRIPTION: &'static str = "Ends a running program and returns its profile until then: when the \
-        hot lines are clear, or for a program that does not end by itself.";
+    const DESCRIPTION: &'static str = "Ends a running program and returns its profile until then.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;
