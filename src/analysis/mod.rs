@@ -33,7 +33,7 @@ pub use hotspots::{CpuBasis, CpuRanking, Hotspot, cpu_hotspots, cpu_ranking};
 pub use memory::{
     MemoryHotspot, MemoryMetric, MemoryRanking, copy_rate, memory_hotspots, memory_ranking,
 };
-pub use reconcile::{reconcile, usable};
+pub use reconcile::{mostly_failed, reconcile, timed_by_stacks, usable};
 pub use rules::{Finding, Kind, Limit, Quantity, Rule, Severity, ceiling, findings, rules};
 pub use summary::{Confidence, Summary, confidence, sparse, summary, unexplained_peak};
 pub use threads::{Cause, Crowd, Threads, threads};

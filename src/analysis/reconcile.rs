@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::thresholds::{AGREEING_POINTS, HELPERS, KNOWN_CODE, RECONCILE_SAMPLES, WITNESS_FAILED};
 use crate::profile::{
     CallTree, Calls, FileProfile, Line, LineCpu, LineGpu, LineMemory, LineNo, MachineCode,
-    NativeFunction, Percent, Source, Witness,
+    NativeFunction, Percent, Sampling, Source, Witness,
 };
 
 /// Seconds of wall time of a line.
@@ -39,12 +39,17 @@ impl Seconds {
 
 /// Whether stacks can say which lines take the time: enough of them, hardly any unreadable, and none read
 /// while the program ran.
-#[expect(clippy::cast_precision_loss, reason = "a number of reads")]
 pub fn usable(calls: &Calls) -> bool {
     let sampling = &calls.sampling;
+    let enough = samples(calls) >= RECONCILE_SAMPLES.value;
+    !mostly_failed(sampling) && !sampling.unstopped && enough
+}
+
+/// Whether so many reads made no sense that the others are doubtful.
+#[expect(clippy::cast_precision_loss, reason = "a number of reads")]
+pub fn mostly_failed(sampling: &Sampling) -> bool {
     let tried = (sampling.reads + sampling.failures) as f64;
-    let failed = sampling.failures as f64 > WITNESS_FAILED.value * tried;
-    !failed && !sampling.unstopped && samples(calls) >= RECONCILE_SAMPLES.value
+    sampling.failures as f64 > WITNESS_FAILED.value * tried
 }
 
 /// Samples of equal weight that fell into the user's code.
@@ -63,9 +68,20 @@ pub fn reconcile(
     only_running: bool,
     source: &mut dyn FnMut(&str) -> Option<Source>,
 ) -> Witness {
-    if !usable(calls) {
-        return Witness::Scalene;
+    if usable(calls) {
+        timed_by_stacks(files, calls, only_running, source)
+    } else {
+        Witness::Scalene
     }
+}
+
+/// The same with whatever stacks there are: where nobody else measured, few are better than none.
+pub fn timed_by_stacks(
+    files: &mut Vec<FileProfile>,
+    calls: &Calls,
+    only_running: bool,
+    source: &mut dyn FnMut(&str) -> Option<Source>,
+) -> Witness {
     let mut seen = by_line(&calls.tree);
     if only_running {
         for line in seen.values_mut() {

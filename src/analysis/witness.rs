@@ -3,7 +3,7 @@
 use super::hotspots::CpuBasis;
 use super::stats;
 use super::thresholds::{AGREEING_POINTS, CONTRADICTED_SHARE};
-use crate::profile::{FileProfile, Line, LineNo, Percent, Profile, Witness};
+use crate::profile::{Engine, FileProfile, Line, LineNo, Percent, Profile, Witness};
 
 /// What the other witness says of a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub fn second_opinion(
     basis: CpuBasis,
 ) -> Option<(Percent, Agreement)> {
     let Witness::Stacks { scalene_samples, .. } = profile.timed_by else { return None };
-    // Scalene saw nothing at all: that is no opinion.
-    if scalene_samples == Some(0) {
+    // Scalene saw nothing at all, or was not there: that is no opinion.
+    if scalene_samples == Some(0) || profile.engine() == Engine::Sampler {
         return None;
     }
     let scalene = |line: &Line| line.scalene.as_ref().map_or(Percent::ZERO, |cpu| basis.share(cpu));

@@ -219,7 +219,7 @@ pub(super) fn next_calls(profile: &Profile, first: Option<&Finding<'_>>) -> Vec<
         None => Vec::new(),
     };
     // After the change: is it faster, and does it do the same work?
-    if first.is_some() && next::run_again(profile).is_some() {
+    if first.is_some() && next::can_be_verified(profile) {
         let id = json!(profile.id.as_str());
         calls.push(NextCall::new("verify_speedup", [("baseline_profile_id", id)]));
     }

@@ -138,13 +138,7 @@ impl CallPathsAnswer {
 
 /// A path below the project as answers show it, one of a library from its package on.
 fn shown_path(profile: &Profile, path: &str) -> String {
-    let packages = ["site-packages/", "dist-packages/", "site-packages\\"];
-    let inside = packages.iter().find_map(|folder| Some(path.rsplit_once(folder)?.1));
-    let standard = || {
-        let (_, rest) = path.rsplit_once("/lib/python3.")?;
-        Some(rest.split_once('/')?.1)
-    };
-    inside.or_else(standard).map_or_else(|| profile.display_path(path).into_owned(), str::to_owned)
+    listing::of_library(path).map_or_else(|| profile.display_path(path).into_owned(), str::to_owned)
 }
 
 /// Part of the reads that may fail before the rest is doubtful.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::amount;
-use crate::profile::{RunInfo, round_for_display};
+use crate::profile::{Engine, RunInfo, round_for_display};
 
 /// Interpreter, profiler and machine.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -15,10 +15,15 @@ pub struct EnvironmentInfo {
     pub python_source: String,
     /// Version of Python.
     pub python_version: String,
-    /// Version of Scalene.
-    pub scalene_version: String,
+    /// `sampler`: it measured alone, times and waits, no memory. Absent where Scalene ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    /// Version of Scalene; absent where it did not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scalene_version: Option<String>,
     /// `project` (installed there) or `overlay` (private copy; the project is not touched).
-    pub scalene_source: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scalene_source: Option<String>,
     /// Operating system and machine.
     pub platform: String,
     /// Logical cores.
@@ -44,6 +49,9 @@ impl EnvironmentInfo {
             python: environment.python.display().to_string(),
             python_source: environment.python_source.clone(),
             python_version: environment.python_version.clone(),
+            engine: Some(environment.engine.word())
+                .filter(|_| environment.engine != Engine::Scalene)
+                .map(str::to_owned),
             scalene_version: environment.scalene_version.clone(),
             scalene_source: environment.scalene_source.clone(),
             platform: environment.platform.clone(),
@@ -60,13 +68,15 @@ impl EnvironmentInfo {
         let load = self.load.map_or_else(String::new, |load| format!(", load {}", amount(load)));
         let sandbox =
             self.sandbox.as_ref().map_or_else(String::new, |mode| format!(", sandbox {mode}"));
+        let measured = match (&self.scalene_version, &self.scalene_source) {
+            (Some(version), Some(source)) => format!("Scalene {version} ({source})"),
+            _ => format!("engine {}", self.engine.as_deref().unwrap_or_default()),
+        };
         format!(
-            "Environment: Python {} ({}, from {}), Scalene {} ({}), {}{cores}{load}{sandbox}; cwd {}, paths relative to {}\n",
+            "Environment: Python {} ({}, from {}), {measured}, {}{cores}{load}{sandbox}; cwd {}, paths relative to {}\n",
             self.python_version,
             self.python,
             self.python_source,
-            self.scalene_version,
-            self.scalene_source,
             self.platform,
             self.cwd,
             self.project_root,

@@ -14,6 +14,16 @@ const DEFAULT_LIMIT: usize = 10;
 /// Longest source text of a stretch of lines, in characters.
 const STRETCH_CHARS: usize = 100;
 
+/// The path of a library's file from its package on; `None` for other files.
+pub(super) fn of_library(path: &str) -> Option<&str> {
+    let packages = ["site-packages/", "dist-packages/", "site-packages\\"];
+    let inside = packages.iter().find_map(|folder| Some(path.rsplit_once(folder)?.1));
+    inside.or_else(|| {
+        let (_, rest) = path.rsplit_once("/lib/python3.")?;
+        Some(rest.split_once('/')?.1)
+    })
+}
+
 /// Largest text of a list with this many rows asked for.
 pub(super) fn cap(limit: usize) -> usize {
     if limit <= DEFAULT_LIMIT { budget::DEFAULT_CAP } else { budget::HARD_CAP }

@@ -29,11 +29,14 @@ mod memory_hotspots;
 mod native;
 mod next;
 mod output;
+mod process;
 mod profile;
 mod running;
+mod test_run;
 mod text;
 mod threads;
 mod verification;
+mod window;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -57,10 +60,13 @@ pub use list::{ProfileMetadata, ProfilesAnswer};
 pub use memory_hotspots::{MemoryHotspot, MemoryHotspotsAnswer};
 pub use next::{NextCall, run_again};
 pub use output::OutputInfo;
+pub use process::{DumpInfo, ProcessAnswer};
 pub use profile::{ProfileAnswer, StatusInfo};
 pub use running::{SoFar, running};
+pub use test_run::{FixtureInfo, ImportInfo, TestInfo, TestsInfo};
 pub use text::{amount, count, one_line};
 pub use verification::{DifferenceInfo, FailureInfo, NoiseInfo, VerifyAnswer, WhereInfo};
+pub use window::{DriveInfo, WindowInfo};
 
 /// An answer: structured by `Serialize`, readable by [`Answer::text`].
 pub trait Answer: Serialize + JsonSchema {

@@ -27,12 +27,20 @@ impl NextCall {
 /// Arguments longer than this, as JSON, are too long to repeat.
 const LONGEST_ARGUMENTS: usize = 400;
 
-/// The same run again; nothing for a snippet, a run elsewhere, or one with very long arguments.
+/// The same run again; nothing for a snippet, a process of somebody else's, a run elsewhere, or one with very long
+/// arguments.
 pub fn run_again(profile: &Profile) -> Option<NextCall> {
-    if profile.run.environment.is_none() || profile.program.kind == ProgramKind::Snippet {
+    let typed = matches!(profile.program.kind, ProgramKind::Script | ProgramKind::Module);
+    if profile.run.environment.is_none() || !typed {
         return None;
     }
     let mut arguments = Map::new();
+    if profile.tests.is_some() {
+        arguments.extend(profile.run.parameters.clone());
+        let length = Value::Object(arguments.clone()).to_string().len();
+        return (length <= LONGEST_ARGUMENTS)
+            .then(|| NextCall { tool: "profile_tests".to_owned(), arguments });
+    }
     arguments.insert("script_path".to_owned(), json!(profile.script_argument()));
     if !profile.program.args.is_empty() {
         arguments.insert("args".to_owned(), json!(profile.program.args));
@@ -40,6 +48,11 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
     arguments.extend(profile.run.parameters.clone());
     let length = Value::Object(arguments.clone()).to_string().len();
     (length <= LONGEST_ARGUMENTS).then(|| NextCall { tool: "profile_script".to_owned(), arguments })
+}
+
+/// Whether two versions of the program can be run in turns: it is a script or a module that comes to its own end.
+pub(super) fn can_be_verified(profile: &Profile) -> bool {
+    profile.tests.is_none() && profile.covered.is_none() && run_again(profile).is_some()
 }
 
 /// One line with all of them; nothing when there are none.

@@ -9,7 +9,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::config::ConfigOptions;
-use crate::recording::{Guard, Settings};
+use crate::recording::{EngineChoice, Guard, Settings};
 use crate::sandbox::{Mode, Policy};
 use crate::server::{Options, Output, Toolset};
 
@@ -239,6 +239,10 @@ pub(super) struct ProfileOptions {
     #[arg(long, value_name = "RUNS", default_value_t = 1)]
     pub(super) repeat: usize,
 
+    /// Who measures: auto (Scalene, the sampler where it cannot run), scalene, or sampler (nothing is installed, time only)
+    #[arg(long, value_name = "ENGINE", default_value = "auto")]
+    pub(super) engine: EngineChoice,
+
     /// Profile libraries too
     #[arg(long)]
     pub(super) profile_all: bool,
@@ -262,6 +266,9 @@ pub(super) struct ProfileOptions {
     /// MiB that all its processes together may hold until it is stopped, its profile kept [default: no limit]
     #[arg(long, value_name = "MIB")]
     pub(super) max_memory_mb: Option<u64>,
+
+    #[command(flatten)]
+    pub(super) part: super::part::PartOptions,
 
     /// Working directory of the program [default: the current one]
     #[arg(long, value_name = "DIR")]

@@ -8,6 +8,7 @@ mod confine;
 mod doctor;
 mod limits;
 mod live;
+mod part;
 mod profile;
 mod report;
 mod setup;

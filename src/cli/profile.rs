@@ -77,6 +77,8 @@ fn request(options: ProfileOptions, python: Option<String>) -> Result<RunRequest
     request.writable = options.writable;
     request.max_memory_mb = options.max_memory_mb;
     request.repeat = options.repeat;
+    request.engine = options.engine;
+    request.window = options.part.window()?;
     let measure = &mut request.measure;
     measure.memory = !options.no_memory;
     measure.gpu = options.gpu;

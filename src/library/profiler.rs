@@ -3,7 +3,7 @@
 use super::error::Error;
 use crate::process::Controls;
 use crate::profile::{Profile, ProfileId};
-use crate::recording::{Recorder, RunRequest, Settings, Target};
+use crate::recording::{ProcessRequest, Recorder, RunRequest, Settings, Target};
 
 /// Runs Python programs under Scalene and hands back their profiles.
 ///
@@ -82,5 +82,25 @@ impl ScaleneProfiler {
     pub async fn profile(&self, request: &RunRequest) -> Result<Profile, Error> {
         let id = ProfileId::draw(|_| false);
         Ok(self.recorder.record(id, request, &Controls::default(), &mut |_| {}).await?)
+    }
+
+    /// Looks at a Python process that already runs, from outside, and leaves it as it was.
+    ///
+    /// ```no_run
+    /// use scalene_mcp::ScaleneProfiler;
+    /// use scalene_mcp::recording::{ProcessRequest, Which};
+    ///
+    /// # async fn example() -> Result<(), scalene_mcp::Error> {
+    /// let request = ProcessRequest::new(Which::Match("server.py".to_owned()));
+    /// let profile = ScaleneProfiler::new().profile_process(&request).await?;
+    /// println!("{}", profile.run.cwd.display());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`] when there is no such process, it may not be looked at, or it ran no Python.
+    pub async fn profile_process(&self, request: &ProcessRequest) -> Result<Profile, Error> {
+        let id = ProfileId::draw(|_| false);
+        Ok(self.recorder.record_process(id, request, &Controls::default(), &mut |_| {}).await?)
     }
 }

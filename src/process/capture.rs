@@ -69,6 +69,27 @@ struct Keeping {
     digest: DefaultHasher,
 }
 
+/// A text that somebody waits for.
+#[derive(Debug)]
+struct Sought {
+    text: Vec<u8>,
+    /// The end of what has come, in which it may have begun.
+    before: Vec<u8>,
+    found: bool,
+}
+
+impl Sought {
+    fn look(&mut self, bytes: &[u8]) {
+        if self.found {
+            return;
+        }
+        self.before.extend_from_slice(bytes);
+        self.found = memchr::memmem::find(&self.before, &self.text).is_some();
+        let kept = self.text.len().saturating_sub(1).min(self.before.len());
+        self.before.drain(..self.before.len() - kept);
+    }
+}
+
 /// Collects a stream while it is read.
 #[derive(Debug, Default)]
 pub(super) struct Collector {
@@ -76,10 +97,20 @@ pub(super) struct Collector {
     tail: VecDeque<u8>,
     total: u64,
     whole: Option<Keeping>,
+    sought: Option<Sought>,
 }
 
 impl Collector {
+    /// Looks for a text in all that comes from now on.
+    pub(super) fn seek(&mut self, text: &str) {
+        let text = text.as_bytes().to_vec();
+        self.sought = Some(Sought { text, before: Vec::new(), found: false });
+    }
+
     fn push(&mut self, bytes: &[u8]) {
+        if let Some(sought) = &mut self.sought {
+            sought.look(bytes);
+        }
         self.total = self.total.saturating_add(bytes.len() as u64);
         if let Some(whole) = &mut self.whole {
             let room = whole.most.saturating_sub(whole.bytes.len()).min(bytes.len());
@@ -154,6 +185,13 @@ impl Written {
         streams.map(|streams| streams.map(|stream| lock(&stream).finish()))
     }
 
+    /// Whether [`super::Spec::sought`] has been written by the child that runs.
+    pub fn found(&self) -> bool {
+        let streams = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = |stream: &Shared| lock(stream).sought.as_ref().is_some_and(|one| one.found);
+        streams.is_some_and(|streams| streams.iter().any(found))
+    }
+
     pub(super) fn set(&self, streams: Option<[Shared; 2]>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = streams;
     }
@@ -194,6 +232,21 @@ mod tests {
         assert_eq!(one, other);
         assert!(!one.is_complete() && whole(&[b"abcd"]).is_complete());
         assert_ne!(one.digest, whole(&[b"abcdeg"]).digest);
+    }
+
+    #[test]
+    fn a_text_is_found_wherever_chunks_end() {
+        let found = |chunks: &[&[u8]]| {
+            let mut collector = Collector::default();
+            collector.seek("on port 8000");
+            for chunk in chunks {
+                collector.push(chunk);
+            }
+            collector.sought.is_some_and(|sought| sought.found)
+        };
+        assert!(found(&[b"Listening on po", b"r", b"t 8000\n", b"more"]));
+        assert!(found(&[b"on on port 8000"]));
+        assert!(!found(&[b"on port 800", b" 0"]));
     }
 
     #[test]

@@ -37,6 +37,12 @@ pub(super) fn end_all(mut find: impl FnMut() -> Vec<u32>, patience: Duration) ->
     }
 }
 
+/// Has a process look whether something is new for it. A program that knows nothing of this does not notice: the
+/// signal is ignored by default.
+pub fn nudge(pid: u32) {
+    send(pid, Signal::URG);
+}
+
 /// Failure means that it is gone already, which is what was wanted.
 pub(super) fn send(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {

@@ -25,6 +25,7 @@ mod leftovers;
 mod memory;
 #[cfg(unix)]
 mod order;
+mod others;
 mod run;
 #[cfg(unix)]
 mod table;
@@ -32,9 +33,13 @@ mod table;
 mod usage;
 
 pub use capture::{Captured, Whole, Written};
+#[cfg(unix)]
+pub use ending::nudge;
 pub use error::SpawnError;
 #[cfg(unix)]
 pub use keeper::keep;
 #[cfg(unix)]
 pub use kept::keep_children;
+pub use memory::Meter;
+pub use others::{Running, descends, running};
 pub use run::{Controls, EndedBy, Exit, Finished, Hold, Limits, Spec, Tick, Usage, run};

@@ -52,6 +52,8 @@ pub struct Spec {
     pub begun: Option<PathBuf>,
     /// Bytes of stdout, from its beginning, that are kept in [`Finished::whole`]; 0 keeps none.
     pub keep_stdout: usize,
+    /// A text that somebody waits for in either stream: [`Written::found`] tells of it.
+    pub sought: Option<String>,
 }
 
 /// How long a child may take, and how much of the machine. Absent means no limit.
@@ -186,6 +188,9 @@ pub async fn run(
     let (mut group, streams) = spawn(spec).await?;
     let writer = tokio::spawn(feed(streams.stdin, spec.stdin.clone().unwrap_or_default()));
     let (out, err) = (capture::keeping(spec.keep_stdout), Shared::default());
+    for stream in [&out, &err] {
+        spec.sought.iter().for_each(|text| capture::lock(stream).seek(text));
+    }
     controls.written.set(Some([out.clone(), err.clone()]));
     let readers = [
         streams.stdout.map(|pipe| tokio::spawn(capture::drain(pipe, out.clone()))),

@@ -8,7 +8,9 @@ mod allocation_proof;
 mod blocks;
 mod call_counts;
 mod call_tree;
+mod covered;
 mod derived;
+mod dump;
 mod file;
 mod floor;
 mod ids;
@@ -21,6 +23,7 @@ mod path_text;
 mod raw;
 mod repeats;
 mod run;
+mod test_run;
 mod totals;
 mod units;
 
@@ -33,6 +36,8 @@ pub use call_tree::{
     CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, MachineCode, Meanwhile,
     NativePart, Sampling,
 };
+pub use covered::{Covered, CoveredUntil, Drive, DriveEnd};
+pub use dump::{Dump, DumpedFrame, DumpedThread, ProcessDump};
 pub use file::{Activity, FileProfile, Line, LineCpu, LineGpu, LineMemory, NativeFunction, Source};
 pub use floor::{Collections, Floor, Imports, PlainRun};
 pub use ids::{LineNo, ProfileId};
@@ -46,6 +51,7 @@ pub use model::{
 pub use outline::{FunctionKind, FunctionSpan, outline};
 pub use raw::RawDocument;
 pub use repeats::{LineTime, RepeatedRun, Repeats};
-pub use run::{Environment, Outcome, Output, RunInfo, Status, signal_name};
+pub use run::{Engine, Environment, Outcome, Output, RunInfo, Status, signal_name};
+pub use test_run::{FixtureCost, TestCost, TestCounts, TestRun};
 pub use totals::{FunctionTotals, Totals};
 pub use units::{Fraction, Mebibytes, MebibytesPerSec, Percent, Seconds, round_for_display};

@@ -9,12 +9,14 @@ use super::allocation_proof::AllocationProof;
 use super::blocks::Blocks;
 use super::call_counts::CallCounts;
 use super::call_tree::{CallTree, Sampling};
+use super::covered::Covered;
 use super::file::{FileProfile, Line};
 use super::floor::Floor;
 use super::ids::{LineNo, ProfileId};
 use super::raw::RawDocument;
 use super::repeats::Repeats;
-use super::run::RunInfo;
+use super::run::{Engine, RunInfo};
+use super::test_run::TestRun;
 use super::totals::Totals;
 use super::units::{Fraction, Mebibytes, Percent, Seconds};
 
@@ -27,6 +29,8 @@ pub enum ProgramKind {
     Module,
     /// Code handed over as text.
     Snippet,
+    /// A process that somebody else started: name and arguments are those of its command line.
+    Process,
 }
 
 /// What was profiled.
@@ -252,6 +256,12 @@ pub struct Profile {
     /// it is larger than [`RawDocument::MOST_BYTES`] or no UTF-8.
     #[serde(default)]
     pub raw: Option<RawDocument>,
+    /// The part of the run that it covers; absent where that is all of it.
+    #[serde(default)]
+    pub covered: Option<Covered>,
+    /// What became of each test, where tests were run.
+    #[serde(default)]
+    pub tests: Option<TestRun>,
 }
 
 /// The program's own calls, from the first frame of the user's code on, and how they were sampled.
@@ -275,6 +285,11 @@ impl Profile {
     /// The program as a profiling call takes it.
     pub fn script_argument(&self) -> String {
         self.program.argument()
+    }
+
+    /// Who measured.
+    pub fn engine(&self) -> Engine {
+        self.run.environment.as_ref().map_or(Engine::Scalene, |found| found.engine)
     }
 
     /// Seconds of a share of sampled time: share × elapsed, or share × CPU time of the
@@ -328,9 +343,10 @@ impl Profile {
         let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
         let blocks = self.blocks.as_ref().map_or(0, Blocks::bytes);
         let raw = self.raw.as_ref().map_or(0, RawDocument::occupied);
-        let parts =
-            files + paths + footprint + words + calls + counts + floor + proof + repeats + blocks;
-        size_of::<Self>() + parts + raw + self.run.approximate_bytes()
+        let parts = files + paths + footprint + words + calls + counts + floor + proof + repeats;
+        let covered = self.covered.as_ref().map_or(0, Covered::bytes);
+        let tests = self.tests.as_ref().map_or(0, TestRun::bytes);
+        size_of::<Self>() + parts + raw + blocks + covered + tests + self.run.approximate_bytes()
     }
 }
 

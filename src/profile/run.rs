@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::units::Seconds;
+use super::units::{Mebibytes, Seconds};
 
 /// Whether a profile covers the whole run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,12 +27,36 @@ pub enum Outcome {
     TimedOut,
     /// Stopped from outside on request.
     Stopped,
+    /// Stopped from outside when the part of it that was asked for had been profiled.
+    Covered,
     /// Stopped from outside at the limit of memory; resident bytes of all its processes then.
     MemoryLimit(u64),
     /// Stopped from outside at the limit of disk in its temporary directory; bytes then.
     DiskLimit(u64),
     /// Not recorded.
     Unknown,
+    /// Not at all: a running process was looked at and left as it was.
+    StillRuns,
+}
+
+/// Who measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Engine {
+    /// Scalene inside the program; on Linux with stacks read from outside beside it.
+    #[default]
+    Scalene,
+    /// Stacks read from outside, and nothing else: times and waits, no memory.
+    Sampler,
+}
+
+impl Engine {
+    /// It in a word, as calls name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Scalene => "scalene",
+            Self::Sampler => "sampler",
+        }
+    }
 }
 
 /// Name of a signal, `signal N` for those without a common one.
@@ -88,10 +112,13 @@ pub struct Environment {
     pub python_source: String,
     /// Version of Python.
     pub python_version: String,
-    /// Version of Scalene.
-    pub scalene_version: String,
-    /// `project` or `overlay`.
-    pub scalene_source: String,
+    /// Who measured.
+    #[serde(default)]
+    pub engine: Engine,
+    /// Version of Scalene; absent where it did not run.
+    pub scalene_version: Option<String>,
+    /// `project` or `overlay`; absent where Scalene did not run.
+    pub scalene_source: Option<String>,
     /// Operating system and machine.
     pub platform: String,
     /// Logical cores.
@@ -131,6 +158,9 @@ pub struct RunInfo {
     pub stderr: Output,
     /// Highest resident size of the process, when known.
     pub peak_resident_bytes: Option<u64>,
+    /// Resident size of the process over time, in order, since it was first looked at; empty where nobody looked.
+    #[serde(default)]
+    pub resident: Vec<(Seconds, Mebibytes)>,
     /// CPU time of the process (user and system), when known.
     pub process_cpu: Option<Seconds>,
     /// What the reader of this profile should know before believing it.
@@ -142,6 +172,7 @@ pub struct RunInfo {
 impl RunInfo {
     pub(super) fn approximate_bytes(&self) -> usize {
         [&self.stdout, &self.stderr].iter().map(|o| o.head.len() + o.tail.len()).sum::<usize>()
+            + self.resident.capacity() * size_of::<(Seconds, Mebibytes)>()
             + self.warnings.iter().chain(&self.errors).map(String::len).sum::<usize>()
     }
 }

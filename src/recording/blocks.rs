@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::error::RecordError;
 use super::guard::Guard;
-use super::outcome::real_path;
+use super::naming::real_path;
 use super::record::Place;
 use super::request::{RunRequest, Target, expand_home, similar_scripts};
 use super::workspace::{self, SNIPPET};

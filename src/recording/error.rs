@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::found::AttachError;
 use crate::process::SpawnError;
 use crate::profile::{Outcome, Output, signal_name};
 use crate::python::{OverlayError, PythonError};
@@ -15,6 +16,8 @@ pub struct Ran {
     pub outcome: Outcome,
     /// Seconds that its own code ran, when known.
     pub seconds: Option<f64>,
+    /// Whether its own code began, as far as is known: what did not begin can be run again.
+    pub begun: bool,
     /// Type of the exception that ended it.
     pub exception: Option<String>,
     /// What it was not allowed to do, when that may have ended it.
@@ -147,6 +150,17 @@ pub enum RecordError {
         /// The run.
         ran: Box<Ran>,
     },
+    /// Its stacks could not be read, and nobody else looked.
+    #[error("the program ran, but its stacks could not be read: {why}")]
+    SamplerFailed {
+        /// What the system or the reader said.
+        why: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// A process that somebody else started cannot be looked at.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
     /// The program failed before anything was sampled.
     #[error("the program failed before anything was profiled: {}", how(.0))]
     ProgramFailed(Box<Ran>),
@@ -204,6 +218,40 @@ pub enum RecordError {
         /// The run.
         ran: Box<Ran>,
     },
+    /// The part of the run that was asked for never began.
+    #[error("the program was not profiled: {why}")]
+    NotReady {
+        /// What was waited for, or what ended too early.
+        why: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// No test was found.
+    #[error("{problem}")]
+    NoTests {
+        /// What was looked for.
+        problem: String,
+        /// Tests or files with similar names.
+        near: Vec<String>,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// There is no pytest, and nothing that unittest would run.
+    #[error("{problem}")]
+    NoPytest {
+        /// What was looked for, and where.
+        problem: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
+    /// Files of tests could not be imported.
+    #[error("the tests could not be collected: {problem}")]
+    CollectionFailed {
+        /// The first of them, with its traceback.
+        problem: String,
+        /// The run.
+        ran: Box<Ran>,
+    },
     /// The profile cannot be read.
     #[error("Scalene's profile cannot be used: {source}")]
     InvalidProfile {
@@ -251,6 +299,9 @@ fn lasted(ran: &Ran) -> String {
     ran.seconds.map_or_else(|| "for an unknown time".to_owned(), |s| format!("it ran {s:.3} s"))
 }
 
+const SAMPLER_HINT: &str =
+    "docs/troubleshooting.md says what reading stacks needs (ptrace); engine=scalene works without";
+
 impl RecordError {
     /// The stable code of the failure.
     pub fn code(&self) -> &'static str {
@@ -270,6 +321,8 @@ impl RecordError {
             Self::Spawn(_) => "spawn_failed",
             Self::ModuleNotFound { .. } => "module_not_found",
             Self::ScaleneFailed { .. } => "profile_failed",
+            Self::SamplerFailed { .. } => "sampler_failed",
+            Self::Attach(error) => error.code(),
             Self::ProgramFailed(_) => "program_failed",
             Self::Crashed(_) => "program_crashed",
             Self::Timeout { .. } => "timeout",
@@ -278,6 +331,10 @@ impl RecordError {
             Self::TooShort(_) => "too_short",
             Self::FilteredOut { .. } => "filtered_out",
             Self::NothingSampled { .. } => "nothing_sampled",
+            Self::NotReady { .. } => "not_ready",
+            Self::NoTests { .. } => "no_tests",
+            Self::NoPytest { .. } => "no_pytest",
+            Self::CollectionFailed { .. } => "collection_failed",
             Self::InvalidProfile { .. } => "invalid_profile",
             Self::NotTracked(_) => "not_tracked",
             Self::Cancelled => "cancelled",
@@ -315,6 +372,8 @@ impl RecordError {
             Self::Unreadable { .. } => "make the file readable for the user that runs the server",
             Self::Python(error) => return error.hint(),
             Self::Setup(error) => return error.hint(),
+            Self::Attach(error) => return error.hint(),
+            Self::SamplerFailed { .. } => SAMPLER_HINT,
             Self::ScaleneMissing { python, .. } => {
                 return format!(
                     "run `scalene-mcp setup --python {}` (a private overlay, the project is not touched), or \
@@ -364,6 +423,30 @@ impl RecordError {
             Self::NothingSampled { .. } => {
                 "its time is in libraries or outside the project (profile_all=true, or `cwd` at the project's root), in waits (not seen with use_virtual_time=true), or in one long native call, which takes no sample: repeat it in a loop"
             }
+            Self::NotReady { ran, .. }
+                if matches!(
+                    ran.outcome,
+                    Outcome::Covered | Outcome::Stopped | Outcome::TimedOut
+                ) =>
+            {
+                "check `ready` against what the program does (its output is below): port:NUMBER, output:TEXT, or seconds"
+            }
+            Self::NotReady { .. } => {
+                "its output is below; give it the `args`, `env` and `cwd` with which it goes on, or shorten delay_sec"
+            }
+            Self::NoTests { near, .. } if !near.is_empty() => {
+                return format!("call again with one of these as `selector`: {}", near.join(", "));
+            }
+            Self::NoTests { .. } => {
+                "check `selector`, `keyword` and `cwd`: paths and node ids of pytest, or dotted names of unittest"
+            }
+            Self::NoPytest { .. } => {
+                "install pytest into that environment, or pass another one as `python`; dotted names (tests.test_x) run \
+                 with unittest"
+            }
+            Self::CollectionFailed { .. } => {
+                "fix the import shown, or set `cwd` to the folder from which the tests are usually run"
+            }
             Self::InvalidProfile { .. } => {
                 "call again; if it stays so, check the set-up with `scalene-mcp doctor`"
             }
@@ -389,6 +472,18 @@ impl RecordError {
         }
     }
 
+    /// Whether Scalene could not run and the program has not begun, so that somebody else may run it.
+    pub(super) fn is_scalenes(&self) -> bool {
+        match self {
+            Self::ScaleneMissing { .. } | Self::NoScaleneFor(_) | Self::UnsupportedScalene(_) => {
+                true
+            }
+            Self::Setup(error) => !matches!(error, OverlayError::Cancelled),
+            Self::ScaleneFailed { ran, .. } | Self::Crashed(ran) => !ran.begun,
+            _ => false,
+        }
+    }
+
     /// The run behind the failure, if the program ran at all.
     pub fn ran(&self) -> Option<&Ran> {
         match self {
@@ -398,11 +493,16 @@ impl RecordError {
             | Self::Stopped(ran)
             | Self::ModuleNotFound { ran, .. }
             | Self::ScaleneFailed { ran, .. }
+            | Self::SamplerFailed { ran, .. }
             | Self::Timeout { ran, .. }
             | Self::MemoryLimit { ran, .. }
             | Self::DiskLimit(ran)
             | Self::FilteredOut { ran, .. }
             | Self::NothingSampled { ran, .. }
+            | Self::NotReady { ran, .. }
+            | Self::NoTests { ran, .. }
+            | Self::NoPytest { ran, .. }
+            | Self::CollectionFailed { ran, .. }
             | Self::InvalidProfile { ran, .. } => Some(ran),
             _ => None,
         }

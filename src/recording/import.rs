@@ -153,6 +153,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
             stdout: Output::default(),
             stderr: Output::default(),
             peak_resident_bytes: None,
+            resident: Vec::new(),
             process_cpu: None,
             warnings,
             errors: Vec::new(),
@@ -182,6 +183,8 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         repeats: None,
         blocks: None,
         raw: RawDocument::keep(bytes),
+        covered: None,
+        tests: None,
     })
 }
 

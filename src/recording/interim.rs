@@ -1,12 +1,12 @@
 //! What is known of a run while it goes on: the lines that took most of the time so far.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::confine::Confinement;
-use super::outcome::real_path;
+use super::naming::real_path;
 use super::record::Place;
 use super::setup::Ready;
 use super::workspace::{SNIPPET, Workspace};
@@ -41,11 +41,21 @@ impl Watcher {
         confinement: &Confinement,
     ) -> Self {
         Self {
-            scope: options.scope.clone(),
             libraries: ready.interpreter.library_paths.clone(),
             snippet: workspace.snippet(),
-            root: place.root.clone(),
             confinement: confinement.clone(),
+            ..Self::of(&options.scope, &place.root)
+        }
+    }
+
+    /// Looks at a process that somebody else started.
+    pub(super) fn of(scope: &Scope, root: &Path) -> Self {
+        Self {
+            scope: scope.clone(),
+            libraries: Vec::new(),
+            snippet: PathBuf::new(),
+            root: root.to_owned(),
+            confinement: Confinement::default(),
             own: Vec::new(),
             sources: HashMap::new(),
             last: Instant::now(),
@@ -112,7 +122,9 @@ impl Watcher {
             return None;
         }
         let real = real_path(&function.file);
-        if real == real_path(&self.snippet.to_string_lossy()) {
+        if !self.snippet.as_os_str().is_empty()
+            && real == real_path(&self.snippet.to_string_lossy())
+        {
             return Some(SNIPPET.into());
         }
         let covers = |path: &str| self.scope.covers(path, &self.libraries);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::outcome::real_path;
+use super::naming::real_path;
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::profile::{LineNo, Marked, MarkedBlock, MarkedPlace};
 

@@ -3,37 +3,54 @@
 //! Entry point: [`Recorder::record`]. Reading order: `request` (what is asked for),
 //! `repeat` (one run or several), `record` (the story of one), `workspace` (the run's private directory), `outcome` (what became
 //! of it), `error` (why there is no profile), `guard` and `confine` (what programs may do), `prove` (a second run in which
-//! all allocations are recorded); `import` (profiles that were recorded elsewhere).
+//! all allocations are recorded); `window` and `course` (a part of a run, and how it comes about), `suite` (runs of tests);
+//! `import` (profiles that were recorded elsewhere); `engine` (Scalene or the sampler), `attach` (a process that somebody else
+//! started), `found` (which one that is).
 
+mod attach;
 mod blocks;
 mod confine;
 mod counting;
+mod course;
+mod engine;
 mod error;
+mod eyes;
 mod floor;
+mod followed;
+mod found;
 mod guard;
 mod import;
 mod interim;
 mod markers;
+mod naming;
 mod outcome;
 mod plain;
 mod prove;
 mod record;
+mod remarks;
 mod repeat;
 mod request;
+mod resident;
 mod secrets;
 mod setup;
 mod stacks;
+mod suite;
 mod unprofiled;
+mod window;
 mod workspace;
 
+pub use attach::ProcessRequest;
 pub use blocks::BlockSpec;
 pub use error::{Ran, RecordError};
+pub use found::{AttachError, Candidate, Which};
 pub use guard::Guard;
 pub use import::{ImportError, import, import_file};
 pub use prove::Proving;
 pub use record::{Event, Recorder, Settings, user_cache_dir};
-pub use request::{Allowed, Measure, RunRequest, Target};
+pub use request::{Allowed, EngineChoice, Measure, RunRequest, Target};
+pub use suite::Tests;
 pub use unprofiled::{Aid, Ground, Moved, Program, Turn};
+pub use window::{Readiness, Window};
 
 use std::path::PathBuf;
 

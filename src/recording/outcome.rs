@@ -5,22 +5,26 @@ use std::time::SystemTime;
 use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
+use super::followed::Followed;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::markers::marked;
+use super::naming::{output, real_path, rename_snippet};
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
-use super::stacks;
+use super::stacks::{self, Own};
+use super::suite::{Report, Tests};
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
-use crate::process::{Captured, EndedBy, Exit, Finished};
+use crate::process::{EndedBy, Exit, Finished};
 use crate::profile::{
-    BlockRange, Calls, Environment, FileProfile, Measured, Outcome, Output, Profile, ProfileId,
-    Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
+    BlockRange, Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, Profile,
+    ProfileId, Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness,
+    signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
-use crate::scalene::{LaunchPhase, LaunchState, ParseError, Parsed, RecordOptions, parse};
+use crate::scalene::{HIDDEN_FILE, LaunchState, ParseError, Parsed, RecordOptions, parse};
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
@@ -34,11 +38,14 @@ pub(super) struct Conclusion {
     pub(super) ready: Ready,
     pub(super) options: RecordOptions,
     pub(super) finished: Finished,
+    pub(super) followed: Option<Followed>,
     pub(super) state: LaunchState,
     pub(super) started_at: SystemTime,
     pub(super) load: Option<f64>,
     pub(super) confinement: Confinement,
     pub(super) warnings: Vec<String>,
+    /// Resident size over time, where that is told.
+    pub(super) resident: Vec<(Seconds, Mebibytes)>,
     pub(super) blocks: Vec<BlockRange>,
 }
 
@@ -71,13 +78,24 @@ fn conclude(
         return Err(refused);
     }
     let ran = Box::new(conclusion.ran(workspace));
+    if let Some(missed) = conclusion.missed(&ran) {
+        return Err(missed);
+    }
+    let tests = conclusion.request.tests.as_ref().map(|tests| {
+        let report = Report::read(workspace, &conclusion.state);
+        report.failure(tests, &ran).map_or(Ok(report), Err)
+    });
+    let tests = tests.transpose()?;
+    let calls = stacks::calls(&conclusion.own(&workspace.snippet().to_string_lossy()), seen);
+    if conclusion.ready.scalene.is_none() {
+        return conclusion.sampled((calls, seen), ran, tests, workspace);
+    }
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
         let source = ParseError::NotAProfile("it is larger than 256 MiB");
         return Err(RecordError::InvalidProfile { source, ran });
     }
     let document = workspace::read(&path, MAX_DOCUMENT_BYTES);
-    let calls = stacks::calls(&conclusion, seen, workspace);
     match document.as_deref().map(parse) {
         Some(Ok(mut parsed)) => {
             let filtered = conclusion.keep_wanted(&mut parsed, workspace);
@@ -85,7 +103,8 @@ fn conclude(
                 return Err(conclusion.filtered_out(ran));
             }
             let raw = document.as_deref().and_then(RawDocument::keep);
-            Ok(Profile { raw, ..conclusion.into_profile(parsed, calls, seen, *ran, workspace) })
+            let seen = (calls, seen);
+            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests, workspace) })
         }
         unread => {
             let failure = match unread {
@@ -97,15 +116,59 @@ fn conclude(
                 Some(Err(source)) => RecordError::InvalidProfile { source, ran: ran.clone() },
                 Some(Ok(_)) | None => conclusion.nothing(ran.clone(), false),
             };
-            let Some(calls) = calls.filter(analysis::usable) else { return Err(failure) };
-            let parsed = conclusion.without_scalene(&failure, &calls);
-            Ok(conclusion.into_profile(parsed, Some(calls), seen, *ran, workspace))
+            let calls = calls.filter(analysis::usable);
+            // What became of tests is worth telling, however little time they took.
+            let none = matches!(
+                failure,
+                RecordError::TooShort(_)
+                    | RecordError::NothingSampled { .. }
+                    | RecordError::ProgramFailed(_)
+            );
+            if calls.is_none() && !(tests.is_some() && none) {
+                return Err(failure);
+            }
+            let parsed = conclusion.without_scalene(&failure, calls.as_ref());
+            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests, workspace))
         }
     }
 }
 
 impl Conclusion {
+    /// What of the stacks is the user's own.
+    fn own<'a>(&'a self, snippet: &'a str) -> Own<'a> {
+        let libraries = &self.ready.interpreter.library_paths;
+        Own { scope: &self.options.scope, libraries, snippet: Some(snippet), whole: false }
+    }
+
+    /// Seconds from the start of the process to its end.
+    fn wall(&self) -> f64 {
+        let kept = self.finished.usage.map(|usage| usage.wall);
+        kept.unwrap_or(self.finished.wall).as_secs_f64()
+    }
+
+    /// The profile of a run that the sampler alone looked at.
+    fn sampled(
+        self,
+        (calls, seen): (Option<Calls>, &Seen),
+        ran: Box<Ran>,
+        tests: Option<Report>,
+        workspace: &Workspace,
+    ) -> Result<Profile, RecordError> {
+        let Some(calls) = calls else {
+            let unseen =
+                |why: &String| RecordError::SamplerFailed { why: why.clone(), ran: ran.clone() };
+            let failure = seen.trouble.as_ref().map(unseen);
+            return Err(failure.unwrap_or_else(|| self.nothing(ran, true)));
+        };
+        let parsed = Parsed { elapsed: Seconds::from_secs(self.wall()), ..Parsed::default() };
+        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests, workspace))
+    }
+
     fn outcome(&self) -> Outcome {
+        let is_over = matches!(&self.followed, Some(Followed::Part(covered)) if covered.until != CoveredUntil::Program);
+        if is_over && self.finished.ended_by == EndedBy::Stop {
+            return Outcome::Covered;
+        }
         match (self.finished.ended_by, self.finished.exit) {
             (EndedBy::Timeout, _) => Outcome::TimedOut,
             (EndedBy::Memory(bytes), _) => Outcome::MemoryLimit(bytes),
@@ -117,10 +180,48 @@ impl Conclusion {
         }
     }
 
+    /// The time that shares are parts of, with a remark where that is less than the wall time. Who runs tests, or
+    /// calls the handlers of a server, is no code of the user's: its time is in no line.
+    fn elapsed(&self, parsed: &Parsed, calls: Option<&Calls>) -> (Option<Seconds>, Option<String>) {
+        let covered = self.followed.as_ref().and_then(|followed| followed.seconds(&self.state));
+        let Some(all) = covered.or(parsed.elapsed) else { return (None, None) };
+        let called = self.request.tests.is_some() || covered.is_some();
+        let Some(part) = calls.filter(|_| called).and_then(stacks::own_part) else {
+            return (Some(all), None);
+        };
+        let own = Seconds::from_secs(all.get() * part).unwrap_or(all);
+        let remark = format!(
+            "of {all} s, {own} s went to the project's code and what it called: shares and seconds are of these; the rest is \
+             the runner's, or waits for work"
+        );
+        (Some(own), Some(remark))
+    }
+
+    /// Why the part of the run that was asked for is not there.
+    fn missed(&self, ran: &Ran) -> Option<RecordError> {
+        let Some(Followed::Missed(why)) = &self.followed else { return None };
+        let why = match self.finished.ended_by {
+            EndedBy::Timeout => {
+                format!(
+                    "it was not ready at the time limit of {} s ({why})",
+                    self.request.timeout.as_secs_f64()
+                )
+            }
+            _ => why.clone(),
+        };
+        let by_itself =
+            matches!(self.finished.ended_by, EndedBy::Itself | EndedBy::Stop | EndedBy::Timeout);
+        by_itself.then(|| RecordError::NotReady { why, ran: Box::new(ran.clone()) })
+    }
+
     fn ran(&self, workspace: &Workspace) -> Ran {
         Ran {
             outcome: self.outcome(),
-            seconds: self.state.program_seconds(),
+            seconds: { self.state.program_seconds() }
+                .or_else(|| self.ready.scalene.is_none().then(|| self.wall())),
+            begun: self.ready.scalene.is_none()
+                || self.state.program_started_at.is_some()
+                || workspace.begun().exists(),
             exception: self.state.exception.clone(),
             refused: self.confinement.remark(self.state.exception.as_deref()),
             stdout: output(&self.finished.stdout, workspace),
@@ -137,6 +238,9 @@ impl Conclusion {
                 return RecordError::Timeout { seconds: self.request.timeout.as_secs_f64(), ran };
             }
             (Outcome::Stopped, _) => return RecordError::Stopped(ran),
+            (Outcome::Covered, _) => {
+                return RecordError::NothingSampled { root: self.place.root.clone(), ran };
+            }
             (Outcome::MemoryLimit(reached), _) => {
                 let limit_mb = self.request.max_memory_mb.unwrap_or_default();
                 return RecordError::MemoryLimit { limit_mb, reached_mb: reached >> 20, ran };
@@ -146,9 +250,8 @@ impl Conclusion {
                 return RecordError::Crashed(ran);
             }
             (_, Some("scalene_import" | "scalene_failed")) => {
-                let version = self.ready.version.to_string();
                 return RecordError::ScaleneFailed {
-                    version,
+                    version: self.ready.version(),
                     message: message.unwrap_or_default(),
                     ran,
                 };
@@ -173,11 +276,7 @@ impl Conclusion {
         if !empty {
             let said = self.state.scalene_messages.trim();
             let message = if said.is_empty() { "it wrote no profile" } else { said }.to_owned();
-            return RecordError::ScaleneFailed {
-                version: self.ready.version.to_string(),
-                message,
-                ran,
-            };
+            return RecordError::ScaleneFailed { version: self.ready.version(), message, ran };
         }
         if ran.seconds.is_some_and(|seconds| seconds < SHORT_SECONDS) {
             return RecordError::TooShort(ran);
@@ -196,8 +295,13 @@ impl Conclusion {
     }
 
     /// What is known where Scalene left no profile and the stacks are all there is.
-    fn without_scalene(&self, failure: &RecordError, calls: &Calls) -> Parsed {
-        let elapsed = self.state.program_seconds().unwrap_or(calls.sampling.attributed);
+    fn without_scalene(&self, failure: &RecordError, calls: Option<&Calls>) -> Parsed {
+        let attributed = calls.map_or(0.0, |calls| calls.sampling.attributed);
+        let elapsed = self.state.program_seconds().unwrap_or(attributed);
+        let Some(_) = calls else {
+            let warnings = vec![format!("no line has figures: {failure}")];
+            return Parsed { elapsed: Seconds::from_secs(elapsed), warnings, ..Parsed::default() };
+        };
         let memory = if self.options.memory { "; nothing is known about memory" } else { "" };
         Parsed {
             elapsed: Seconds::from_secs(elapsed),
@@ -224,7 +328,7 @@ impl Conclusion {
             }
             footprint.allocation_paths.retain(|path| !path.frames.is_empty());
             let at = footprint.peak_at.take().map(|(file, line)| (real_path(&file), line));
-            footprint.peak_at = at.filter(|(file, _)| *file != launcher);
+            footprint.peak_at = at.filter(|(file, _)| *file != launcher && file != HIDDEN_FILE);
         }
         let before = parsed.files.len();
         let matches = |path: &str, list: &str| {
@@ -243,14 +347,18 @@ impl Conclusion {
     fn into_profile(
         self,
         mut parsed: Parsed,
-        calls: Option<Calls>,
-        seen: &Seen,
+        (calls, seen): (Option<Calls>, &Seen),
         ran: Ran,
+        tests: Option<Report>,
         workspace: &Workspace,
     ) -> Profile {
         let mut warnings = self.warnings.clone();
+        let switched = self.ready.scalene.is_some();
+        let followed = self.followed.iter();
+        warnings.extend(followed.flat_map(|followed| followed.warnings(&self.state, switched)));
+        warnings.extend(tests.iter().flat_map(|report| report.warnings.clone()));
         warnings.extend(
-            seen.trouble.as_ref().map(|why| {
+            seen.trouble.as_ref().filter(|_| self.ready.scalene.is_some()).map(|why| {
                 format!(
                     "stacks could not be sampled beside Scalene to the end, so that its own account of the time stands \
                      alone: {why}"
@@ -264,16 +372,22 @@ impl Conclusion {
             rename_snippet(&mut parsed, workspace);
         }
         let measure = &self.request.measure;
-        let whole = calls.as_ref().filter(|_| seen.trouble.is_none());
+        let sampled = self.ready.scalene.is_none();
+        let whole = calls.as_ref().filter(|_| seen.trouble.is_none() || sampled);
         let timed_by = whole.map_or(Witness::Scalene, |calls| {
             let mut source = |path: &str| self.confinement.source(path, &workspace.snippet());
-            analysis::reconcile(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
+            let time = if sampled { analysis::timed_by_stacks } else { analysis::reconcile };
+            time(&mut parsed.files, calls, measure.use_virtual_time, &mut source)
         });
+        warnings.extend(calls.as_ref().filter(|_| sampled).and_then(stacks::doubtful));
         warnings.extend(self.more_warnings(&parsed));
+        let (elapsed, remark) =
+            self.elapsed(&parsed, whole.filter(|_| timed_by != Witness::Scalene));
+        warnings.extend(remark);
         // Of a program too short to rank anything there is nothing to say.
         #[expect(clippy::cast_precision_loss, reason = "a number of samples")]
         let samples = parsed.files.iter().map(|file| file.samples).sum::<u64>() as f64;
-        if let Some(calls) = whole.filter(|_| timed_by == Witness::Scalene)
+        if let Some(calls) = whole.filter(|_| timed_by == Witness::Scalene && !sampled)
             && samples >= RANKING_SAMPLES.value
         {
             warnings.push(stacks::alone(&calls.sampling));
@@ -282,7 +396,7 @@ impl Conclusion {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
         }
         let mut profile = Profile {
-            program: self.program(),
+            program: self.program(tests.as_ref()),
             measured: Measured {
                 cpu: measure.cpu,
                 memory: parsed.memory,
@@ -298,20 +412,23 @@ impl Conclusion {
                 malloc_threshold: measure.malloc_threshold,
                 reduced: measure.reduced_profile,
             },
-            elapsed: parsed.elapsed,
+            elapsed,
             files: parsed.files,
             footprint: parsed.footprint,
             call_paths: if measure.stacks { parsed.call_paths } else { Vec::new() },
             calls,
             proof: None,
             call_counts: None,
-            floor: floor(&self.state, self.started_at),
+            // Of the start there is nothing in a part of a run that begins later.
+            floor: floor(&self.state, self.started_at).filter(|_| !self.request.window.is_late()),
             timed_by,
             repeats: None,
             raw: None,
             blocks: None,
-            run: self.run_info(ran, warnings),
-            id: self.id.clone(),
+            run: self.run_info(ran, warnings, tests.as_ref()),
+            tests: tests.map(|report| report.run),
+            covered: self.followed.and_then(|followed| followed.settled(&self.state)),
+            id: self.id,
         };
         let marked = marked(workspace, self.finished.forced);
         let mut source = |path: &str| self.confinement.source(path, &workspace.snippet());
@@ -319,20 +436,28 @@ impl Conclusion {
         profile
     }
 
-    fn program(&self) -> Program {
+    fn program(&self, tests: Option<&Report>) -> Program {
         let (kind, name) = match &self.request.target {
             Target::Script(path) => (ProgramKind::Script, path.clone()),
-            Target::Module(name) => (ProgramKind::Module, name.clone()),
+            Target::Module(name) => {
+                let runner = tests.map(|report| &report.run.runner).filter(|name| !name.is_empty());
+                (ProgramKind::Module, runner.unwrap_or(name).clone())
+            }
             Target::Snippet(_) => (ProgramKind::Snippet, SNIPPET.to_owned()),
         };
-        Program { kind, name, args: self.request.args.clone() }
+        let args =
+            self.request.tests.as_ref().map_or_else(|| self.request.args.clone(), Tests::arguments);
+        Program { kind, name, args }
     }
 
-    fn run_info(&self, ran: Ran, warnings: Vec<String>) -> RunInfo {
+    fn run_info(&self, ran: Ran, warnings: Vec<String>, tests: Option<&Report>) -> RunInfo {
         let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
-        let state = &self.state;
+        let (state, driven) = (&self.state, self.ready.scalene.is_some());
         let cpu = state.user_cpu_sec.zip(state.system_cpu_sec).map(|(user, system)| user + system);
-        let partial = !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Unknown);
+        let used = self.finished.usage.filter(|_| self.ready.scalene.is_none());
+        let cpu = cpu.or_else(|| Some(used?.cpu?.as_secs_f64()));
+        let partial =
+            !matches!(ran.outcome, Outcome::ExitCode(_) | Outcome::Covered | Outcome::Unknown);
         let started = jiff::Timestamp::try_from(self.started_at).unwrap_or_default();
         RunInfo {
             status: if partial { Status::Partial } else { Status::Complete },
@@ -346,18 +471,24 @@ impl Conclusion {
                 python: project.executable.clone(),
                 python_source: project.source.to_string(),
                 python_version: project.version.to_string(),
-                scalene_version: self.ready.version.to_string(),
-                scalene_source: if self.ready.project.is_some() { "overlay" } else { "project" }
-                    .to_owned(),
+                engine: if driven { Engine::Scalene } else { Engine::Sampler },
+                scalene_version: driven.then(|| self.ready.version()),
+                scalene_source: driven.then(|| {
+                    if self.ready.project.is_some() { "overlay" } else { "project" }.to_owned()
+                }),
                 platform: format!("{} {}", project.platform, project.machine),
                 cores: std::thread::available_parallelism().ok().map(std::num::NonZero::get),
                 load: self.load,
                 sandbox: self.confinement.mode().map(Mode::word).map(Into::into),
             }),
-            errors: self.errors(&ran),
+            errors: tests
+                .map(Report::errors)
+                .filter(|told| !told.is_empty())
+                .unwrap_or_else(|| self.errors(&ran)),
             stdout: ran.stdout,
             stderr: ran.stderr,
-            peak_resident_bytes: state.max_rss_bytes,
+            peak_resident_bytes: state.max_rss_bytes.or_else(|| used?.peak_resident),
+            resident: if driven { Vec::new() } else { self.resident.clone() },
             process_cpu: cpu.and_then(Seconds::from_secs),
             warnings,
         }
@@ -387,6 +518,7 @@ impl Conclusion {
             (Outcome::Stopped, _) => {
                 "stopped on request; the profile covers the time until then".to_owned()
             }
+            (Outcome::Covered, _) => return Vec::new(),
             (Outcome::Signal(signal), None) => {
                 format!("the program was killed by {}", signal_name(signal))
             }
@@ -397,103 +529,5 @@ impl Conclusion {
             _ => return Vec::new(),
         };
         vec![error]
-    }
-
-    /// A bug of the interpreter that worker processes meet when they are profiled: what they send are buffers.
-    fn known_crash(&self) -> Option<String> {
-        const SEGV: i32 = 11;
-        let project = self.ready.project.as_ref().unwrap_or(&self.ready.interpreter);
-        let version = project.version.to_string();
-        let affected = ["3.12.0", "3.12.1"].contains(&version.as_str());
-        (affected && self.finished.exit == Exit::Signal(SEGV)).then(|| {
-            format!(
-                "Python {version} may crash when it collects buffers of BytesIO, which multiprocessing uses \
-                 (python/cpython#111049, mended in 3.12.2)"
-            )
-        })
-    }
-
-    fn more_warnings(&self, parsed: &Parsed) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if self.request.measure.gpu && parsed.gpu.is_none() {
-            warnings.push(
-                "gpu=true, but Scalene found no GPU that it can profile: nothing is said about the GPU".to_owned(),
-            );
-        }
-        if parsed.files.is_empty() {
-            warnings.push(
-                "the profile names no file: the source was gone or renamed when Scalene wrote it, or all time \
-                 was elsewhere"
-                    .to_owned(),
-            );
-        }
-        let unread = |file: &&FileProfile| file.exact && file.source.line_count() == 0;
-        if let Some(file) = parsed.files.iter().find(unread) {
-            warnings.push(format!(
-                "the source of `{}` was gone or not readable when the run ended: its lines have no text, and no \
-                 rules were tried on it",
-                file.path
-            ));
-        }
-        let is_async = || {
-            let mut functions = parsed.files.iter().flat_map(FileProfile::functions);
-            functions.any(|function| function.is_async)
-        };
-        if self.ready.adapter.knows_async() && !self.options.async_profile && is_async() {
-            warnings.push(
-                "the program uses async def; time in await is not told apart (profiling it makes generators \
-                 about ten times slower on Python 3.12 and later; async_profile=true turns it on)"
-                    .to_owned(),
-            );
-        }
-        warnings.extend(self.known_crash());
-        if self.finished.forced {
-            warnings.push("the program did not end when asked and was killed".to_owned());
-        }
-        if self.state.phase == LaunchPhase::Failed
-            && let Some(error) = &self.state.error
-        {
-            warnings.push(format!("Scalene reported a failure: {}", error.message));
-        }
-        warnings
-    }
-}
-
-/// The path with `..` and symlinks resolved, where the file exists.
-pub(super) fn real_path(path: &str) -> String {
-    let real = std::path::Path::new(path).canonicalize();
-    real.map_or_else(|_| path.to_owned(), |real| real.to_string_lossy().into_owned())
-}
-
-fn output(captured: &Captured, workspace: &Workspace) -> Output {
-    let path = workspace.snippet();
-    let readable = |text: &str| text.replace(&*path.to_string_lossy(), SNIPPET);
-    Output {
-        head: readable(&captured.head),
-        tail: readable(&captured.tail),
-        omitted_bytes: captured.omitted_bytes,
-        total_bytes: captured.total_bytes,
-    }
-}
-
-fn rename_snippet(parsed: &mut Parsed, workspace: &Workspace) {
-    let path = workspace.snippet();
-    let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-    let is_snippet = |name: &str| {
-        let name = std::path::Path::new(name);
-        name == path || name == real
-    };
-    for file in parsed.files.iter_mut().filter(|file| is_snippet(&file.path)) {
-        SNIPPET.clone_into(&mut file.path);
-    }
-    let frames = parsed.call_paths.iter_mut().flat_map(|path| &mut path.frames);
-    for frame in frames.filter(|frame| is_snippet(&frame.file)) {
-        SNIPPET.clone_into(&mut frame.file);
-    }
-    if let Some((file, _)) =
-        parsed.footprint.as_mut().and_then(|footprint| footprint.peak_at.as_mut())
-        && is_snippet(file)
-    {
-        SNIPPET.clone_into(file);
     }
 }

@@ -187,5 +187,6 @@ pub(super) fn spec(
         pid_files: None,
         begun: None,
         keep_stdout: 0,
+        sought: None,
     }
 }

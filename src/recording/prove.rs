@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::confine::Confinement;
 use super::error::RecordError;
 use super::import::MAX_DOCUMENT_BYTES;
-use super::outcome::real_path;
+use super::naming::real_path;
 use super::record::{self, Event, Place, Recorder};
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::secrets;
@@ -183,6 +183,7 @@ fn spec(request: &RunRequest, place: &Place, python: &Interpreter, workspace: &W
         pid_files: None,
         begun: None,
         keep_stdout: 0,
+        sought: None,
     }
 }
 

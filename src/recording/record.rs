@@ -9,19 +9,23 @@ use etcetera::BaseStrategy;
 use super::blocks;
 use super::confine::Confinement;
 use super::counting::CountingPass;
+use super::course::{self, Course};
+use super::engine;
 use super::error::RecordError;
+use super::eyes::Eyes;
 use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
 use super::plain::PlainPass;
 use super::request::{MOST_DISK, Measure, RunRequest, Script, Target, expand_home, find_script};
+use super::resident::Resident;
 use super::secrets;
 use super::setup::{self, Ready};
+use super::suite;
 use super::workspace::{PID_FILES, Workspace};
-use crate::process::{self, Controls, Limits, Spec, Tick};
+use crate::process::{Controls, Limits, Spec, Tick};
 use crate::profile::{Blocks, Interim, Profile, ProfileId};
 use crate::python;
-use crate::sampler::Sampler;
 use crate::sandbox::Mode;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, Scope, ScopeRequest, environment};
 
@@ -144,7 +148,7 @@ impl Recorder {
         let blocks = blocks::resolve(request, &place, guard)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
-        let ready = setup::equip(self, found, controls, on_event).await?;
+        let ready = engine::ready(self, request, found, controls, on_event).await?;
 
         let mut workspace = Workspace::create()?;
         let confinement =
@@ -163,6 +167,8 @@ impl Recorder {
             &hidden,
         )?;
         let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
+        let course =
+            Course::new(request, &place, &ready, &workspace, &confinement, &hidden).await?;
         let mut spec = spec(request, &place, &ready, &options, &workspace);
         spec.env_remove = hidden;
         let spec = confinement.dress(spec, options.memory);
@@ -176,17 +182,19 @@ impl Recorder {
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
         on_event(Event::Starting);
-        let (mut sampler, launcher) = (None, workspace.launcher());
+        let eyes = Eyes::new(engine::look(request, &workspace), request.window.is_late());
+        let mut resident = Resident::default();
         let mut watcher = Watcher::new(&options, &ready, &place, &workspace, &confinement);
         let mut on_tick = |tick: Tick| {
-            let start = || Sampler::start(tick.pid, &launcher.to_string_lossy());
-            let seen = watcher.look(sampler.get_or_insert_with(start));
+            resident.add(tick.elapsed, tick.resident_bytes);
+            let seen = eyes.at(tick, |sampler| watcher.look(sampler));
             on_event(Event::Running(tick));
             if let Some(seen) = seen {
                 on_event(Event::Seen(seen));
             }
         };
-        let finished = process::run(&spec, limits, controls, &mut on_tick).await?;
+        let (finished, followed) =
+            course::run(course.as_ref(), (&spec, limits), controls, &eyes, &mut on_tick).await?;
         workspace.hold(finished.hold.clone());
         on_event(Event::Reading);
 
@@ -198,14 +206,17 @@ impl Recorder {
             ready,
             options,
             finished,
+            followed,
             state: workspace.read_state(),
             started_at,
             load,
             confinement,
             warnings,
+            resident: resident.points(),
             blocks,
         };
-        let (profile, workspace) = outcome::concluded(conclusion, sampler, workspace).await?;
+        let (profile, workspace) =
+            outcome::concluded(conclusion, eyes.into_sampler(), workspace).await?;
         let mut profile = profile?;
         let marks = profile.blocks.as_ref().is_some_and(Blocks::has_marks);
         if let Some(counting) = counting {
@@ -234,7 +245,7 @@ impl Recorder {
         let ready = setup::equip(self, found, controls, on_event).await?;
         Ok(super::SetUp {
             project: ready.project.clone().unwrap_or_else(|| ready.interpreter.clone()),
-            scalene_version: ready.version.to_string(),
+            scalene_version: ready.version(),
             overlay: ready.project.map(|_| ready.interpreter.prefix.clone()),
         })
     }
@@ -287,7 +298,13 @@ impl Recorder {
             let own = guard
                 .admit("cwd", &own)
                 .map_or_else(|_| guard.roots.first().cloned(), |_| Some(own));
-            let cwd = asked.or(own).unwrap_or_else(|| PathBuf::from("/"));
+            let from = asked.clone().or(own.clone());
+            let tests = request.tests.as_ref();
+            let elsewhere = tests.and_then(|tests| tests.folder(from.as_deref()?, home));
+            let cwd = asked.or(elsewhere).or(own).unwrap_or_else(|| PathBuf::from("/"));
+            if let Some(tests) = tests {
+                tests.admit(guard, &cwd)?;
+            }
             let root = python::project_root(&cwd, &cwd, home);
             return Ok(Place { cwd, script: None, root });
         };
@@ -327,28 +344,30 @@ fn options(
     workspace: &Workspace,
     warnings: &mut Vec<String>,
 ) -> RecordOptions {
+    warnings.extend(engine::unmeasured(request));
     let measure = &request.measure;
-    if !measure.cpu {
+    if !measure.cpu && ready.scalene.is_some() {
         warnings.push(
             "cpu=false: Scalene samples CPU time all the same; it is left out of this answer"
                 .to_owned(),
         );
     }
-    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| measure.memory);
+    let memory = measure.memory && ready.scalene.is_some();
+    let no_memory = ready.interpreter.no_memory_profiling().filter(|_| memory);
     warnings.extend(no_memory.map(|why| format!("memory is not profiled: {why}")));
     if measure.use_virtual_time {
         warnings.push("use_virtual_time: waiting is not measured, times are CPU time".to_owned());
     }
-    if measure.async_profile == Some(true) && !ready.adapter.knows_async() {
+    if measure.async_profile == Some(true) && ready.scalene.is_some() && !ready.knows_async() {
         warnings.push(format!(
             "Scalene {} cannot profile await; async_profile is ignored",
-            ready.version
+            ready.version()
         ));
     }
     let async_by_default = !ready.interpreter.version.at_least(3, 12);
     RecordOptions {
         outfile: workspace.profile(),
-        memory: measure.memory && no_memory.is_none(),
+        memory: memory && no_memory.is_none(),
         gpu: measure.gpu,
         stacks: measure.stacks,
         async_profile: measure.async_profile.unwrap_or(async_by_default),
@@ -376,6 +395,7 @@ fn scope(
     let (only, mut exclude) = (patterns(&measure.profile_only), patterns(&measure.profile_exclude));
     // Ours is never the user's code, even when the project is the folder of all temporary files.
     exclude.push(workspace.launcher().to_string_lossy().into_owned());
+    exclude.push(suite::runner(workspace).to_string_lossy().into_owned());
     let snippet = workspace.snippet();
     let is_snippet = matches!(target, Target::Snippet(_));
     let typed_dir = place.script.as_ref().and_then(|script| script.absolute.parent());
@@ -420,9 +440,11 @@ fn prepare(
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Result<(), RecordError> {
+    let arguments = ready.scalene.as_ref().map(|scalene| scalene.adapter.arguments(options));
     let launch = LaunchRequest {
-        scalene_args: ready.adapter.arguments(options),
+        scalene_args: arguments.unwrap_or_default(),
         own_libraries: own_libraries(place, ready),
+        window: course::launch_window(&request.window, workspace)?,
         ..launch_request(request, place, workspace)?
     };
     workspace.write_request(&launch)
@@ -435,7 +457,12 @@ pub(super) fn launch_request(
     workspace: &Workspace,
 ) -> Result<LaunchRequest, RecordError> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let (mode, target) = launch_target(request, place, workspace);
+    let (mut mode, mut target) = launch_target(request, place, workspace);
+    let mut args = request.args.clone();
+    if let Some(tests) = &request.tests {
+        mode = LaunchMode::Script;
+        (target, args) = tests.prepare(&place.cwd, workspace)?;
+    }
     if let Target::Snippet(code) = &request.target {
         workspace.write("snippet.py", code.as_bytes())?;
     }
@@ -445,10 +472,11 @@ pub(super) fn launch_request(
         scalene_args: Vec::new(),
         mode,
         target,
-        args: request.args.clone(),
+        args,
         state_file: text(&workspace.state()),
-        path0: is_snippet.then(|| text(&place.cwd)),
+        path0: (is_snippet || request.tests.is_some()).then(|| text(&place.cwd)),
         argv0: is_snippet.then(|| "-c".to_owned()),
+        window: None,
         restore_env: tmpdir.collect(),
         own_root: text(&place.root),
         own_libraries: Vec::new(),
@@ -472,9 +500,12 @@ fn spec(
     options: &RecordOptions,
     workspace: &Workspace,
 ) -> Spec {
+    let Some(install) = ready.install() else {
+        return engine::plain(request, place, ready, workspace);
+    };
     let mut env: Vec<(OsString, OsString)> =
         request.env.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    env.extend(environment(&ready.install(), options, |name| inherited(request, name)));
+    env.extend(environment(&install, options, |name| inherited(request, name)));
     env.extend(private_env(request, workspace));
     Spec {
         program: ready.interpreter.executable.clone(),
@@ -486,6 +517,7 @@ fn spec(
         folder: Some(workspace.root()),
         begun: Some(workspace.begun()),
         keep_stdout: 0,
+        sought: None,
         pid_files: cfg!(unix).then(|| PID_FILES.into()),
     }
 }

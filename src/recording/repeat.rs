@@ -1,5 +1,6 @@
 //! The same program several times, as one profile.
 
+use super::engine::as_first;
 use super::error::RecordError;
 use super::record::{Event, Recorder};
 use super::request::RunRequest;
@@ -26,19 +27,19 @@ impl Recorder {
         request.check()?;
         let of = request.repeat;
         if of == 1 {
-            return self.record_once(id, request, controls, on_event).await;
+            return self.record_by_engine(id, request, controls, on_event).await;
         }
         let mut runs = Runs { of, kept: Vec::new(), told: Vec::new() };
         for number in 1..=of {
             on_event(Event::Repeat { number, of });
-            let once = alone(request, number);
+            let once = as_first(alone(request, number), runs.kept.first().map(|(_, run)| run));
             let mut later = |event| {
                 // Everything is found and set up by then: what is said of it would hide the runs there are.
                 if number == 1 || !matches!(event, Event::SettingUp(_)) {
                     on_event(event);
                 }
             };
-            match self.record_once(id.clone(), &once, controls, &mut later).await {
+            match self.record_by_engine(id.clone(), &once, controls, &mut later).await {
                 Err(error) if number == 1 => return Err(error),
                 Err(error) if controls.cancel.is_cancelled() => return Err(error),
                 Err(_) if controls.stop.is_cancelled() => runs.stopped(number),

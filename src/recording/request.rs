@@ -2,12 +2,16 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::blocks::{self, BlockSpec};
 use super::error::RecordError;
+use super::suite::Tests;
+use super::window::Window;
+use crate::profile::Engine;
 use crate::sandbox::Mode;
 
 /// Bytes that a run may take on the disk below its temporary directory.
@@ -34,6 +38,39 @@ impl Target {
             Some(module) => Self::Module(module.trim().to_owned()),
             None => Self::Script(text.to_owned()),
         }
+    }
+}
+
+/// Who is to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EngineChoice {
+    /// Scalene; the sampler where Scalene cannot run.
+    #[default]
+    Auto,
+    /// Scalene or nobody.
+    Scalene,
+    /// The sampler alone: nothing is installed, the program runs by plain Python; times and waits, no memory.
+    Sampler,
+}
+
+impl EngineChoice {
+    /// It in a word, as calls name it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Scalene => Engine::Scalene.word(),
+            Self::Sampler => Engine::Sampler.word(),
+        }
+    }
+}
+
+impl FromStr for EngineChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = [Self::Auto, Self::Scalene, Self::Sampler];
+        let found = all.into_iter().find(|engine| engine.word() == text);
+        found.ok_or_else(|| format!("`{text}` is none of auto, scalene, sampler"))
     }
 }
 
@@ -126,6 +163,12 @@ pub struct RunRequest {
     pub max_memory_mb: Option<u64>,
     /// Runs whose mean the profile is, 1 to 10. The time limit is for each.
     pub repeat: usize,
+    /// Who is to measure.
+    pub engine: EngineChoice,
+    /// The part of the run that is profiled.
+    pub window: Window,
+    /// Tests to run, where the target runs tests.
+    pub tests: Option<Tests>,
     /// What to measure.
     pub measure: Measure,
     /// Named parts of the program.
@@ -139,6 +182,8 @@ pub struct RunRequest {
 pub struct Allowed {
     /// Scalene may be installed into the private cache.
     pub install: bool,
+    /// Somebody can be asked for that: until then its lack is an error, and nobody takes over.
+    pub ask_install: bool,
     /// The script's folder and the working directory may lie outside the roots.
     pub outside_roots: bool,
     /// Somebody can choose: several environments that fit are an error that names them.
@@ -161,15 +206,27 @@ impl RunRequest {
             writable: Vec::new(),
             max_memory_mb: None,
             repeat: 1,
+            engine: EngineChoice::Auto,
+            window: Window::default(),
+            tests: None,
             measure: Measure::default(),
             blocks: Vec::new(),
             allowed: Allowed::default(),
         }
     }
 
+    /// A run of tests, without memory: what tests allocate is seldom what is asked for, and they take half as long.
+    pub fn of_tests(tests: Tests) -> Self {
+        let mut request = Self::new(Target::Module("pytest".to_owned()));
+        request.timeout = Duration::from_secs(300);
+        request.measure.memory = false;
+        Self { tests: Some(tests), ..request }
+    }
+
     /// Everything but program and arguments that differs from the defaults, as a call names it.
     pub(super) fn parameters(&self) -> Map<String, Value> {
-        let default = Self::new(self.target.clone());
+        let default =
+            self.tests.clone().map_or_else(|| Self::new(self.target.clone()), Self::of_tests);
         let (measure, usual) = (&self.measure, &default.measure);
         let env: Map<String, Value> =
             self.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -189,6 +246,7 @@ impl RunRequest {
             changed("stdin", json!(self.stdin), self.stdin.is_some()),
             changed("max_memory_mb", json!(self.max_memory_mb), self.max_memory_mb.is_some()),
             changed("repeat", json!(self.repeat), self.repeat != default.repeat),
+            changed("engine", json!(self.engine.word()), self.engine != default.engine),
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
             changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
             changed("writable", json!(self.writable), !self.writable.is_empty()),
@@ -213,6 +271,8 @@ impl RunRequest {
         ]
         .into_iter()
         .flatten()
+        .chain(self.window.parameters())
+        .chain(self.tests.iter().flat_map(Tests::parameters))
         .collect()
     }
 
@@ -223,6 +283,9 @@ impl RunRequest {
 
     /// The program for people: the script as typed, `-m module`, or `<snippet>`.
     pub fn label(&self) -> String {
+        if let Some(tests) = &self.tests {
+            return tests.label();
+        }
         let name = match &self.target {
             Target::Script(path) => path.clone(),
             Target::Module(name) => format!("-m {name}"),
@@ -263,6 +326,10 @@ impl RunRequest {
             return invalid("repeat", format!("{} is outside 1 to {MOST_RUNS} runs", self.repeat));
         }
         blocks::check(&self.blocks)?;
+        self.window.check(measure)?;
+        if let Some(tests) = &self.tests {
+            tests.check(self)?;
+        }
         let bad = |(name, value): &&(String, String)| {
             name.is_empty() || name.contains(['=', '\0']) || value.contains('\0')
         };

@@ -53,6 +53,28 @@ pub(super) fn warning(withheld: &[OsString]) -> Option<String> {
     })
 }
 
+/// A command line without what looks like a credential.
+pub(super) fn without(words: &[String]) -> Vec<String> {
+    let mut shown: Vec<String> = Vec::with_capacity(words.len());
+    let mut hide = false;
+    for word in words {
+        let (name, value) =
+            word.split_once('=').map_or((word.as_str(), None), |(n, v)| (n, Some(v)));
+        let option = name.trim_start_matches('-');
+        let secret = is_secret(OsStr::new(option), OsStr::new(""));
+        shown.push(match value {
+            _ if hide || has_password(word) => HIDDEN.to_owned(),
+            Some(_) if secret => format!("{name}={HIDDEN}"),
+            _ => word.clone(),
+        });
+        hide = value.is_none() && secret && option.len() < name.len();
+    }
+    shown
+}
+
+/// What stands in the place of a credential.
+const HIDDEN: &str = "***";
+
 fn is_secret(name: &OsStr, value: &OsStr) -> bool {
     let name = name.to_string_lossy().to_uppercase();
     let words: Vec<&str> = name.split(|c: char| !c.is_alphanumeric()).collect();
@@ -80,6 +102,16 @@ mod tests {
 
     fn secret(name: &str, value: &str) -> bool {
         is_secret(OsStr::new(name), OsStr::new(value))
+    }
+
+    #[test]
+    fn command_lines_are_told_without_credentials() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let told = |text| without(&words(text)).join(" ");
+        assert_eq!(told("python app.py --api-key abc --n 3"), "python app.py --api-key *** --n 3");
+        assert_eq!(told("python a.py --token=abc key=1"), "python a.py --token=*** key=1");
+        assert_eq!(told("python a.py postgres://u:p@h/db"), "python a.py ***");
+        assert_eq!(told("python -m http.server 80"), "python -m http.server 80");
     }
 
     #[test]

@@ -13,31 +13,59 @@ pub(super) struct Ready {
     pub(super) interpreter: Interpreter,
     /// The interpreter of the project, when the one above is an overlay's.
     pub(super) project: Option<Interpreter>,
-    /// Scalene's version.
+    /// The Scalene that is driven; absent where the sampler works alone.
+    pub(super) scalene: Option<Driven>,
+}
+
+/// A Scalene that this program can drive.
+#[derive(Debug, Clone)]
+pub(super) struct Driven {
+    /// Its version.
     pub(super) version: Version,
     /// How it is spoken to.
     pub(super) adapter: Adapter,
 }
 
 impl Ready {
+    /// An interpreter as it is: Scalene is not needed.
+    pub(super) fn plain(interpreter: Interpreter) -> Self {
+        Self { interpreter, project: None, scalene: None }
+    }
+
+    fn driven(interpreter: Interpreter, project: Option<Interpreter>, scalene: Driven) -> Self {
+        Self { interpreter, project, scalene: Some(scalene) }
+    }
+
+    /// Scalene's version in words.
+    pub(super) fn version(&self) -> String {
+        self.scalene.as_ref().map_or_else(String::new, |scalene| scalene.version.to_string())
+    }
+
+    /// Whether it can profile `await`.
+    pub(super) fn knows_async(&self) -> bool {
+        self.scalene.as_ref().is_some_and(|scalene| scalene.adapter.knows_async())
+    }
+
     /// The interpreter, and the project's below an overlay.
     pub(super) fn both(&self) -> Vec<&Interpreter> {
         std::iter::once(&self.interpreter).chain(&self.project).collect()
     }
 
-    pub(super) fn install(&self) -> ScaleneInstall<'_> {
+    /// What is known of its Scalene; `None` where that is not used.
+    pub(super) fn install(&self) -> Option<ScaleneInstall<'_>> {
+        let adapter = self.scalene.as_ref()?.adapter;
         let (package_dir, preload_library) = match &self.interpreter.scalene {
             Scalene::Found { package_dir, preload_library, .. } => {
                 (package_dir.as_path(), preload_library.as_deref())
             }
             Scalene::Missing | Scalene::Broken { .. } => (std::path::Path::new(""), None),
         };
-        ScaleneInstall {
-            adapter: self.adapter,
+        Some(ScaleneInstall {
+            adapter,
             package_dir,
             preload_library,
             free_threaded: self.interpreter.free_threaded,
-        }
+        })
     }
 }
 
@@ -50,9 +78,7 @@ pub(super) async fn equip(
 ) -> Result<Ready, RecordError> {
     let reason = match &found.scalene {
         Scalene::Found { version, .. } => match supported(version) {
-            Ok((version, adapter)) => {
-                return Ok(Ready { interpreter: found, project: None, version, adapter });
-            }
+            Ok(driven) => return Ok(Ready::driven(found, None, driven)),
             Err(error) => format!(" that is supported ({error})"),
         },
         Scalene::Missing => String::new(),
@@ -71,16 +97,16 @@ pub(super) async fn equip(
     let spec = OverlaySpec { requirement, cache_dir: &recorder.settings.cache_dir };
     let mut report = |step: &str| on_event(Event::SettingUp(step.to_owned()));
     let overlay = python::ensure_overlay(&found, &spec, controls, &mut report).await?;
-    let (version, adapter) = match &overlay.scalene {
+    let driven = match &overlay.scalene {
         Scalene::Found { version, .. } => supported(version)?,
         Scalene::Missing | Scalene::Broken { .. } => {
             return Err(RecordError::NoScaleneFor(found.version.to_string()));
         }
     };
-    Ok(Ready { interpreter: overlay, project: Some(found), version, adapter })
+    Ok(Ready::driven(overlay, Some(found), driven))
 }
 
-fn supported(version: &str) -> Result<(Version, Adapter), crate::scalene::UnsupportedVersion> {
+fn supported(version: &str) -> Result<Driven, crate::scalene::UnsupportedVersion> {
     let version: Version = version.parse()?;
-    Ok((version, Adapter::for_version(version)?))
+    Ok(Driven { version, adapter: Adapter::for_version(version)? })
 }

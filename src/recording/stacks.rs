@@ -1,24 +1,42 @@
 //! From what was sampled to the program's own calls.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 
-use super::outcome::{Conclusion, real_path};
-use super::workspace::{SNIPPET, Workspace};
-use crate::profile::{CallSite, CallTreeBuilder, Calls, Sampling};
+use super::naming::real_path;
+use super::workspace::SNIPPET;
+use crate::analysis;
+use crate::profile::{CallSite, CallTree, CallTreeBuilder, Calls, Sampling};
 use crate::sampler::Seen;
-use crate::scalene::HIDDEN_FILE;
+use crate::scalene::{HIDDEN_FILE, Scope};
+
+/// Which of the code that was seen is the user's own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own<'a> {
+    pub(super) scope: &'a Scope,
+    /// Folders of libraries, besides those that the scope leaves out.
+    pub(super) libraries: &'a [PathBuf],
+    /// Under what name the interpreter knows code that was handed over as text.
+    pub(super) snippet: Option<&'a str>,
+    /// Stacks without code of the user's are kept, too, for their innermost line outside of Python's own library:
+    /// the whole time of a process that somebody else started is told.
+    pub(super) whole: bool,
+}
 
 /// The program's own calls: stacks from the first frame of the user's code on.
-pub(super) fn calls(run: &Conclusion, seen: &Seen, workspace: &Workspace) -> Option<Calls> {
-    let (snippet, libraries) = (workspace.snippet(), &run.ready.interpreter.library_paths);
-    let snippet = snippet.to_string_lossy();
+pub(super) fn calls(run: &Own<'_>, seen: &Seen) -> Option<Calls> {
+    let snippet = run.snippet.map(|name| (name, real_path(name)));
+    let is_snippet = |file: &str, real: &str| {
+        snippet.as_ref().is_some_and(|(name, path)| file == *name || real == *path)
+    };
     let files: Vec<String> =
         seen.tree.functions.iter().map(|function| real_path(&function.file)).collect();
     let is_own: Vec<bool> = { files.iter().zip(&seen.tree.functions) }
         .map(|(real, function)| {
-            let scope = &run.options.scope;
-            let covers = |path: &str| scope.covers(path, libraries);
-            !function.native && (covers(&function.file) || covers(real))
+            let covers = |path: &str| run.scope.covers(path, run.libraries);
+            // No pattern covers what is in no file.
+            let text = || function.file.starts_with('<') && is_snippet(&function.file, real);
+            !function.native && (covers(&function.file) || covers(real) || text())
         })
         .collect();
     let mut builder = CallTreeBuilder::default();
@@ -27,8 +45,8 @@ pub(super) fn calls(run: &Conclusion, seen: &Seen, workspace: &Workspace) -> Opt
             if function.native {
                 return builder.native_function(real, &function.name);
             }
-            let is_snippet = function.file == snippet || *real == real_path(&snippet);
-            builder.function(if is_snippet { SNIPPET } else { real }, &function.name, !own)
+            let snippet = is_snippet(&function.file, real);
+            builder.function(if snippet { SNIPPET } else { real }, &function.name, !own)
         })
         .collect();
     // Which node of this tree a node of the other became.
@@ -44,7 +62,13 @@ pub(super) fn calls(run: &Conclusion, seen: &Seen, workspace: &Workspace) -> Opt
         let mut stack: Vec<CallSite> = seen.tree.path(index).map(|node| node.site).collect();
         stack.reverse();
         let own = |site: &CallSite| is_own.get(site.function as usize).copied() == Some(true);
-        let Some(first) = stack.iter().position(own) else { continue };
+        let Some(first) = stack.iter().position(own) else {
+            if run.whole {
+                let stack = foreign(&mut builder, (&stack, &functions), (&seen.tree, &files));
+                became.extend(builder.add_node(&stack, node).map(|node| (index, node)));
+            }
+            continue;
+        };
         let stack: Vec<CallSite> = { stack.iter().skip(first) }
             .filter(|site| !is_hidden(site))
             .filter_map(|site| {
@@ -60,6 +84,59 @@ pub(super) fn calls(run: &Conclusion, seen: &Seen, workspace: &Workspace) -> Opt
     }
     let tree = builder.finish();
     (!tree.nodes.is_empty()).then_some(Calls { tree, sampling: seen.sampling })
+}
+
+/// A stack without code of the user's: the innermost of its functions outside of Python's own library stands for it.
+fn foreign(
+    builder: &mut CallTreeBuilder,
+    (stack, functions): (&[CallSite], &[u32]),
+    (tree, files): (&CallTree, &[String]),
+) -> Vec<CallSite> {
+    let of = |site: &CallSite| tree.function(*site).filter(|function| !function.native);
+    let library = |site: &CallSite| {
+        let file = files.get(site.function as usize).map_or("", String::as_str);
+        file.starts_with('<') || (file.contains("/lib/python3") && !file.contains("-packages/"))
+    };
+    let place = { stack.iter() }
+        .rposition(|site| of(site).is_some() && !library(site))
+        .or_else(|| stack.iter().rposition(|site| of(site).is_some()));
+    let site = |(number, site): (usize, &CallSite)| {
+        let number_of = functions.get(site.function as usize).copied();
+        let named =
+            of(site).zip(files.get(site.function as usize)).filter(|_| Some(number) == place);
+        let function = named.map(|(function, file)| builder.function(file, &function.name, false));
+        Some(CallSite { function: function.or(number_of)?, ..*site })
+    };
+    stack.iter().enumerate().filter_map(site).collect()
+}
+
+/// What to know of stacks that stand alone and cannot be fully believed.
+pub(super) fn doubtful(calls: &Calls) -> Option<String> {
+    let Sampling { reads, failures, unstopped, .. } = calls.sampling;
+    if unstopped {
+        return Some(
+            "stacks were read while the program ran, since it could not be stopped (a debugger holds it, or the system \
+             forbids it): short calls may be wrong"
+                .to_owned(),
+        );
+    }
+    analysis::mostly_failed(&calls.sampling).then(|| {
+        format!(
+            "of {} reads of the stacks {failures} made no sense: short calls may be missing",
+            reads + failures
+        )
+    })
+}
+
+/// Part from which on all of the time counts as that of the user's code.
+const ALL_OF_IT: f64 = 0.95;
+
+/// Part of the program's wall time that went to the user's code and to what it called, where that is not all of it: a
+/// test runner, or a server that is a library, calls it only now and then.
+pub(super) fn own_part(calls: &Calls) -> Option<f64> {
+    let own: f64 = calls.tree.nodes.iter().map(|node| node.wall_running + node.wall_waiting).sum();
+    let part = own / calls.sampling.attributed;
+    (part < ALL_OF_IT).then_some(part)
 }
 
 /// Why stacks do not time the lines.

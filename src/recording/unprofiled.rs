@@ -331,6 +331,7 @@ impl Ground {
             pid_files: None,
             begun: None,
             keep_stdout: turn.keep_stdout,
+            sought: None,
         }
     }
 

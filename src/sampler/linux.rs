@@ -20,6 +20,7 @@ use super::Unheld;
 use super::attribution::Doing;
 pub(super) use super::code::CodeMap;
 pub(super) use super::natives::Natives;
+pub(super) use super::waits::waits_for;
 
 /// The program is stopped here, not by py-spy.
 pub(super) const HOLDS: bool = true;
@@ -159,7 +160,18 @@ pub(super) fn is_foreign(pid: u32, parent: u32) -> bool {
     let command = |pid: u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let (own, first) = (command(pid), command(parent));
     let marks: [&[u8]; 2] = [b"multiprocessing.spawn", b"multiprocessing.forkserver"];
-    own != first && !marks.iter().any(|mark| own.windows(mark.len()).any(|part| part == *mark))
+    let spawned = || marks.iter().any(|mark| own.windows(mark.len()).any(|part| part == *mark));
+    own != first && !spawned() && !forked(pid, parent)
+}
+
+/// Whether two processes have the same memory but for what they wrote since: a fork that gave itself another
+/// name. The place of the stack is drawn anew for every program that is started.
+fn forked(one: u32, other: u32) -> bool {
+    let stack = |pid: u32| -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        text.rsplit_once(')')?.1.split_whitespace().nth(25)?.parse().ok().filter(|start| *start > 1)
+    };
+    stack(one).is_some_and(|start| stack(other) == Some(start))
 }
 
 /// Children, their children and so on.

@@ -72,6 +72,11 @@ pub(super) fn doing(trace: &StackTrace, _: Option<u32>, _: &States) -> Doing {
     if trace.active { Doing::Runs } else { Doing::Waits }
 }
 
+/// What a thread waits for: not known.
+pub(super) fn waits_for(_: u32, _: u32) -> Option<String> {
+    None
+}
+
 /// Machine code is not looked at here.
 pub(super) struct CodeMap;
 

@@ -9,11 +9,9 @@ use py_spy::{Config, Pid, PythonSpy, StackTrace};
 use super::attribution::Doing;
 use super::stacks::Stacks;
 use super::system::{self, Held, States};
-use super::{INTERVAL, MOST_STOPPED, Shared, Unheld};
+use super::{MOST_STOPPED, Shared, Unheld};
 use crate::profile::Sampling;
 
-/// How long a process may take until its interpreter can be read.
-const PATIENCE: Duration = Duration::from_secs(3);
 /// Seconds of stopping that can be saved up: a slow read now and then is allowed, and no more than that, or a
 /// short program would pay for all of it.
 const MOST_CREDIT: f64 = 0.005;
@@ -80,10 +78,24 @@ impl Failure {
 }
 
 /// Reads all stacks. Memory that makes no sense may make the reader panic: then it is a failed read.
-fn stack_traces(spy: &mut PythonSpy) -> Result<Vec<StackTrace>, String> {
+pub(super) fn stack_traces(spy: &mut PythonSpy) -> Result<Vec<StackTrace>, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| spy.get_stack_traces()))
         .map_err(|_| "the reader gave up on the program's memory".to_owned())?
         .map_err(|why| format!("{why:#}"))
+}
+
+/// How processes are read. Full names of files: where a file is found is not the reader's business.
+pub(super) fn reading(thread_names: bool) -> Config {
+    Config {
+        blocking: if system::HOLDS {
+            LockingStrategy::AlreadyLocked
+        } else {
+            LockingStrategy::Lock
+        },
+        collect_thread_names: thread_names,
+        full_filenames: true,
+        ..Config::default()
+    }
 }
 
 /// Threads that want the interpreter besides the one that has it.
@@ -116,16 +128,7 @@ impl Watched {
     /// `Err(None)` when there is nothing left to look at.
     fn connect(&self) -> Result<PythonSpy, Option<String>> {
         let pid = Pid::try_from(self.pid).map_err(|_| None)?;
-        let config = Config {
-            blocking: if system::HOLDS {
-                LockingStrategy::AlreadyLocked
-            } else {
-                LockingStrategy::Lock
-            },
-            collect_thread_names: false,
-            full_filenames: true,
-            ..Config::default()
-        };
+        let config = reading(false);
         let started = Instant::now();
         loop {
             let mut retry = RETRY;
@@ -151,7 +154,7 @@ impl Watched {
             if self.shared.stopping() || !system::exists(self.pid) {
                 return Err(None);
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > self.shared.look.patience {
                 return Err(Some(why));
             }
             self.shared.sleep(retry);
@@ -159,13 +162,12 @@ impl Watched {
     }
 
     fn sample(&mut self, mut spy: PythonSpy) {
-        let mut stacks = Stacks::new(&self.shared.runner);
+        let mut stacks = Stacks::new(self.shared.look.runner.as_deref());
+        let interval = self.shared.look.interval;
         let mut held = Held::new(self.pid);
         let threads = system::Threads::new(self.pid);
         let mut code = system::CodeMap::new(self.pid);
-        if !self.foreign {
-            self.shared.lock().sampling.processes += 1;
-        }
+        self.note(&spy);
         let mut last = Instant::now();
         // Seconds for which the program may still be stopped.
         let mut credit = MOST_CREDIT;
@@ -174,7 +176,7 @@ impl Watched {
         let mut stopping = true;
         while failures < MOST_FAILURES {
             let due = Duration::from_secs_f64((-credit / MOST_STOPPED).clamp(0.0, 1.0));
-            let pause = self.jittered(INTERVAL) + due;
+            let pause = self.jittered(interval) + due;
             if !self.shared.sleep(pause) {
                 break;
             }
@@ -192,7 +194,7 @@ impl Watched {
             let lost = (stopped + DISTURBED * contenders(&states)) * system::part_of_core();
             // What begins between two reads has not been there for all of the time.
             let since = begin.duration_since(last);
-            let seconds = if idle { since.min(2 * INTERVAL) } else { since }.as_secs_f64();
+            let seconds = if idle { since.min(2 * interval) } else { since }.as_secs_f64();
             last = begin;
             let mut found = self.shared.lock();
             found.sampling.stopped += stopped;
@@ -232,6 +234,17 @@ impl Watched {
         }
         drop(held);
         stacks.finish(&code, &mut self.shared.lock());
+    }
+
+    fn note(&self, spy: &PythonSpy) {
+        let mut found = self.shared.lock();
+        if !self.foreign {
+            found.sampling.processes += 1;
+        }
+        if self.main {
+            found.python = Some(spy.version.to_string());
+            found.begun = Some(Instant::now());
+        }
     }
 
     /// Between a half and one and a half of the interval: a program with a rhythm of its own must not

@@ -26,16 +26,16 @@ const BEGINNING: (&str, &str) = ("<scalene launcher>", "profile_code");
 /// What is remembered of the threads of one process.
 pub(super) struct Stacks {
     tids: system::ThreadIds,
-    /// File that starts Scalene.
-    runner: String,
+    /// File that starts Scalene, where that runs.
+    runner: Option<String>,
     natives: system::Natives,
 }
 
 impl Stacks {
-    pub(super) fn new(runner: &str) -> Self {
+    pub(super) fn new(runner: Option<&str>) -> Self {
         Self {
             tids: system::ThreadIds::default(),
-            runner: runner.to_owned(),
+            runner: runner.map(str::to_owned),
             natives: system::Natives::default(),
         }
     }
@@ -50,7 +50,11 @@ impl Stacks {
         code: &mut dyn FnMut(u32) -> Option<(Code, u64)>,
         found: &mut Found,
     ) -> Option<Thread> {
-        let (frames, replaced) = match own(&trace.frames, &self.runner) {
+        let of_whom = match &self.runner {
+            Some(runner) => own(&trace.frames, runner),
+            None => Own::Program { frames: &trace.frames, replaced: None },
+        };
+        let (frames, replaced) = match of_whom {
             Own::Program { frames, replaced } => (frames, replaced),
             Own::Profiler { interrupted } => {
                 let tid = self.tids.of(trace, pid, states);

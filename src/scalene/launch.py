@@ -62,6 +62,7 @@ class State:
         self.cpu0 = (0.0, 0.0)
         self.messages = []  # what Scalene wanted to print
         self.finishing = False  # the program is over, its profile is being written
+        self.window = {}  # what was measured at the end of the window
         self.data = {
             "phase": "starting", "pid": _main_pid, "scalene_version": None,
             "python_version": "%d.%d.%d" % sys.version_info[:3], "error": None,
@@ -98,6 +99,7 @@ class State:
             fields["max_rss_bytes"] = usage.ru_maxrss * unit
             fields["user_cpu_sec"] = round(usage.ru_utime - self.cpu0[0], 6)
             fields["system_cpu_sec"] = round(usage.ru_stime - self.cpu0[1], 6)
+        fields.update(self.window)
         self.write(**fields)
 
     def fail(self, kind, message, **fields):
@@ -943,6 +945,12 @@ def install(st, program, request, env0):
             st.fail("syntax_error", str(e), exit_code=1, exception=type(e).__name__)
             return 1
         name_program(program.path or program.target)
+        if request.get("window"):  # only a part of the run is profiled
+            source = {"__name__": HIDDEN, "_signal": _signal, "_kill": _kill, "_getpid": _getpid, "_open": _open}
+            with _open(request["window"]["code"], encoding="utf-8") as f:
+                _exec(_compile(f.read(), HIDDEN, "exec"), source)
+            source["Window"](
+                request["window"], Scalene, args, st, [program.target] + program.args).prepare()
         st.started()
         status = profile_code(self, trampoline, {"run": run}, {}, [program.target] + program.args)
         return status

@@ -20,6 +20,8 @@ pub const NO_BLOCKS: &str = "block = type(\"block\", (), {\"__init__\": lambda s
 
 /// The name that it is imported by.
 pub const BLOCKS_MODULE: &str = "scalene_mcp_blocks";
+/// Source of what has Scalene on for a part of the run, written where one is asked for.
+pub const WINDOW: &str = include_str!("window.py");
 
 /// File name of the launcher's functions that run while the program does: no code of anybody's.
 pub const HIDDEN_FILE: &str = "<scalene launcher>";
@@ -55,12 +57,29 @@ pub struct LaunchRequest {
     pub argv0: Option<String>,
     /// Variables that get these values back just before the program starts.
     pub restore_env: BTreeMap<String, String>,
+    /// The part of the run in which Scalene is on; absent means all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<LaunchWindow>,
     /// Modules below this folder are the program's own.
     pub own_root: String,
     /// Folders below it that hold libraries.
     pub own_libraries: Vec<String>,
     /// File of the module that marks blocks.
     pub blocks_file: String,
+}
+
+/// A part of the run. Each file is made from outside, with SIGURG to the process; the launcher answers with a file
+/// of the same name and `.done`.
+#[derive(Debug, Clone, Serialize)]
+pub struct LaunchWindow {
+    /// Where [`WINDOW`] is.
+    pub code: String,
+    /// File whose being there switches Scalene on.
+    pub opens: String,
+    /// File whose being there switches it off, and has the profile written.
+    pub closes: String,
+    /// Scalene is off until then; otherwise it is on from the program's first line.
+    pub late: bool,
 }
 
 /// How far the launcher got.
@@ -94,6 +113,10 @@ pub struct LaunchState {
     pub program_started_at: Option<f64>,
     /// When the program's own code was over, seconds since 1970.
     pub program_ended_at: Option<f64>,
+    /// When Scalene was switched on in mid-run, seconds since 1970.
+    pub window_opened_at: Option<f64>,
+    /// When it was switched off, seconds since 1970.
+    pub window_closed_at: Option<f64>,
     /// The program's exit code.
     pub exit_code: Option<i32>,
     /// Type of the exception that ended the program.

@@ -25,7 +25,7 @@ pub use convert::Parsed;
 pub use environ::{ScaleneInstall, allocator_files, environment};
 pub use launcher::{
     BLOCKS, BLOCKS_MODULE, HIDDEN_FILE, LAUNCHER, LaunchError, LaunchFloor, LaunchMode,
-    LaunchPhase, LaunchRequest, LaunchState, NO_BLOCKS,
+    LaunchPhase, LaunchRequest, LaunchState, LaunchWindow, NO_BLOCKS, WINDOW,
 };
 pub use options::RecordOptions;
 pub use parse::{ParseError, parse};

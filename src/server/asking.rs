@@ -137,6 +137,7 @@ impl Answers {
     /// Does as was answered.
     pub(super) fn apply(&self, request: &mut RunRequest, can_ask: bool) {
         request.allowed.install = self.said_yes(Topic::Install);
+        request.allowed.ask_install = can_ask && !self.0.contains_key(&Topic::Install);
         request.allowed.outside_roots = self.said_yes(Topic::OutsideRoots);
         match self.0.get(&Topic::Python) {
             Some(Some(python)) if request.python.is_none() => request.python = Some(python.clone()),

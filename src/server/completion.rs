@@ -95,7 +95,7 @@ fn files(server: &Server, asked: &CompleteRequestParams) -> Vec<String> {
 fn programs(server: &Server) -> Vec<String> {
     let mut programs: Vec<String> = Vec::new();
     for summary in server.store.list().0 {
-        if summary.program.kind != ProgramKind::Snippet {
+        if matches!(summary.program.kind, ProgramKind::Script | ProgramKind::Module) {
             let program = summary.program.argument();
             if !programs.contains(&program) {
                 programs.push(program);

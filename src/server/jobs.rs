@@ -18,7 +18,7 @@ use super::progress::Progress;
 use crate::answer::count;
 use crate::process::Controls;
 use crate::profile::{Profile, ProfileId};
-use crate::recording::{Guard, Proving, RecordError, Recorder, RunRequest};
+use crate::recording::{Guard, ProcessRequest, Proving, RecordError, Recorder, RunRequest};
 use crate::store::Store;
 
 pub(super) use job::{Job, Phase};
@@ -39,6 +39,35 @@ pub(super) struct Jobs {
     tasks: TaskTracker,
     known: Mutex<Known>,
     verifications: Mutex<verifications::Known>,
+}
+
+/// What makes a profile.
+pub(super) enum Work {
+    /// A program that is run.
+    Run(Box<RunRequest>),
+    /// A process that somebody else started.
+    Process(ProcessRequest),
+}
+
+impl Work {
+    fn label(&self) -> String {
+        match self {
+            Self::Run(request) => request.label(),
+            Self::Process(request) => request.label(),
+        }
+    }
+}
+
+impl From<RunRequest> for Work {
+    fn from(request: RunRequest) -> Self {
+        Self::Run(Box::new(request))
+    }
+}
+
+impl From<ProcessRequest> for Work {
+    fn from(request: ProcessRequest) -> Self {
+        Self::Process(request)
+    }
 }
 
 #[derive(Default)]
@@ -64,6 +93,11 @@ impl Jobs {
         }
     }
 
+    /// Runs programs, and looks at processes.
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
     /// What callers may ask for.
     pub(super) fn guard(&self) -> &Guard {
         self.recorder.guard()
@@ -73,27 +107,28 @@ impl Jobs {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a run and answers at once.
-    pub(super) fn start(self: &Arc<Self>, request: RunRequest) -> Arc<Job> {
+    /// Starts a run, or a look at a process, and answers at once.
+    pub(super) fn start(self: &Arc<Self>, work: impl Into<Work>) -> Arc<Job> {
+        let work = work.into();
         let mut known = self.known();
         let id = self.store.draw_id(|id| known.jobs.contains_key(id));
-        let (job, report) = self.job(id.to_string(), request.label());
+        let (job, report) = self.job(id.to_string(), work.label());
         known.jobs.insert(id.to_string(), Arc::clone(&job));
         drop(known);
         let (jobs, running) = (Arc::clone(self), Arc::clone(&job));
         self.tasks.spawn(async move {
-            let work = tokio::spawn({
+            let task = tokio::spawn({
                 let (jobs, report, id) = (Arc::clone(&jobs), report.clone(), id.clone());
                 async move {
                     fault::at("run");
-                    let recorded = jobs.run(id, &running, &request, &report).await;
-                    if let Ok(profile) = &recorded {
-                        jobs.remember(profile.id.as_str(), request);
+                    let recorded = jobs.run(id, &running, &work, &report).await;
+                    if let (Ok(profile), Work::Run(request)) = (&recorded, work) {
+                        jobs.remember(profile.id.as_str(), *request);
                     }
                     recorded
                 }
             });
-            let phase = work.await.map_or(Phase::Lost, Phase::Done);
+            let phase = task.await.map_or(Phase::Lost, Phase::Done);
             jobs.forget(&id, &phase);
             report.send_replace(phase);
         });
@@ -157,7 +192,7 @@ impl Jobs {
         &self,
         id: ProfileId,
         job: &Job,
-        request: &RunRequest,
+        work: &Work,
         report: &watch::Sender<Phase>,
     ) -> Result<Arc<Profile>, Arc<RecordError>> {
         let turn = self.turn(job, report).await?;
@@ -165,8 +200,16 @@ impl Jobs {
             job.count(&event);
             report.send_modify(|phase| *phase = phase.next(event));
         };
-        let recorder = self.recorder.allowing(request);
-        let recorded = recorder.record(id, request, &job.controls, &mut on_event).await;
+        let controls = &job.controls;
+        let recorded = match work {
+            Work::Run(request) => {
+                let recorder = self.recorder.allowing(request);
+                recorder.record(id, request, controls, &mut on_event).await
+            }
+            Work::Process(request) => {
+                self.recorder.record_process(id, request, controls, &mut on_event).await
+            }
+        };
         drop(turn);
         self.keep(recorded.map_err(Arc::new)?, Store::insert).await
     }

@@ -37,7 +37,8 @@ impl Server {
         context: &RequestContext<RoleServer>,
     ) -> Option<CreateTaskResult> {
         let follows = context.client_capabilities().is_some_and(|all| all.supports_tasks());
-        let timeout = arguments.get("timeout").and_then(serde_json::Value::as_f64);
+        let limit = arguments.get("timeout").or_else(|| arguments.get("duration_sec"));
+        let timeout = limit.and_then(serde_json::Value::as_f64);
         let short = timeout.is_none_or(|timeout| timeout <= LONGEST_SEC);
         if !follows || !short || !self.tools.runs(name) {
             return None;

@@ -20,6 +20,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
             stdout,
             stderr: Output::default(),
             peak_resident_bytes: None,
+            resident: Vec::new(),
             process_cpu: None,
             warnings: Vec::new(),
             errors: Vec::new(),
@@ -47,6 +48,8 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         repeats: None,
         blocks: None,
         raw: None,
+        covered: None,
+        tests: None,
     }
 }
 

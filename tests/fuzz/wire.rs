@@ -147,6 +147,9 @@ impl Server {
         if random.once_in(30) {
             arguments = any(random, 3);
         }
+        if name == "profile_process" {
+            spare(&mut arguments);
+        }
         let params = json!({"name": name, "arguments": arguments});
         // No program is to run, whatever the arguments are.
         let harmless =
@@ -155,6 +158,20 @@ impl Server {
             json!({"name": name, "arguments": without_python(&params)}).to_string().into_bytes()
         } else {
             params.to_string().into_bytes()
+        }
+    }
+}
+
+/// No process of this machine is looked at, whatever the arguments are.
+fn spare(arguments: &mut Value) {
+    let Some(arguments) = arguments.as_object_mut() else { return };
+    for (name, value) in arguments {
+        match value {
+            Value::Number(pid) if name == "pid" && pid.is_u64() => {
+                *value = json!(4_000_000_000_u32)
+            }
+            Value::String(_) if name == "match" => *value = json!("no process has this"),
+            _ => {}
         }
     }
 }

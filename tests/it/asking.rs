@@ -98,9 +98,16 @@ async fn leave_to_install_is_asked_for_and_a_no_is_a_no() {
     let python = place.path().join("bare");
     venv(&system_python(), &python);
     let server = || server_command(&place.path(), &["--no-install"]);
-    let run = json!({"code": busy(0.4), "python": python, "memory": false, "wait_sec": 80});
+    let run = json!({"code": busy(0.4), "python": python, "memory": false, "wait_sec": 80,
+        "engine": "scalene"});
 
     let mut client = Client::open(server(), LEGACY, forms()).await;
+    // The sampler takes over only after the no.
+    let mut auto = run.clone();
+    (auto["engine"], auto["code"]) = (json!("auto"), json!(busy(1.0)));
+    let (asked, sampled) = client.call("profile_code", &auto, says(json!(false))).await;
+    assert_eq!(asked.len(), 1, "{sampled}");
+    assert_eq!(sampled["structuredContent"]["environment"]["engine"], "sampler", "{sampled}");
     let (asked, refused) = client.call("profile_code", &run, says(json!(false))).await;
     assert_eq!((asked.len(), &refused["isError"]), (1, &json!(true)), "{refused}");
     assert_eq!(asked[0]["method"], "elicitation/create");

@@ -220,7 +220,7 @@ async fn without_an_index_set_up_fails_clearly_and_leaves_nothing() {
         command.env_remove(name);
     }
     let bench = Bench { session: Session::open_with(command).await, place };
-    let arguments = json!({"script_path": "app.py", "python": venv});
+    let arguments = json!({"script_path": "app.py", "python": venv, "engine": "scalene"});
     let mentions = ["scalene==", "index settings", "onnection refused"];
     bench.refused("profile_script", arguments, "scalene_setup_failed", &mentions).await;
     let mut files = Vec::new();
@@ -260,7 +260,7 @@ async fn without_leave_to_install_the_way_to_set_up_is_named() {
     let bench = Bench { place, session };
     let python = venv.join("bin/python");
     let python = python.to_str().unwrap();
-    let arguments = json!({"script_path": "app.py", "python": python});
+    let arguments = json!({"script_path": "app.py", "python": python, "engine": "scalene"});
     let mentions = [python, &*format!("scalene-mcp setup --python {python}"), "--no-install"];
     bench.refused("profile_script", arguments, "scalene_missing", &mentions).await;
 }

@@ -122,7 +122,7 @@ async fn marks_nest_and_add_up_on_every_python() {
     let session = Session::open(&place.path()).await;
     let pythons = pythons::of_minors(&[8, 11, 12, 13]);
     assert!(!pythons.is_empty());
-    for python in pythons {
+    for (_, python) in pythons {
         let asked = json!({"script_path": script, "python": python, "blocks": [
             {"name": "by lines", "start_line": 18, "end_line": 21},
             {"name": "in it", "file": "app.py", "start_line": 20, "end_line": 21},
@@ -173,7 +173,7 @@ fn check_stacks(answer: &Answer) {
 #[test]
 fn marks_say_exactly_what_a_model_says() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/blocks/model.py");
-    for python in pythons::of_minors(&[8, 11, 12, 13]) {
+    for (_, python) in pythons::of_minors(&[8, 11, 12, 13]) {
         for seed in ["1", "2", "3"] {
             let place = Place::new();
             place.write(&format!("b/{BLOCKS_MODULE}.py"), BLOCKS);
@@ -221,7 +221,7 @@ asyncio.run(main())
 async fn tasks_that_take_turns_have_their_own_cpu_time() {
     let place = Place::new();
     let session = Session::open(&place.path()).await;
-    for python in pythons::of_minors(&[8, 11, 13]) {
+    for (_, python) in pythons::of_minors(&[8, 11, 13]) {
         let code = format!("{SPIN}{TASKS}");
         let answer = blocks(&session, json!({"code": code, "python": python})).await;
         let text = &answer.text;
@@ -277,7 +277,7 @@ spin(0.5)
 async fn threads_count_exactly_and_nest_by_their_context() {
     let place = Place::new();
     let session = Session::open(&place.path()).await;
-    for python in pythons::of_minors(&[8, 12]) {
+    for (_, python) in pythons::of_minors(&[8, 12]) {
         let code = format!("{SPIN}{THREADS}");
         let answer = blocks(&session, json!({"code": code, "python": python})).await;
         let at = |path: &[&str]| row(&answer, "marker", path)["calls"].clone();
@@ -368,7 +368,7 @@ async fn generators_have_the_time_of_their_own_steps() {
     let place = Place::new();
     let script = place.write("app.py", &format!("{SPIN}{GENERATORS}"));
     let session = Session::open(&place.path()).await;
-    for python in pythons::of_minors(&[8, 13]) {
+    for (_, python) in pythons::of_minors(&[8, 13]) {
         let asked = json!({"script_path": script, "python": python, "memory": false});
         let profile = session.call("profile_script", asked).await;
         let printed = "['x', 'x', 'x', 'x']\n1 caught\n7 (1, 2) method True True True\n";
@@ -484,7 +484,7 @@ async fn a_profile_without_blocks_says_how_to_name_some() {
     let uses = "with block('with'):\n    spin(0.2)\n@block('def')\ndef f(x):\n    return x\nprint(f(3), f.__name__)\n";
     let pasted =
         place.write("pasted.py", &format!("{}\n{SPIN}{uses}spin(0.3)\n", lines.join("\n")));
-    for python in pythons::of_minors(&[8, 13]) {
+    for (_, python) in pythons::of_minors(&[8, 13]) {
         let plain = pythons::command(&python).arg(&pasted).output().unwrap();
         assert_eq!(String::from_utf8(plain.stdout).unwrap(), "3 f\n", "{python:?}");
         let ours = blocks(&session, json!({"script_path": pasted, "python": python})).await;

@@ -443,7 +443,7 @@ fn the_environment_comes_first() {
     let environment = other.run.environment.as_mut().unwrap();
     environment.python_version = "3.13.1".into();
     environment.python = "/opt/python".into();
-    environment.scalene_version = "2.0.1".into();
+    environment.scalene_version = Some("2.0.1".into());
     environment.cores = Some(64);
     environment.load = Some(7.25);
     other.program.args = vec!["--large".into()];

@@ -20,6 +20,9 @@ mod arguments;
 /// What a person is asked, the folders of a client, calls as tasks.
 #[cfg(target_os = "linux")]
 mod asking;
+/// Processes that somebody else started, looked at and left as they were.
+#[cfg(target_os = "linux")]
+mod attach;
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
 /// Named parts of a program.
@@ -36,6 +39,9 @@ mod config;
 mod counted_calls;
 /// Documents that are generated from the program.
 mod docs;
+/// Who measures: Scalene, or the sampler alone.
+#[cfg(target_os = "linux")]
+mod engine;
 /// What stays whichever hot line is changed: start, imports, collections.
 mod floor;
 /// Lines that no client should send.
@@ -62,6 +68,9 @@ mod overlay;
 /// Bugs in one call, made on purpose.
 #[cfg(debug_assertions)]
 mod panics;
+/// Parts of runs: programs that do not end, and what drives them.
+#[cfg(target_os = "linux")]
+mod parts;
 /// One more run without a profiler.
 mod plain_run;
 /// Profiling real programs through the server: figures against ground truth.
@@ -83,6 +92,9 @@ mod rules;
 mod sandbox;
 /// Profiles that outlive the server, and what may happen to their files.
 mod store;
+/// Runs of tests: what they cost, and what became of them.
+#[cfg(target_os = "linux")]
+mod suites;
 /// What all tests share.
 mod support;
 /// Which tools a server offers, and in which form it answers.

@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 
 use crate::support::client::server_command;
 use crate::support::place::{Place, busy};
+#[cfg(target_os = "linux")]
+use crate::support::pythons;
 use crate::support::recorded;
 use crate::support::schema::violations;
+#[cfg(target_os = "linux")]
+use crate::support::serving::Serving;
 use crate::support::wire::{Wire, initialize};
 
 const LEGACY: &str = "2025-11-25";
@@ -208,6 +212,25 @@ fn forty_hot_lines() -> String {
     lines.join("\n") + "\n"
 }
 
+/// A dump and a profile of a process.
+#[cfg(target_os = "linux")]
+fn about_a_process(pid: u32) -> Vec<(&'static str, Value, usize)> {
+    let call = |seconds: f64| json!({"pid": pid, "duration_sec": seconds});
+    [0.0, 0.5].map(|seconds| ("profile_process", call(seconds), 4 * 1024)).to_vec()
+}
+
+/// Sixty tests with long names that fail with long messages.
+const MANY_FAILURES: &str = "\
+import unittest
+
+class Many(unittest.TestCase):
+    pass
+
+for number in range(60):
+    name = 'test_' + 'long_name_' * 12 + str(number)
+    setattr(Many, name, lambda self: self.fail('€' * 3_000 + str(sum(range(90_000)))))
+";
+
 #[tokio::test]
 async fn answers_fit_their_budgets_and_their_schemas() {
     let mut bench = Bench::new().await;
@@ -227,9 +250,17 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         "args_variants": [[&long], ["b"]], "budget_sec": 4});
     let failing = json!({"baseline_code": "1", "args": [&long],
         "candidate_code": "raise ValueError('€' * 9_000 + '\\n' * 50 + '€' * 9_000)"});
+    bench.place.write("test_many.py", MANY_FAILURES);
     let mut called = Vec::new();
-    for (tool, arguments, budget) in [
+    #[cfg(target_os = "linux")]
+    let serving = Serving::start(&pythons::system_python(), 6, "");
+    #[cfg(target_os = "linux")]
+    let processes = about_a_process(serving.pid());
+    #[cfg(not(target_os = "linux"))]
+    let processes = (called.push("profile_process"), Vec::new()).1;
+    let usual = [
         ("list_profiles", json!({}), default),
+        ("profile_tests", json!({"selector": ["test_many"]}), default),
         ("profile_script", script, default),
         ("profile_code", json!({"code": busy(0.4), "memory": false, "stacks": true}), default),
         ("get_profile", json!({"profile_id": "previous"}), default),
@@ -260,7 +291,8 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         ("verify_speedup", faster, 2048),
         ("verify_speedup", failing, 2048),
         ("verify_speedup", json!({"verification_id": "latest"}), 2048),
-    ] {
+    ];
+    for (tool, arguments, budget) in processes.into_iter().chain(usual) {
         let result = bench.call(tool, arguments).await;
         let (text, structured) = (text(&result), &result["structuredContent"]);
         assert!(text.len() <= budget, "{tool}: {} of {budget} bytes\n{text}", text.len());

@@ -60,7 +60,9 @@ async fn a_server_that_only_reads_runs_nothing() {
         assert_eq!(hints.open_world_hint, Some(false), "{}", tool.name);
     }
     let offered = names(&session).await;
-    for tool in ["profile_script", "profile_code", "stop_profile", "verify_speedup"] {
+    for tool in
+        ["profile_script", "profile_code", "profile_process", "stop_profile", "verify_speedup"]
+    {
         assert!(!offered.contains(&tool.to_owned()), "{tool}");
     }
     let path = json!({"path": recorded::path("leak_list--2.4.0")});

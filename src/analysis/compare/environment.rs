@@ -3,7 +3,8 @@
 use super::align::Alignment;
 use crate::analysis::thresholds::{LOAD_DIFFERS, OTHER_PROGRAM_PART};
 use crate::profile::{
-    Environment, Outcome, Profile, ProgramKind, Status, Witness, round_for_display, signal_name,
+    Engine, Environment, Outcome, Profile, ProgramKind, Status, Witness, round_for_display,
+    signal_name,
 };
 
 /// Something that the two runs do not have in common.
@@ -155,7 +156,9 @@ pub(super) fn circumstances(baseline: &Profile, candidate: &Profile) -> Circumst
     both("arguments", &|profile| Some(arguments(&profile.program.args)));
     both("Python", &|profile| known(profile, |env| env.python_version.clone()));
     both("interpreter", &|profile| known(profile, |env| env.python.display().to_string()));
-    both("Scalene", &|profile| known(profile, |env| env.scalene_version.clone()));
+    both("Scalene", &|profile| {
+        known(profile, |env| env.scalene_version.clone().unwrap_or_else(|| "none".to_owned()))
+    });
     both("machine", &|profile| {
         let cores = |env: &Environment| env.cores.map_or(String::new(), |n| format!(", {n} cores"));
         known(profile, |env| format!("{}{}", env.platform, cores(env)))
@@ -171,6 +174,9 @@ pub(super) fn circumstances(baseline: &Profile, candidate: &Profile) -> Circumst
     both("lines timed by", &|profile| {
         Some(match profile.timed_by {
             Witness::Scalene => "Scalene".to_owned(),
+            Witness::Stacks { .. } if profile.engine() == Engine::Sampler => {
+                "stacks alone".to_owned()
+            }
             Witness::Stacks { .. } => "stacks beside it".to_owned(),
         })
     });
@@ -203,7 +209,7 @@ fn known(profile: &Profile, of: impl Fn(&Environment) -> String) -> Option<Strin
 fn program(profile: &Profile) -> String {
     match profile.program.kind {
         ProgramKind::Module => format!("-m {}", profile.program.name),
-        ProgramKind::Script | ProgramKind::Snippet => profile.program.name.clone(),
+        _ => profile.program.name.clone(),
     }
 }
 

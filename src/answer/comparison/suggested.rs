@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Change;
 use crate::analysis::compare::{Comparison, Obstacle};
-use crate::answer::next::{NextCall, run_again};
+use crate::answer::next::{NextCall, can_be_verified, run_again};
 use crate::profile::{Profile, Seconds, Status};
 
 pub(super) fn calls(
@@ -41,7 +41,7 @@ pub(super) fn calls(
 fn timed_without_profiler(baseline: &Profile) -> Option<NextCall> {
     const OFFERED: bool = true;
     let id = [("baseline_profile_id", json!(baseline.id.as_str()))];
-    (OFFERED && run_again(baseline).is_some()).then(|| NextCall::new("verify_speedup", id))
+    (OFFERED && can_be_verified(baseline)).then(|| NextCall::new("verify_speedup", id))
 }
 
 /// A run that can be compared.

@@ -12,10 +12,12 @@ use crate::answer::line::{LineMetrics, kind};
 use crate::answer::memory_hotspots::peak_basis;
 use crate::answer::next::NextCall;
 use crate::answer::output::OutputInfo;
+use crate::answer::test_run::TestsInfo;
 use crate::answer::text::{one_line, source};
+use crate::answer::window::{DriveInfo, WindowInfo};
 use crate::answer::{blocks, budget, doubts, listing};
 use crate::profile::{
-    CallPath, Footprint, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, Program,
+    CallPath, Engine, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, Program,
     ProgramKind, Repeats, Reporting, RunInfo, Seconds, Status, Witness, signal_name,
 };
 
@@ -97,6 +99,10 @@ impl ProfileAnswer {
             program: program(profile),
             outcome: Some(outcome(profile.run.outcome)),
             progress: None,
+            window: profile.covered.as_ref().map(WindowInfo::of),
+            drive: { profile.covered.as_ref() }
+                .and_then(|covered| covered.drive.as_ref().map(DriveInfo::of)),
+            tests: profile.tests.as_ref().map(|run| TestsInfo::of(run, lines)),
             summary: Some(summary(profile, &figures.totals)),
             top_lines: top_lines(profile, figures),
             cpu_profile: profile.measured.cpu.then(|| cpu(profile, figures, lines)),
@@ -141,14 +147,19 @@ fn known(profile: &Profile) -> Option<&RunInfo> {
 }
 
 fn program(profile: &Profile) -> String {
-    command(&profile.program)
+    let command = command(&profile.program);
+    let pid = profile.run.parameters.get("pid");
+    match pid.filter(|_| profile.program.kind == ProgramKind::Process) {
+        Some(pid) => format!("{command} (pid {pid})"),
+        None => command,
+    }
 }
 
 /// A program and its arguments in one line.
 pub(in crate::answer) fn command(program: &Program) -> String {
     let name = match program.kind {
         ProgramKind::Module => format!("-m {}", program.name),
-        ProgramKind::Script | ProgramKind::Snippet => program.name.clone(),
+        _ => program.name.clone(),
     };
     let quoted = |arg: &String| {
         let plain =
@@ -169,7 +180,9 @@ fn outcome(outcome: Outcome) -> OutcomeInfo {
         Outcome::MemoryLimit(_) => (None, None, "stopped at the memory limit".to_owned()),
         Outcome::DiskLimit(_) => (None, None, "stopped at the disk limit".to_owned()),
         Outcome::Stopped => (None, None, "stopped on request".to_owned()),
+        Outcome::Covered => (None, None, "stopped at the end of the part asked for".to_owned()),
         Outcome::Unknown => (None, None, "end not recorded".to_owned()),
+        Outcome::StillRuns => (None, None, "left running".to_owned()),
     };
     OutcomeInfo { exit_code, signal, description }
 }
@@ -187,6 +200,7 @@ fn summary(profile: &Profile, summary: &analysis::Summary) -> SummaryMetrics {
         num_functions: summary.functions,
         cpu_percent_threshold: profile.reporting.cpu_percent_threshold,
         cpu_samples: profile.cpu_samples(),
+        resident_timeline: timeline(&profile.run.resident),
         plain_elapsed_sec: { profile.floor.as_ref() }
             .and_then(|floor| Some(floor.plain?.plain.rounded())),
     }
@@ -234,6 +248,8 @@ fn cpu(profile: &Profile, figures: &Figures<'_>, limit: usize) -> CpuMetrics {
         "profile_only: shares are of the time in the files that match, so there are no seconds"
     } else if profile.measured.virtual_time {
         "seconds = share of sampled CPU time × CPU time of the process; system is time in the kernel, not waiting"
+    } else if profile.engine() == Engine::Sampler {
+        "lines timed by stacks read from outside, Python/native by the machine code that ran; seconds = share × wall time"
     } else if profile.timed_by == Witness::Scalene {
         "seconds = share of sampled time × wall time"
     } else {
@@ -281,7 +297,7 @@ fn memory(profile: &Profile, figures: &Figures<'_>, limit: usize) -> Option<Memo
         peak_at: footprint.peak_at.as_ref().map(|(file, line)| location(profile, file, *line)),
         average_mb: totals.average.map(Mebibytes::rounded),
         allocated_mb: totals.allocated.map(Mebibytes::rounded),
-        footprint_timeline: timeline(footprint),
+        footprint_timeline: timeline(&footprint.timeline),
         peak_basis: (total > 0).then(|| peak_basis(profile).to_owned()),
         num_allocations: None,
         num_deallocations: None,
@@ -293,12 +309,11 @@ fn memory(profile: &Profile, figures: &Figures<'_>, limit: usize) -> Option<Memo
     })
 }
 
-/// Points of the footprint shown.
+/// Points of memory over time shown.
 const TIMELINE_POINTS: usize = 10;
 
 /// Evenly chosen samples, the first and the last among them; none of a single one.
-fn timeline(footprint: &Footprint) -> Vec<[f64; 2]> {
-    let all = &footprint.timeline;
+fn timeline(all: &[(Seconds, Mebibytes)]) -> Vec<[f64; 2]> {
     let steps = if all.len() < 2 { 0 } else { all.len().min(TIMELINE_POINTS) };
     let index = |step: usize| if steps > 1 { step * (all.len() - 1) / (steps - 1) } else { 0 };
     (0..steps)

@@ -12,6 +12,8 @@ use super::environment::EnvironmentInfo;
 use super::line::LineMetrics;
 use super::next::NextCall;
 use super::output::OutputInfo;
+use super::test_run::TestsInfo;
+use super::window::{DriveInfo, WindowInfo};
 
 pub(super) use build::command;
 
@@ -44,7 +46,8 @@ pub struct OutcomeInfo {
 /// Overall figures.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SummaryMetrics {
-    /// Wall time of the program in seconds, with profiling on.
+    /// Wall time of the program in seconds, with profiling on; of tests and of a part of a run the time in the project's
+    /// code and in what it called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed_time_sec: Option<f64>,
     /// Runs whose mean the figures are (`repeat`): seconds and volumes are means per run, peaks the highest, samples
@@ -70,6 +73,10 @@ pub struct SummaryMetrics {
     /// CPU samples behind the shares. Absent when Scalene does not tell (worker threads).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu_samples: Option<u64>,
+    /// Resident size of the process over time, as the system counts it: seconds and MiB, a few points. Only of
+    /// `profile_process`, and of runs by `engine` sampler.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resident_timeline: Vec<[f64; 2]>,
     /// Wall seconds of one more run without any profiler, from the start of the process to its end (`plain_run`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plain_elapsed_sec: Option<f64>,
@@ -278,6 +285,15 @@ pub struct ProfileAnswer {
     /// Progress of a run that has not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub progress: Option<super::running::ProgressInfo>,
+    /// The part of the run that is profiled; absent where that is all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowInfo>,
+    /// The command that drove the program (`drive`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drive: Option<DriveInfo>,
+    /// Tests and their cost (`profile_tests`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestsInfo>,
     /// Overall figures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summary: Option<SummaryMetrics>,

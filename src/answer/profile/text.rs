@@ -4,7 +4,9 @@ use super::{ProfileAnswer, StatusInfo, TopLine};
 use crate::answer::NextCall;
 use crate::answer::environment::EnvironmentInfo;
 use crate::answer::output::OutputInfo;
+use crate::answer::test_run::TestsInfo;
 use crate::answer::text::{amount, amount_or_dash, count, table};
+use crate::answer::window::{DriveInfo, WindowInfo};
 use crate::answer::{Answer, budget, listing, next};
 
 impl Answer for ProfileAnswer {
@@ -22,8 +24,12 @@ impl Answer for ProfileAnswer {
             text.push_str(&progress.text());
             text.push_str(&self.interim_text(progress.sampled_sec));
         }
+        text.extend(self.window.as_ref().map(WindowInfo::text));
+        text.extend(self.drive.as_ref().map(DriveInfo::text));
+        text.extend(self.tests.as_ref().map(TestsInfo::text));
         text.push_str(&self.lines_text());
         text.push_str(&self.memory_text());
+        text.push_str(&self.resident_text());
         text.push_str(&self.gpu_text());
         text.push_str(&self.call_paths_text());
         for block in &self.blocks {
@@ -205,6 +211,16 @@ impl ProfileAnswer {
             .collect();
         text.push_str(&table(&["MiB", "peak", "mean", "Python %", "copied MiB/s", "line"], &rows));
         text
+    }
+
+    fn resident_text(&self) -> String {
+        let points = self.summary.iter().flat_map(|summary| &summary.resident_timeline);
+        let points: Vec<_> =
+            points.map(|[at, mib]| format!("{} s {}", amount(*at), amount(*mib))).collect();
+        if points.is_empty() {
+            return String::new();
+        }
+        format!("Resident size of the process, MiB: {}\n", points.join(", "))
     }
 
     fn gpu_text(&self) -> String {

@@ -45,6 +45,7 @@ fn run(elapsed: f64, lines: Vec<Line>) -> Profile {
             stdout: Output::default(),
             stderr: Output::default(),
             peak_resident_bytes: None,
+            resident: Vec::new(),
             process_cpu: None,
             warnings: Vec::new(),
             errors: Vec::new(),
@@ -72,6 +73,8 @@ fn run(elapsed: f64, lines: Vec<Line>) -> Profile {
         repeats: None,
         blocks: None,
         raw: None,
+        covered: None,
+        tests: None,
     }
 }
 

@@ -90,10 +90,23 @@ enum Decision {
 }
 
 fn decide(profile: &Profile, wanted: Wanted) -> Decision {
-    match wanted {
-        Wanted::Always => return Decision::Run,
-        Wanted::Never => return Decision::No,
-        Wanted::IfUndecided => {}
+    if wanted == Wanted::Never {
+        return Decision::No;
+    }
+    // Such a run does not come to its own end, or is more than its program.
+    let part = profile.covered.as_ref().map(|_| "it was profiled for a part of its run");
+    let tests =
+        profile.tests.as_ref().map(|_| "tests are not run again with all allocations recorded");
+    if let Some(why) = part.or(tests) {
+        let asked = wanted == Wanted::Always;
+        return if asked {
+            Decision::Refused(format!("not run again: {why}"))
+        } else {
+            Decision::No
+        };
+    }
+    if wanted == Wanted::Always {
+        return Decision::Run;
     }
     let found = leaks(profile).filter(|_| profile.measured.leak_detector);
     if !found.as_ref().is_some_and(undecided) {

@@ -16,7 +16,9 @@ mod load_profile;
 mod memory_hotspots;
 mod memory_leaks;
 mod profile_code;
+mod profile_process;
 mod profile_script;
+mod profile_tests;
 pub(super) mod run;
 mod stop_profile;
 mod verify_speedup;
@@ -154,7 +156,7 @@ const fn kind<T: ToolSpec>() -> Kind {
 }
 
 /// All that there are.
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 20] = [
     kind::<analyze_profile::AnalyzeProfile>(),
     kind::<blocks::Blocks>(),
     kind::<bottlenecks::Bottlenecks>(),
@@ -170,7 +172,9 @@ const KINDS: [Kind; 18] = [
     kind::<memory_hotspots::MemoryHotspots>(),
     kind::<memory_leaks::MemoryLeaks>(),
     kind::<profile_code::ProfileCode>(),
+    kind::<profile_process::ProfileProcess>(),
     kind::<profile_script::ProfileScript>(),
+    kind::<profile_tests::ProfileTests>(),
     kind::<stop_profile::StopProfile>(),
     kind::<verify_speedup::VerifySpeedup>(),
 ];
@@ -392,6 +396,7 @@ mod tests {
     fn what_a_tool_does_not_list_is_listed_by_profile_script() {
         let of_script = schema::of_input::<<profile_script::ProfileScript as ToolSpec>::Params>();
         unlisted::<profile_code::ProfileCode>(&of_script);
+        unlisted::<profile_tests::ProfileTests>(&of_script);
         unlisted::<verify_speedup::VerifySpeedup>(&of_script);
     }
 }

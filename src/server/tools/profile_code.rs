@@ -83,6 +83,15 @@ pub(super) struct Params {
     /// See profile_script.
     #[serde(default)]
     blocks: Vec<run::Block>,
+    engine: run::Engine,
+    /// See profile_script.
+    duration_sec: Option<f64>,
+    /// See profile_script.
+    delay_sec: Option<f64>,
+    /// See profile_script.
+    ready: Option<String>,
+    /// See profile_script.
+    drive: Option<Vec<String>>,
 }
 
 const fn default_timeout() -> f64 {
@@ -107,6 +116,10 @@ impl ToolSpec for ProfileCode {
         "repeat",
         "async_profile",
         "blocks",
+        "duration_sec",
+        "delay_sec",
+        "ready",
+        "drive",
     ];
     const RUNS_CODE: bool = true;
 
@@ -146,8 +159,11 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
         repeat: params.repeat,
+        engine: params.engine,
     };
     surroundings.apply(&mut request)?;
     request.blocks = params.blocks.into_iter().map(Into::into).collect();
+    request.window =
+        run::window(params.duration_sec, params.delay_sec, params.ready, params.drive)?;
     Ok(request)
 }

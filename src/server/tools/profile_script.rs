@@ -100,6 +100,17 @@ pub(super) struct Params {
     /// Parts to time, for get_blocks.
     #[serde(default)]
     blocks: Vec<run::Block>,
+    /// Sampler: no install, time only.
+    #[serde(default)]
+    engine: run::Engine,
+    /// Profile so long, then stop it.
+    duration_sec: Option<f64>,
+    /// Skip its first seconds.
+    delay_sec: Option<f64>,
+    /// port:8000, output:TEXT or seconds.
+    ready: Option<String>,
+    /// Command run once ready; then it stops.
+    drive: Option<Vec<String>>,
 }
 
 const fn default_timeout() -> f64 {
@@ -155,8 +166,11 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         timeout: params.timeout,
         max_memory_mb: params.max_memory_mb,
         repeat: params.repeat,
+        engine: params.engine,
     };
     surroundings.apply(&mut request)?;
     request.blocks = params.blocks.into_iter().map(Into::into).collect();
+    request.window =
+        run::window(params.duration_sec, params.delay_sec, params.ready, params.drive)?;
     Ok(request)
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
-use crate::recording::{BlockSpec, RunRequest};
+use crate::recording::{BlockSpec, EngineChoice, ProcessRequest, RunRequest, Window};
 use crate::sandbox::Mode;
 use crate::server::Server;
 use crate::server::error::ToolError;
@@ -84,6 +84,26 @@ impl From<Block> for BlockSpec {
     }
 }
 
+/// Who measures, as all profiling tools take it.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Engine {
+    #[default]
+    Auto,
+    Scalene,
+    Sampler,
+}
+
+impl Engine {
+    fn choice(self) -> EngineChoice {
+        match self {
+            Self::Auto => EngineChoice::Auto,
+            Self::Scalene => EngineChoice::Scalene,
+            Self::Sampler => EngineChoice::Sampler,
+        }
+    }
+}
+
 /// The program's surroundings, as both tools take them.
 pub(super) struct Surroundings {
     pub(super) python: Option<String>,
@@ -95,6 +115,7 @@ pub(super) struct Surroundings {
     pub(super) timeout: f64,
     pub(super) max_memory_mb: Option<u64>,
     pub(super) repeat: usize,
+    pub(super) engine: Engine,
 }
 
 impl Surroundings {
@@ -108,8 +129,35 @@ impl Surroundings {
         request.timeout = seconds("timeout", self.timeout)?;
         request.max_memory_mb = self.max_memory_mb;
         request.repeat = self.repeat;
+        request.engine = self.engine.choice();
         Ok(())
     }
+}
+
+/// The part of the run that is profiled.
+pub(super) fn window(
+    duration_sec: Option<f64>,
+    delay_sec: Option<f64>,
+    ready: Option<String>,
+    drive: Option<Vec<String>>,
+) -> Result<Window, ToolError> {
+    let ready = ready.map(|ready| {
+        ready.parse().map_err(|problem| {
+            ToolError::invalid_argument(format!("ready: {problem}"), "correct it and call again")
+        })
+    });
+    if drive.as_ref().is_some_and(Vec::is_empty) {
+        return Err(ToolError::invalid_argument(
+            "drive: the list is empty".to_owned(),
+            "name a program and its arguments, as [\"python\",\"load.py\"], or leave it out",
+        ));
+    }
+    Ok(Window {
+        delay: delay_sec.map_or(Ok(Duration::ZERO), |delay| seconds("delay_sec", delay))?,
+        duration: duration_sec.map(|duration| seconds("duration_sec", duration)).transpose()?,
+        ready: ready.transpose()?,
+        drive: drive.unwrap_or_default(),
+    })
 }
 
 pub(super) fn seconds(name: &str, value: f64) -> Result<Duration, ToolError> {
@@ -133,6 +181,18 @@ pub(super) async fn start(
     seconds("wait_sec", wait_sec)?;
     call.roots.settle(&mut request, server.jobs.guard()).await;
     call.answers.apply(&mut request, call.can_ask);
+    let job = server.jobs.start(request);
+    wait(server, &job, wait_sec, call, true).await
+}
+
+/// The same for a look at a process.
+pub(super) async fn look(
+    server: &Server,
+    request: ProcessRequest,
+    wait_sec: f64,
+    call: Call,
+) -> Result<ProfileAnswer, ToolError> {
+    seconds("wait_sec", wait_sec)?;
     let job = server.jobs.start(request);
     wait(server, &job, wait_sec, call, true).await
 }

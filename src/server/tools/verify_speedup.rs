@@ -248,6 +248,19 @@ fn script_of(profile: &Profile) -> Result<String, ToolError> {
             "give both versions as `baseline_code` and `candidate_code`",
         ));
     }
+    let partly = if profile.program.kind == ProgramKind::Process {
+        Some("of a running process")
+    } else if profile.tests.is_some() {
+        Some("of tests")
+    } else {
+        profile.covered.as_ref().map(|_| "of a part of a run")
+    };
+    if let Some(what) = partly {
+        return Err(ToolError::invalid_argument(
+            format!("baseline_profile_id: profile {} is {what}", profile.id),
+            "compare programs that come to their own end: a script that does the work that was slow",
+        ));
+    }
     Ok(profile.script_argument())
 }
 

@@ -34,19 +34,10 @@ pub(crate) fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
 }
 
-/// One Python of each of these minor versions, as far as the machine has them.
-pub(crate) fn of_minors(wanted: &[u32]) -> Vec<PathBuf> {
-    let known = installed();
-    let first = |minor: &u32| {
-        known.iter().find(|(known, _)| known == minor).map(|(_, python)| python.clone())
-    };
-    wanted.iter().filter_map(first).collect()
-}
-
 /// A Python before 3.12 and one from 3.12 on, as far as the machine has them: from 3.12 on Python
 /// tells of calls in another way.
 pub(crate) fn of_both_kinds() -> Vec<PathBuf> {
-    let known = installed();
+    let known = known();
     let kinds = [&(8..12), &(12..14)];
     let first = |kind: &std::ops::Range<u32>| {
         known.iter().find(|(minor, _)| kind.contains(minor)).map(|(_, python)| python.clone())
@@ -54,8 +45,16 @@ pub(crate) fn of_both_kinds() -> Vec<PathBuf> {
     kinds.into_iter().filter_map(first).collect()
 }
 
-/// All Pythons that are found, with their minor version.
-fn installed() -> Vec<(u32, PathBuf)> {
+/// One Python of each of these minor versions of 3 that the machine has, with its minor version; the one on PATH at least.
+pub(crate) fn of_minors(minors: &[u32]) -> Vec<(u32, PathBuf)> {
+    let known = known();
+    let first = |minor: &u32| known.iter().find(|(known, _)| known == minor).cloned();
+    let found: Vec<_> = minors.iter().filter_map(first).collect();
+    if found.is_empty() { known.into_iter().take(1).collect() } else { found }
+}
+
+/// Pythons of the machine with their minor versions, the one on PATH first.
+fn known() -> Vec<(u32, PathBuf)> {
     let minor = |python: &Path| -> Option<u32> {
         let script = "import sys; print(sys.version_info[1])";
         let output = command(python).args(["-c", script]).output().ok()?;
@@ -94,6 +93,23 @@ pub(crate) fn environment(python: &Path, name: &str, scalene: Option<&str>) -> P
             run(command(dir.join("bin/python")).args(install));
         }
         std::fs::write(dir.join("complete"), "").unwrap();
+    }
+    dir
+}
+
+/// An environment `name` of `python` with these packages of the index, made on first use.
+pub(crate) fn with_packages(python: &Path, name: &str, packages: &[&str]) -> PathBuf {
+    let dir = base().join(name);
+    std::fs::create_dir_all(base()).unwrap();
+    let lock = std::fs::File::create(base().join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let wanted = packages.join("\n");
+    if std::fs::read_to_string(dir.join("complete")).ok().as_deref() != Some(&wanted) {
+        let _ = std::fs::remove_dir_all(&dir);
+        run(command(python).args(["-m", "venv"]).arg(&dir));
+        let install = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
+        run(command(dir.join("bin/python")).args(install).args(packages));
+        std::fs::write(dir.join("complete"), wanted).unwrap();
     }
     dir
 }

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use scalene_mcp::profile::{
-    Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind, RawDocument,
-    Reporting, RunInfo, Seconds, Status, Witness,
+    Engine, Environment, Measured, Outcome, Output, Profile, ProfileId, Program, ProgramKind,
+    RawDocument, Reporting, RunInfo, Seconds, Status, Witness,
 };
 use scalene_mcp::scalene::{Parsed, parse};
 
@@ -65,8 +65,9 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
                 python: "/usr/bin/python3".into(),
                 python_source: "PATH".into(),
                 python_version: "3.11.7".into(),
-                scalene_version: scalene_version.to_owned(),
-                scalene_source: "project".into(),
+                engine: Engine::Scalene,
+                scalene_version: Some(scalene_version.to_owned()),
+                scalene_source: Some("project".into()),
                 platform: "linux x86_64".into(),
                 cores: Some(2),
                 load: Some(0.5),
@@ -75,6 +76,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
             stdout: Output { head: "done\n".into(), total_bytes: 5, ..Output::default() },
             stderr: Output::default(),
             peak_resident_bytes: None,
+            resident: Vec::new(),
             process_cpu: None,
             warnings: parsed.warnings,
             errors: Vec::new(),
@@ -102,5 +104,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         repeats: None,
         blocks: None,
         raw: None,
+        covered: None,
+        tests: None,
     }
 }
