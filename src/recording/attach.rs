@@ -375,6 +375,7 @@ impl Target {
             floor: None,
             timed_by,
             repeats: None,
+            blocks: None,
             covered: None,
             tests: None,
             per_call: None,

@@ -8,6 +8,7 @@ use super::floor::floor;
 use super::followed::Followed;
 use super::function::CallFailure;
 use super::import::MAX_DOCUMENT_BYTES;
+use super::markers::marked;
 use super::naming::real_path;
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
@@ -19,9 +20,9 @@ use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, PerCall, Profile,
-    ProfileId, Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness,
-    signal_name,
+    BlockRange, Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, PerCall,
+    Profile, ProfileId, Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status,
+    Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
@@ -49,6 +50,7 @@ pub(super) struct Conclusion {
     pub(super) resident: Vec<(Seconds, Mebibytes)>,
     pub(super) shown: Shown,
     pub(super) per_call: Option<PerCall>,
+    pub(super) blocks: Vec<BlockRange>,
 }
 
 /// Concludes on a thread where that holds nobody up; the run's folder comes back with what became of it.
@@ -93,7 +95,7 @@ fn conclude(
     }
     let calls = stacks::calls(&conclusion.own(), seen);
     if conclusion.ready.scalene.is_none() {
-        return conclusion.sampled((calls, seen), ran, tests);
+        return conclusion.sampled((calls, seen), ran, tests, workspace);
     }
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
@@ -109,7 +111,7 @@ fn conclude(
             }
             let raw = document.as_deref().and_then(RawDocument::keep);
             let seen = (calls, seen);
-            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests) })
+            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests, workspace) })
         }
         unread => {
             let failure = match unread {
@@ -133,7 +135,7 @@ fn conclude(
                 return Err(failure);
             }
             let parsed = conclusion.without_scalene(&failure, calls.as_ref());
-            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests))
+            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests, workspace))
         }
     }
 }
@@ -157,6 +159,7 @@ impl Conclusion {
         (calls, seen): (Option<Calls>, &Seen),
         ran: Box<Ran>,
         tests: Option<Report>,
+        workspace: &Workspace,
     ) -> Result<Profile, RecordError> {
         let Some(calls) = calls else {
             let unseen =
@@ -168,7 +171,7 @@ impl Conclusion {
         let whole = self.request.window.is_whole();
         let seconds = if whole { self.wall() } else { calls.sampling.attributed };
         let parsed = Parsed { elapsed: Seconds::from_secs(seconds), ..Parsed::default() };
-        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests))
+        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests, workspace))
     }
 
     fn outcome(&self) -> Outcome {
@@ -361,6 +364,7 @@ impl Conclusion {
         (calls, seen): (Option<Calls>, &Seen),
         ran: Ran,
         tests: Option<Report>,
+        workspace: &Workspace,
     ) -> Profile {
         let mut warnings = self.warnings.clone();
         let switched = self.ready.scalene.is_some();
@@ -403,7 +407,7 @@ impl Conclusion {
         if !measure.memory_leak_detector {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
         }
-        Profile {
+        let mut profile = Profile {
             program: self.program(tests.as_ref()),
             measured: Measured {
                 cpu: measure.cpu,
@@ -436,11 +440,16 @@ impl Conclusion {
             timed_by,
             repeats: None,
             raw: None,
+            blocks: None,
             run: self.run_info(ran, warnings, tests.as_ref()),
             tests: tests.map(|report| report.run),
             covered: self.followed.and_then(|followed| followed.settled(&self.state)),
             id: self.id,
-        }
+        };
+        let marked = marked(workspace, self.finished.forced);
+        let mut source = |path: &str| self.confinement.source(path, &self.shown);
+        profile.blocks = analysis::blocks(&profile, &self.blocks, &marked, &mut source);
+        profile
     }
 
     fn program(&self, tests: Option<&Report>) -> Program {

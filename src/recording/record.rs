@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
 
+use super::blocks;
 use super::confine::Confinement;
 use super::counting::CountingPass;
 use super::course::{self, Course};
@@ -25,7 +26,7 @@ use super::setup::{self, Ready};
 use super::shown::Shown;
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{Controls, Limits, Spec, Tick};
-use crate::profile::{Interim, Profile, ProfileId, is_notebook};
+use crate::profile::{Blocks, Interim, Profile, ProfileId, is_notebook};
 use crate::python;
 use crate::sandbox::Mode;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, environment};
@@ -144,6 +145,7 @@ impl Recorder {
         let place = self.place(request)?;
         guard.writable(request)?;
         guard.python(request, &place.cwd)?;
+        let blocks = blocks::resolve(request, &place, guard)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let ready = engine::ready(self, request, found, controls, on_event).await?;
@@ -217,14 +219,18 @@ impl Recorder {
             resident: resident.points(),
             shown,
             per_call: timed.per_call,
+            blocks,
         };
-        let (profile, _workspace) =
+        let (profile, workspace) =
             outcome::concluded(conclusion, eyes.into_sampler(), workspace).await?;
         let mut profile = profile?;
+        let marks = profile.blocks.as_ref().is_some_and(Blocks::has_marks);
         if let Some(counting) = counting {
+            let counting = if marks { counting.with_marks(&workspace) } else { counting };
             counting.run(&mut profile, controls, on_event).await?;
         }
         if let Some(plain) = plain {
+            let plain = if marks { plain.with_marks(&workspace) } else { plain };
             plain.run(&mut profile, profiled, controls, on_event).await?;
         }
         Ok(profile)
@@ -462,6 +468,7 @@ pub(super) fn launch_request(
         restore_env: tmpdir.collect(),
         own_root: text(&place.root),
         own_libraries: Vec::new(),
+        blocks_file: text(&workspace.blocks_module()),
         cells: shown.cells(),
         driver: None,
         function: None,

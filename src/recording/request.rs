@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::blocks::{self, BlockSpec};
 use super::error::RecordError;
 use super::function::FunctionCall;
 use super::suite::Tests;
@@ -182,6 +183,8 @@ pub struct RunRequest {
     pub tests: Option<Tests>,
     /// What to measure.
     pub measure: Measure,
+    /// Named parts of the program.
+    pub blocks: Vec<BlockSpec>,
     /// What a person has allowed for this run alone.
     pub allowed: Allowed,
 }
@@ -219,6 +222,7 @@ impl RunRequest {
             window: Window::default(),
             tests: None,
             measure: Measure::default(),
+            blocks: Vec::new(),
             allowed: Allowed::default(),
         }
     }
@@ -272,6 +276,7 @@ impl RunRequest {
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
             changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
             changed("writable", json!(self.writable), !self.writable.is_empty()),
+            changed("blocks", json!(self.blocks), !self.blocks.is_empty()),
             measured!(cpu),
             measured!(memory),
             measured!(gpu),
@@ -380,6 +385,7 @@ impl RunRequest {
                 "sampler: calls of a function and notebooks need Scalene; leave it out".to_owned(),
             );
         }
+        blocks::check(&self.blocks)?;
         self.window.check(measure)?;
         if let Some(tests) = &self.tests {
             tests.check(self)?;
@@ -469,7 +475,7 @@ pub(super) fn expand_home(typed: &str) -> PathBuf {
 }
 
 /// Python files with a name like the one that was not found, in its own or the nearest folder.
-fn similar_scripts(missing: &Path) -> Vec<String> {
+pub(super) fn similar_scripts(missing: &Path) -> Vec<String> {
     let Some(folder) = missing.ancestors().skip(1).find(|folder| folder.is_dir()) else {
         return Vec::new();
     };

@@ -274,6 +274,7 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         ("get_gpu_hotspots", json!({"profile_id": "previous"}), default),
         ("get_memory_leaks", json!({"profile_id": "previous", "confidence": "low"}), default),
         ("get_call_paths", json!({"profile_id": "previous"}), default),
+        ("get_blocks", json!({"profile_id": "previous"}), default),
         ("get_bottlenecks", json!({"profile_id": "previous"}), default),
         ("analyze_profile", json!({"profile_id": "previous"}), default),
         ("analyze_profile", json!({"profile_id": "previous", "focus_area": "memory"}), default),
