@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no rendering. One question per file.
 
+mod blocks;
 mod calls;
 mod code;
 pub mod compare;
@@ -20,6 +21,7 @@ mod threads;
 pub mod thresholds;
 mod witness;
 
+pub use blocks::{block_order, blocks};
 pub use calls::{
     Call, Calls, Direction as CallDirection, From as CallsFrom, called_file, called_functions,
     calls,

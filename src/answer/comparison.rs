@@ -18,6 +18,7 @@ use self::explanation::ExplanationInfo;
 use self::listing::ComparedFile;
 use self::per_call::PerCallChange;
 
+use super::blocks::{BlockDelta, deltas};
 use super::budget;
 use super::next::NextCall;
 use crate::analysis::compare::{
@@ -159,6 +160,9 @@ pub struct ComparisonAnswer {
     pub text_changes: TextChanges,
     /// Files with time in either profile, largest change first; left out where it is one file.
     pub files: Vec<FileDelta>,
+    /// Blocks of either profile by their names, largest change first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<BlockDelta>,
     /// Every line of the file that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<ComparedFile>,
@@ -228,6 +232,7 @@ struct Found<'c, 'a> {
     /// By share, where seconds cannot be compared.
     shares: Vec<&'c FunctionChange<'a>>,
     text_changes: TextChanges,
+    blocks: Vec<BlockDelta>,
 }
 
 impl<'c, 'a> Found<'c, 'a> {
@@ -241,6 +246,7 @@ impl<'c, 'a> Found<'c, 'a> {
             renamed: Vec::new(),
             shares: circumstances::by_share(comparison),
             text_changes: text_changes(comparison),
+            blocks: deltas(of.baseline, of.candidate),
         };
         for function in &comparison.functions {
             match function.verdict() {
@@ -309,7 +315,7 @@ impl<'c, 'a> Found<'c, 'a> {
         let verify = !self.text_changes.is_none()
             || matches!(wall, Verdict::Regression | Verdict::Improvement);
         let counts = [self.regressions.len(), self.improvements.len(), self.unchanged.len()];
-        let lists = [files.len(), self.renamed.len(), self.shares.len()];
+        let lists = [files.len(), self.renamed.len(), self.shares.len(), self.blocks.len()];
         let omitted = counts.iter().chain(&lists).map(|count| count.saturating_sub(rows)).sum();
         ComparisonAnswer {
             profile_id1: baseline.id.to_string(),
@@ -327,6 +333,7 @@ impl<'c, 'a> Found<'c, 'a> {
             renamed: self.renamed.iter().take(rows).map(|f| Renaming::new(f)).collect(),
             text_changes: self.text_changes,
             files: files.iter().take(rows).map(FileDelta::new).collect(),
+            blocks: self.blocks.iter().take(rows).cloned().collect(),
             lines: None,
             omitted,
             warnings: circumstances::warnings(comparison, baseline, candidate, counts),

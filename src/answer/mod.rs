@@ -6,6 +6,7 @@
 
 mod analysis;
 mod annotated;
+mod blocks;
 mod bottlenecks;
 mod budget;
 mod call_paths;
@@ -43,6 +44,7 @@ use serde::Serialize;
 
 pub use analysis::{AnalysisAnswer, AnalysisHotspot, Focus};
 pub use annotated::annotated_source;
+pub use blocks::{BlockDelta, BlockRow, BlocksAnswer};
 pub use bottlenecks::{Bottleneck, BottlenecksAnswer};
 pub use call_paths::{CallPathsAnswer, CallRow};
 pub use comparison::{Change, Comparing, ComparisonAnswer, ComparisonSummary, LineDelta, Renaming};

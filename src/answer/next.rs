@@ -57,17 +57,16 @@ pub fn run_again(profile: &Profile) -> Option<NextCall> {
 /// After a change: both versions in turns; the same run again where only whole scripts can be run so. Nothing where
 /// there is no file to run.
 pub(super) fn after_a_change(profile: &Profile) -> Option<NextCall> {
+    let again = run_again(profile)?;
     let program = &profile.program;
-    if program.kind == ProgramKind::Function || is_notebook(&program.name) {
-        return run_again(profile);
+    let ends_itself = matches!(program.kind, ProgramKind::Script | ProgramKind::Module)
+        && profile.tests.is_none()
+        && profile.covered.is_none();
+    if !ends_itself || is_notebook(&program.name) {
+        return Some(again);
     }
     let id = json!(profile.id.as_str());
-    can_be_verified(profile).then(|| NextCall::new("verify_speedup", [("baseline_profile_id", id)]))
-}
-
-/// Whether two versions of the program can be run in turns: it is a script or a module that comes to its own end.
-pub(super) fn can_be_verified(profile: &Profile) -> bool {
-    profile.tests.is_none() && profile.covered.is_none() && run_again(profile).is_some()
+    Some(NextCall::new("verify_speedup", [("baseline_profile_id", id)]))
 }
 
 /// One line with all of them; nothing when there are none.

@@ -74,6 +74,7 @@ pub fn running(profile_id: &str, program: &str, phase: &str, so_far: SoFar<'_>) 
         gpu_profile: None,
         per_call: None,
         call_paths: None,
+        blocks: Vec::new(),
         errors: Vec::new(),
         warnings: Vec::new(),
         stdout: None,

@@ -5,6 +5,7 @@
 //! no rendering. A [`Profile`] never changes after it was built.
 
 mod allocation_proof;
+mod blocks;
 mod call_counts;
 mod call_tree;
 mod covered;
@@ -29,6 +30,9 @@ mod totals;
 mod units;
 
 pub use allocation_proof::{AllocationProof, AllocationTracker, ProvenPlace, RetainedPath};
+pub use blocks::{
+    Block, BlockKind, BlockPlace, BlockRange, Blocks, Marked, MarkedBlock, MarkedPlace,
+};
 pub use call_counts::{CallCount, CallCounts, CountedFunction, DistinctArguments};
 pub use call_tree::{
     CallNode, CallSite, CallTree, CallTreeBuilder, CalledFunction, MachineCode, Meanwhile,

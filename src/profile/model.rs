@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::allocation_proof::AllocationProof;
+use super::blocks::Blocks;
 use super::call_counts::CallCounts;
 use super::call_tree::{CallTree, Sampling};
 use super::covered::Covered;
@@ -29,10 +30,10 @@ pub enum ProgramKind {
     Module,
     /// Code handed over as text.
     Snippet,
-    /// Calls of one function.
-    Function,
     /// A process that somebody else started: name and arguments are those of its command line.
     Process,
+    /// Calls of one function.
+    Function,
 }
 
 /// What was profiled.
@@ -254,6 +255,9 @@ pub struct Profile {
     /// The runs behind it, where it is the mean of several.
     #[serde(default)]
     pub repeats: Option<Repeats>,
+    /// Named parts of the program; absent where nobody named any.
+    #[serde(default)]
+    pub blocks: Option<Blocks>,
     /// Scalene's document as it was written; absent where there is none, for the mean of several runs, and where
     /// it is larger than [`RawDocument::MOST_BYTES`] or no UTF-8.
     #[serde(default)]
@@ -343,13 +347,14 @@ impl Profile {
         let floor = self.floor.as_ref().map_or(0, Floor::bytes);
         let proof = self.proof.as_ref().map_or(0, AllocationProof::bytes);
         let repeats = self.repeats.as_ref().map_or(0, Repeats::bytes);
+        let blocks = self.blocks.as_ref().map_or(0, Blocks::bytes);
         let raw = self.raw.as_ref().map_or(0, RawDocument::occupied);
-        let parts = files + paths + footprint + words + calls + counts + floor + proof + repeats;
+        let per_call = self.per_call.as_ref().map_or(0, PerCall::bytes);
         let covered = self.covered.as_ref().map_or(0, Covered::bytes);
         let tests = self.tests.as_ref().map_or(0, TestRun::bytes);
-        let per_call = self.per_call.as_ref().map_or(0, PerCall::bytes);
-        let more = covered + tests + per_call;
-        size_of::<Self>() + parts + raw + more + self.run.approximate_bytes()
+        let parts =
+            per_call + files + paths + footprint + words + calls + counts + floor + proof + repeats;
+        size_of::<Self>() + parts + raw + blocks + covered + tests + self.run.approximate_bytes()
     }
 }
 

@@ -14,6 +14,7 @@ use super::interim::Watcher;
 use super::record::{Event, Recorder};
 use super::resident::Resident;
 use super::secrets;
+use super::shown::Shown;
 use super::stacks::{self, Own};
 use super::workspace::{self, SNIPPET};
 use crate::analysis;
@@ -322,8 +323,9 @@ impl Target {
         observed: &Observed,
     ) -> Result<Profile, RecordError> {
         let pid = self.process.pid;
-        let snippet = self.runs.code.is_some().then_some(STRING);
-        let own = Own { scope: &self.scope, libraries: &[], snippet, shown: None, whole: true };
+        let text = self.runs.code.as_ref().map(|_| Shown::known_as(STRING));
+        let shown = &text.unwrap_or_default();
+        let own = Own { scope: &self.scope, libraries: &[], shown, whole: true };
         let Some(calls) = stacks::calls(&own, seen) else {
             let nothing = || "it ran no Python while it was looked at".to_owned();
             return Err(match &seen.trouble {
@@ -371,11 +373,12 @@ impl Target {
             proof: None,
             call_counts: None,
             floor: None,
-            per_call: None,
             timed_by,
             repeats: None,
+            blocks: None,
             covered: None,
             tests: None,
+            per_call: None,
             raw: None,
         })
     }

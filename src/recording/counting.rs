@@ -114,6 +114,12 @@ impl CountingPass {
         }))
     }
 
+    /// The program marks blocks.
+    pub(super) fn with_marks(mut self, workspace: &Workspace) -> Self {
+        plain::add_idle_modules(&mut self.spec, workspace);
+        self
+    }
+
     /// Runs the program again and puts its counts into the profile. Where there are none, a
     /// warning says why.
     ///

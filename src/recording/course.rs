@@ -417,7 +417,8 @@ pub(super) async fn run(
 ) -> Result<(Finished, Option<Followed>), SpawnError> {
     match course {
         Some(course) => {
-            let (finished, followed) = course.run(spec, limits, controls, eyes, on_tick).await?;
+            let (finished, followed) =
+                Box::pin(course.run(spec, limits, controls, eyes, on_tick)).await?;
             Ok((finished, Some(followed)))
         }
         None => Ok((process::run(spec, limits, controls, on_tick).await?, None)),

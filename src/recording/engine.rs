@@ -53,9 +53,9 @@ impl Recorder {
 fn takes_over(request: &RunRequest, error: &RecordError) -> bool {
     let asked = request.allowed.ask_install && matches!(error, RecordError::ScaleneMissing { .. });
     !asked
+        && !request.needs_launcher()
         && cfg!(target_os = "linux")
         && request.engine == EngineChoice::Auto
-        && !request.needs_launcher()
         && error.is_scalenes()
 }
 

@@ -363,12 +363,13 @@ impl RecordError {
                 ran.refused.clone().unwrap_or_else(|| failure.hint(near))
             }
             Self::ProgramFailed(ran) => ran.refused.clone().unwrap_or_else(|| self.usual_hint()),
-            _ => self.usual_hint(),
+            _ => self.before_the_work().unwrap_or_else(|| self.usual_hint()),
         }
     }
 
     fn usual_hint(&self) -> String {
         let text = match self {
+            Self::Call { failure, near, .. } => return failure.hint(near),
             Self::InvalidArgument { .. } => "correct the argument and call again",
             Self::BadWorkingDir(_) => "pass an existing folder as `cwd`, or leave it out",
             Self::SandboxRefused { .. }
@@ -440,6 +441,17 @@ impl RecordError {
             Self::NothingSampled { .. } => {
                 "its time is in libraries or outside the project (profile_all=true, or `cwd` at the project's root), in waits (not seen with use_virtual_time=true), or in one long native call, which takes no sample: repeat it in a loop"
             }
+            Self::NotTracked(_) => "profile a shorter run, or go by the profile alone",
+            Self::Cancelled => "call again when needed",
+            Self::Stopped(_) => "let it run longer",
+            _ => "call again; if it stays so, check the set-up with `scalene-mcp doctor`",
+        };
+        text.to_owned()
+    }
+
+    /// Of a part of a run that never began, and of tests that could not be run.
+    fn before_the_work(&self) -> Option<String> {
+        let text = match self {
             Self::NotReady { ran, .. }
                 if matches!(
                     ran.outcome,
@@ -452,7 +464,10 @@ impl RecordError {
                 "its output is below; give it the `args`, `env` and `cwd` with which it goes on, or shorten delay_sec"
             }
             Self::NoTests { near, .. } if !near.is_empty() => {
-                return format!("call again with one of these as `selector`: {}", near.join(", "));
+                return Some(format!(
+                    "call again with one of these as `selector`: {}",
+                    near.join(", ")
+                ));
             }
             Self::NoTests { .. } => {
                 "check `selector`, `keyword` and `cwd`: paths and node ids of pytest, or dotted names of unittest"
@@ -464,14 +479,9 @@ impl RecordError {
             Self::CollectionFailed { .. } => {
                 "fix the import shown, or set `cwd` to the folder from which the tests are usually run"
             }
-            Self::InvalidProfile { .. } => {
-                "call again; if it stays so, check the set-up with `scalene-mcp doctor`"
-            }
-            Self::NotTracked(_) => "profile a shorter run, or go by the profile alone",
-            Self::Cancelled | Self::Call { .. } => "call again when needed",
-            Self::Stopped(_) => "let it run longer",
+            _ => return None,
         };
-        text.to_owned()
+        Some(text.to_owned())
     }
 
     fn sandbox_hint(&self) -> &'static str {

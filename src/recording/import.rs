@@ -182,6 +182,7 @@ pub fn import(bytes: &[u8], id: ProfileId) -> Result<Profile, ParseError> {
         per_call: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        blocks: None,
         raw: RawDocument::keep(bytes),
         covered: None,
         tests: None,

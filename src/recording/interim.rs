@@ -43,6 +43,7 @@ impl Watcher {
         Self {
             libraries: ready.interpreter.library_paths.clone(),
             shown: shown.clone(),
+            root: place.root.clone(),
             confinement: confinement.clone(),
             ..Self::of(&options.scope, &place.root)
         }

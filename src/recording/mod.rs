@@ -8,6 +8,7 @@
 //! started), `found` (which one that is).
 
 mod attach;
+mod blocks;
 mod confine;
 mod counting;
 mod course;
@@ -21,6 +22,7 @@ mod function;
 mod guard;
 mod import;
 mod interim;
+mod markers;
 mod naming;
 mod notebook;
 mod outcome;
@@ -42,6 +44,7 @@ mod window;
 mod workspace;
 
 pub use attach::ProcessRequest;
+pub use blocks::BlockSpec;
 pub use error::{Ran, RecordError};
 pub use found::{AttachError, Candidate, Which};
 pub use function::{CallFailure, FunctionCall};

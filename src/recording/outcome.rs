@@ -8,20 +8,21 @@ use super::floor::floor;
 use super::followed::Followed;
 use super::function::CallFailure;
 use super::import::MAX_DOCUMENT_BYTES;
-use super::naming::{output, real_path};
+use super::markers::marked;
+use super::naming::real_path;
 use super::record::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
-use super::shown::Shown;
+use super::shown::{Shown, output};
 use super::stacks::{self, Own};
 use super::suite::{Report, Tests};
 use super::workspace::{self, SNIPPET, Workspace};
 use crate::analysis::{self, thresholds::RANKING_SAMPLES};
 use crate::process::{EndedBy, Exit, Finished};
 use crate::profile::{
-    Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, PerCall, Profile,
-    ProfileId, Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status, Witness,
-    signal_name,
+    BlockRange, Calls, CoveredUntil, Engine, Environment, Measured, Mebibytes, Outcome, PerCall,
+    Profile, ProfileId, Program, ProgramKind, RawDocument, Reporting, RunInfo, Seconds, Status,
+    Witness, signal_name,
 };
 use crate::sampler::{Sampler, Seen};
 use crate::sandbox::Mode;
@@ -45,10 +46,11 @@ pub(super) struct Conclusion {
     pub(super) load: Option<f64>,
     pub(super) confinement: Confinement,
     pub(super) warnings: Vec<String>,
-    pub(super) shown: Shown,
-    pub(super) per_call: Option<PerCall>,
     /// Resident size over time, where that is told.
     pub(super) resident: Vec<(Seconds, Mebibytes)>,
+    pub(super) shown: Shown,
+    pub(super) per_call: Option<PerCall>,
+    pub(super) blocks: Vec<BlockRange>,
 }
 
 /// Concludes on a thread where that holds nobody up; the run's folder comes back with what became of it.
@@ -88,12 +90,12 @@ fn conclude(
         report.failure(tests, &ran).map_or(Ok(report), Err)
     });
     let tests = tests.transpose()?;
-    let calls = stacks::calls(&conclusion.own(), seen);
-    if conclusion.ready.scalene.is_none() {
-        return conclusion.sampled((calls, seen), ran, tests);
-    }
     if let Some(failure) = conclusion.call_failure(&ran) {
         return Err(failure);
+    }
+    let calls = stacks::calls(&conclusion.own(), seen);
+    if conclusion.ready.scalene.is_none() {
+        return conclusion.sampled((calls, seen), ran, tests, workspace);
     }
     let path = workspace.profile();
     if workspace::regular(&path).is_some_and(|(_, size)| size > MAX_DOCUMENT_BYTES) {
@@ -109,7 +111,7 @@ fn conclude(
             }
             let raw = document.as_deref().and_then(RawDocument::keep);
             let seen = (calls, seen);
-            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests) })
+            Ok(Profile { raw, ..conclusion.into_profile(parsed, seen, *ran, tests, workspace) })
         }
         unread => {
             let failure = match unread {
@@ -133,7 +135,7 @@ fn conclude(
                 return Err(failure);
             }
             let parsed = conclusion.without_scalene(&failure, calls.as_ref());
-            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests))
+            Ok(conclusion.into_profile(parsed, (calls, seen), *ran, tests, workspace))
         }
     }
 }
@@ -142,8 +144,7 @@ impl Conclusion {
     /// What of the stacks is the user's own.
     fn own(&self) -> Own<'_> {
         let libraries = &self.ready.interpreter.library_paths;
-        let (scope, shown) = (&self.options.scope, Some(&self.shown));
-        Own { scope, libraries, snippet: None, shown, whole: false }
+        Own { scope: &self.options.scope, libraries, shown: &self.shown, whole: false }
     }
 
     /// Seconds from the start of the process to its end.
@@ -158,6 +159,7 @@ impl Conclusion {
         (calls, seen): (Option<Calls>, &Seen),
         ran: Box<Ran>,
         tests: Option<Report>,
+        workspace: &Workspace,
     ) -> Result<Profile, RecordError> {
         let Some(calls) = calls else {
             let unseen =
@@ -165,8 +167,11 @@ impl Conclusion {
             let failure = seen.trouble.as_ref().map(unseen);
             return Err(failure.unwrap_or_else(|| self.nothing(ran, true)));
         };
-        let parsed = Parsed { elapsed: Seconds::from_secs(self.wall()), ..Parsed::default() };
-        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests))
+        // Of a part of the run the time that was looked at.
+        let whole = self.request.window.is_whole();
+        let seconds = if whole { self.wall() } else { calls.sampling.attributed };
+        let parsed = Parsed { elapsed: Seconds::from_secs(seconds), ..Parsed::default() };
+        Ok(self.into_profile(parsed, (Some(calls), seen), *ran, tests, workspace))
     }
 
     fn outcome(&self) -> Outcome {
@@ -359,6 +364,7 @@ impl Conclusion {
         (calls, seen): (Option<Calls>, &Seen),
         ran: Ran,
         tests: Option<Report>,
+        workspace: &Workspace,
     ) -> Profile {
         let mut warnings = self.warnings.clone();
         let switched = self.ready.scalene.is_some();
@@ -401,7 +407,7 @@ impl Conclusion {
         if !measure.memory_leak_detector {
             parsed.files.iter_mut().for_each(|file| file.leaks.clear());
         }
-        Profile {
+        let mut profile = Profile {
             program: self.program(tests.as_ref()),
             measured: Measured {
                 cpu: measure.cpu,
@@ -434,11 +440,16 @@ impl Conclusion {
             timed_by,
             repeats: None,
             raw: None,
+            blocks: None,
             run: self.run_info(ran, warnings, tests.as_ref()),
             tests: tests.map(|report| report.run),
             covered: self.followed.and_then(|followed| followed.settled(&self.state)),
             id: self.id,
-        }
+        };
+        let marked = marked(workspace, self.finished.forced);
+        let mut source = |path: &str| self.confinement.source(path, &self.shown);
+        profile.blocks = analysis::blocks(&profile, &self.blocks, &marked, &mut source);
+        profile
     }
 
     fn program(&self, tests: Option<&Report>) -> Program {

@@ -51,6 +51,12 @@ impl PlainPass {
         }))
     }
 
+    /// The program marks blocks.
+    pub(super) fn with_marks(mut self, workspace: &Workspace) -> Self {
+        add_idle_modules(&mut self.spec, workspace);
+        self
+    }
+
     /// Runs the program and puts its time into the profile; `profiled` is the time of the profiled process
     /// from start to end. Where there is none, a warning says why.
     ///
@@ -124,6 +130,18 @@ pub(super) fn add_to_path(spec: &mut Spec, request: &RunRequest, dir: &Path) {
         path.push(rest);
     }
     spec.env.push(("PYTHONPATH".into(), path));
+}
+
+/// Lets a program that marks blocks import a module that does nothing, where it has none of its own.
+pub(super) fn add_idle_modules(spec: &mut Spec, workspace: &Workspace) {
+    let name = OsString::from("PYTHONPATH");
+    let given = spec.env.iter().rev().find(|(key, _)| *key == name).map(|(_, path)| path.clone());
+    let mut path = given.or_else(|| std::env::var_os("PYTHONPATH")).unwrap_or_default();
+    if !path.is_empty() {
+        path.push(if cfg!(windows) { ";" } else { ":" });
+    }
+    path.push(workspace.idle_modules());
+    spec.env.push((name, path));
 }
 
 /// The program as plain Python runs it; what it leaves in temporary folders goes to one below `dir`.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use etcetera::BaseStrategy;
 
+use super::blocks;
 use super::confine::Confinement;
 use super::counting::CountingPass;
 use super::course::{self, Course};
@@ -25,7 +26,7 @@ use super::setup::{self, Ready};
 use super::shown::Shown;
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{Controls, Limits, Spec, Tick};
-use crate::profile::{Interim, Profile, ProfileId, is_notebook};
+use crate::profile::{Blocks, Interim, Profile, ProfileId, is_notebook};
 use crate::python;
 use crate::sandbox::Mode;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, environment};
@@ -114,6 +115,7 @@ impl Recorder {
     }
 
     /// The recorder for a run: what a person has allowed for it counts, too.
+    #[must_use]
     pub fn allowing(&self, request: &RunRequest) -> Self {
         let mut own = self.clone();
         own.settings.allow_install |= request.allowed.install;
@@ -143,6 +145,7 @@ impl Recorder {
         let place = self.place(request)?;
         guard.writable(request)?;
         guard.python(request, &place.cwd)?;
+        let blocks = blocks::resolve(request, &place, guard)?;
         let found =
             python::find(&self.python_request(request, &place), &self.env, controls).await?;
         let ready = engine::ready(self, request, found, controls, on_event).await?;
@@ -170,9 +173,15 @@ impl Recorder {
         let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
         let course =
             Course::new(request, &place, &ready, &workspace, &confinement, &hidden).await?;
-        let spec = spec(request, &place, &ready, &options, &workspace);
-        let spec = confinement.dress(Spec { env_remove: hidden, ..spec }, options.memory);
-        let limits = limits(request);
+        let mut spec = spec(request, &place, &ready, &options, &workspace);
+        spec.env_remove = hidden;
+        let spec = confinement.dress(spec, options.memory);
+        let limits = Limits {
+            timeout: Some(request.timeout),
+            grace: GRACE,
+            memory: request.memory_limit(),
+            disk: Some(MOST_DISK),
+        };
         let (started_at, load) =
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
@@ -207,17 +216,21 @@ impl Recorder {
             load,
             confinement,
             warnings,
+            resident: resident.points(),
             shown,
             per_call: timed.per_call,
-            resident: resident.points(),
+            blocks,
         };
-        let (profile, _workspace) =
+        let (profile, workspace) =
             outcome::concluded(conclusion, eyes.into_sampler(), workspace).await?;
         let mut profile = profile?;
+        let marks = profile.blocks.as_ref().is_some_and(Blocks::has_marks);
         if let Some(counting) = counting {
+            let counting = if marks { counting.with_marks(&workspace) } else { counting };
             counting.run(&mut profile, controls, on_event).await?;
         }
         if let Some(plain) = plain {
+            let plain = if marks { plain.with_marks(&workspace) } else { plain };
             plain.run(&mut profile, profiled, controls, on_event).await?;
         }
         Ok(profile)
@@ -338,15 +351,6 @@ impl Place {
     }
 }
 
-fn limits(request: &RunRequest) -> Limits {
-    Limits {
-        timeout: Some(request.timeout),
-        grace: GRACE,
-        memory: request.memory_limit(),
-        disk: Some(MOST_DISK),
-    }
-}
-
 /// What Scalene is told, with a warning for everything that was asked for and cannot be.
 fn options(
     request: &RunRequest,
@@ -464,6 +468,7 @@ pub(super) fn launch_request(
         restore_env: tmpdir.collect(),
         own_root: text(&place.root),
         own_libraries: Vec::new(),
+        blocks_file: text(&workspace.blocks_module()),
         cells: shown.cells(),
         driver: None,
         function: None,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::blocks::{self, BlockSpec};
 use super::error::RecordError;
 use super::function::FunctionCall;
 use super::suite::Tests;
@@ -182,6 +183,8 @@ pub struct RunRequest {
     pub tests: Option<Tests>,
     /// What to measure.
     pub measure: Measure,
+    /// Named parts of the program.
+    pub blocks: Vec<BlockSpec>,
     /// What a person has allowed for this run alone.
     pub allowed: Allowed,
 }
@@ -219,6 +222,7 @@ impl RunRequest {
             window: Window::default(),
             tests: None,
             measure: Measure::default(),
+            blocks: Vec::new(),
             allowed: Allowed::default(),
         }
     }
@@ -272,6 +276,7 @@ impl RunRequest {
             changed("timeout", json!(self.timeout.as_secs_f64()), self.timeout != default.timeout),
             changed("sandbox", json!(self.sandbox.map(Mode::word)), self.sandbox.is_some()),
             changed("writable", json!(self.writable), !self.writable.is_empty()),
+            changed("blocks", json!(self.blocks), !self.blocks.is_empty()),
             measured!(cpu),
             measured!(memory),
             measured!(gpu),
@@ -295,6 +300,15 @@ impl RunRequest {
         .chain(self.window.parameters())
         .chain(self.tests.iter().flat_map(Tests::parameters))
         .collect()
+    }
+
+    /// Whether plain Python cannot run it: calls of a function, and notebooks.
+    pub(super) fn needs_launcher(&self) -> bool {
+        match &self.target {
+            Target::Function(_) => true,
+            Target::Script(path) => is_notebook(path),
+            Target::Module(_) | Target::Snippet(_) => false,
+        }
     }
 
     /// The limit of memory in bytes.
@@ -321,20 +335,15 @@ impl RunRequest {
         matches!(self.target, Target::Function(_))
     }
 
-    /// Whether plain Python does not run it: a function, a notebook.
-    pub(super) fn needs_launcher(&self) -> bool {
-        let notebook = matches!(&self.target, Target::Script(path) if is_notebook(Path::new(path)));
-        self.is_function() || notebook
-    }
-
     /// What is asked for and makes sense for whole programs only, or for what plain Python runs.
     fn not_possible(&self) -> Option<&'static str> {
-        let (special, measure) = (self.needs_launcher(), &self.measure);
+        let function = self.is_function();
+        let notebook = matches!(&self.target, Target::Script(path) if is_notebook(Path::new(path)));
+        let measure = &self.measure;
         let asked = [
-            ("count_calls", measure.count_calls && special),
-            ("plain_run", measure.plain_run && special),
-            ("repeat", self.repeat > 1 && self.is_function()),
-            ("engine", self.engine == EngineChoice::Sampler && special),
+            ("count_calls", measure.count_calls && (function || notebook)),
+            ("plain_run", measure.plain_run && (function || notebook)),
+            ("repeat", self.repeat > 1 && function),
         ];
         asked.into_iter().find(|(_, is)| *is).map(|(name, _)| name)
     }
@@ -370,6 +379,13 @@ impl RunRequest {
         if !(1..=MOST_RUNS).contains(&self.repeat) {
             return invalid("repeat", format!("{} is outside 1 to {MOST_RUNS} runs", self.repeat));
         }
+        if self.engine == EngineChoice::Sampler && self.needs_launcher() {
+            return invalid(
+                "engine",
+                "sampler: calls of a function and notebooks need Scalene; leave it out".to_owned(),
+            );
+        }
+        blocks::check(&self.blocks)?;
         self.window.check(measure)?;
         if let Some(tests) = &self.tests {
             tests.check(self)?;
@@ -459,7 +475,7 @@ pub(super) fn expand_home(typed: &str) -> PathBuf {
 }
 
 /// Python files with a name like the one that was not found, in its own or the nearest folder.
-fn similar_scripts(missing: &Path) -> Vec<String> {
+pub(super) fn similar_scripts(missing: &Path) -> Vec<String> {
     let Some(folder) = missing.ancestors().skip(1).find(|folder| folder.is_dir()) else {
         return Vec::new();
     };

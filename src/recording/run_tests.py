@@ -519,6 +519,8 @@ def main():
         request = json.load(f)
     notes = Notes(request["notes"])
     sys.argv[1:] = request["selector"]
+    if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(__file__)):  # Python put our folder there
+        sys.path[0] = os.getcwd()
     has_pytest = importlib.util.find_spec("pytest") is not None
     selectors = request["selector"]
     if has_pytest and not (selectors and all(is_dotted(selector) for selector in selectors)):

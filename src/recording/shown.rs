@@ -10,7 +10,8 @@ use super::notebook;
 use super::record::Place;
 use super::request::{RunRequest, Target};
 use super::workspace::{SNIPPET, Workspace};
-use crate::profile::cell_name;
+use crate::process::Captured;
+use crate::profile::{Output, cell_name};
 use crate::scalene::Parsed;
 
 /// Folder of a notebook's cells.
@@ -56,6 +57,11 @@ impl Shown {
                 Ok(Self(texts))
             }
         }
+    }
+
+    /// Code that an interpreter knows under a name of its own: it was handed over as text.
+    pub(super) fn known_as(name: &str) -> Self {
+        Self(vec![Text::new(name.into(), SNIPPET.to_owned(), None)])
     }
 
     /// What has to occur in the path of such a text; nothing where there is none.
@@ -113,5 +119,15 @@ impl Text {
     fn new(path: PathBuf, name: String, cell: Option<usize>) -> Self {
         let real = real_path(&path.to_string_lossy());
         Self { path, real, name, cell }
+    }
+}
+
+/// What a program wrote, with names that a reader knows.
+pub(super) fn output(captured: &Captured, shown: &Shown) -> Output {
+    Output {
+        head: shown.readable(&captured.head),
+        tail: shown.readable(&captured.tail),
+        omitted_bytes: captured.omitted_bytes,
+        total_bytes: captured.total_bytes,
     }
 }

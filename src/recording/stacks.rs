@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use super::naming::real_path;
 use super::shown::Shown;
-use super::workspace::SNIPPET;
 use crate::analysis;
 use crate::profile::{CallSite, CallTree, CallTreeBuilder, Calls, Sampling};
 use crate::sampler::Seen;
@@ -17,10 +16,8 @@ pub(super) struct Own<'a> {
     pub(super) scope: &'a Scope,
     /// Folders of libraries, besides those that the scope leaves out.
     pub(super) libraries: &'a [PathBuf],
-    /// Under what name the interpreter knows code that was handed over as text.
-    pub(super) snippet: Option<&'a str>,
-    /// Texts of the run that have other names.
-    pub(super) shown: Option<&'a Shown>,
+    /// Code that has no file of its own, under the names that the interpreter knows.
+    pub(super) shown: &'a Shown,
     /// Stacks without code of the user's are kept, too, for their innermost line outside of Python's own library:
     /// the whole time of a process that somebody else started is told.
     pub(super) whole: bool,
@@ -28,17 +25,14 @@ pub(super) struct Own<'a> {
 
 /// The program's own calls: stacks from the first frame of the user's code on.
 pub(super) fn calls(run: &Own<'_>, seen: &Seen) -> Option<Calls> {
-    let snippet = run.snippet.map(|name| (name, real_path(name)));
-    let is_snippet = |file: &str, real: &str| {
-        snippet.as_ref().is_some_and(|(name, path)| file == *name || real == *path)
-    };
     let files: Vec<String> =
         seen.tree.functions.iter().map(|function| real_path(&function.file)).collect();
     let is_own: Vec<bool> = { files.iter().zip(&seen.tree.functions) }
         .map(|(real, function)| {
             let covers = |path: &str| run.scope.covers(path, run.libraries);
             // No pattern covers what is in no file.
-            let text = || function.file.starts_with('<') && is_snippet(&function.file, real);
+            let text =
+                || function.file.starts_with('<') && run.shown.name(&function.file).is_some();
             !function.native && (covers(&function.file) || covers(real) || text())
         })
         .collect();
@@ -48,10 +42,8 @@ pub(super) fn calls(run: &Own<'_>, seen: &Seen) -> Option<Calls> {
             if function.native {
                 return builder.native_function(real, &function.name);
             }
-            let shown =
-                run.shown.and_then(|shown| shown.name(&function.file).or_else(|| shown.name(real)));
-            let snippet = is_snippet(&function.file, real).then_some(SNIPPET);
-            builder.function(shown.or(snippet).unwrap_or(real), &function.name, !own)
+            let shown = run.shown.name(&function.file).or_else(|| run.shown.name(real));
+            builder.function(shown.unwrap_or(real), &function.name, !own)
         })
         .collect();
     // Which node of this tree a node of the other became.

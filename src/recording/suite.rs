@@ -102,7 +102,7 @@ impl Tests {
     }
 
     /// The folder or file of an entry, without the name of a test in it; `None` for a dotted name.
-    fn path<'a>(&self, entry: &'a str, cwd: &Path) -> Option<(PathBuf, &'a str)> {
+    fn path<'a>(entry: &'a str, cwd: &Path) -> Option<(PathBuf, &'a str)> {
         let (path, rest) = entry
             .split_once("::")
             .map_or((entry, ""), |(path, _)| (path, entry.get(path.len()..).unwrap_or_default()));
@@ -116,7 +116,7 @@ impl Tests {
     /// The working directory where none is asked for: that of the server, if what is named lies below it, else the
     /// root of its project.
     pub(super) fn folder(&self, own: &Path, home: Option<&Path>) -> Option<PathBuf> {
-        let (path, _) = self.path(self.selector.first()?, own)?;
+        let (path, _) = Self::path(self.selector.first()?, own)?;
         let path = path.canonicalize().ok()?;
         let near = if path.is_dir() { path.as_path() } else { path.parent()? };
         let fits = Some(own) != home && own.parent().is_some() && near.starts_with(own);
@@ -125,7 +125,7 @@ impl Tests {
 
     /// Makes sure that all that is named lies in the folders of the server.
     pub(super) fn admit(&self, guard: &Guard, cwd: &Path) -> Result<(), RecordError> {
-        for (path, _) in self.selector.iter().filter_map(|entry| self.path(entry, cwd)) {
+        for (path, _) in self.selector.iter().filter_map(|entry| Self::path(entry, cwd)) {
             guard.admit("selector", &path)?;
         }
         Ok(())
@@ -140,12 +140,12 @@ impl Tests {
         let text = |path: PathBuf| path.to_string_lossy().into_owned();
         let own = std::env::current_dir().unwrap_or_else(|_| cwd.to_owned());
         let full = |entry: &String| {
-            let (path, rest) = self.path(entry, cwd)?;
+            let (path, rest) = Self::path(entry, cwd)?;
             // The home folder is the shell's to know; and what is named from the server's folder is found from there.
             let path = if entry.starts_with("~/") {
                 path
             } else {
-                self.path(entry, &own)
+                Self::path(entry, &own)
                     .map(|(path, _)| path)
                     .filter(|from_own| !path.exists() && from_own.exists())?
             };

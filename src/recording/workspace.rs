@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::error::RecordError;
 use crate::process::Hold;
-use crate::scalene::{LAUNCHER, LaunchState};
+use crate::scalene::{BLOCKS, BLOCKS_MODULE, LAUNCHER, LaunchState, NO_BLOCKS};
 
 /// Name under which a snippet appears in answers.
 pub(super) const SNIPPET: &str = "<snippet>";
@@ -43,6 +43,11 @@ impl Workspace {
             std::fs::create_dir(folder).map_err(failed)?;
         }
         workspace.write("launch.py", LAUNCHER.as_bytes())?;
+        let idle = workspace.idle_modules().join(BLOCKS_MODULE).with_extension("py");
+        for (path, text) in [(workspace.blocks_module(), BLOCKS), (idle, NO_BLOCKS)] {
+            std::fs::create_dir_all(path.parent().unwrap_or(&base)).map_err(failed)?;
+            std::fs::write(path, text).map_err(failed)?;
+        }
         Ok(workspace)
     }
 
@@ -63,6 +68,16 @@ impl Workspace {
 
     pub(super) fn launcher(&self) -> PathBuf {
         self.dir.path().join("launch.py")
+    }
+
+    /// The module that marks blocks, alone in its folder.
+    pub(super) fn blocks_module(&self) -> PathBuf {
+        self.dir.path().join("b").join(BLOCKS_MODULE).with_extension("py")
+    }
+
+    /// A folder with a module of that name that does nothing, for runs in which nothing is measured.
+    pub(super) fn idle_modules(&self) -> PathBuf {
+        self.dir.path().join("n")
     }
 
     pub(super) fn request(&self) -> PathBuf {

@@ -60,6 +60,7 @@ class State:
     def __init__(self, request):
         self.path = request["state_file"]
         self.floor = Floor(request)
+        self.save_blocks = None  # of a program that marks some
         self.cpu0 = (0.0, 0.0)
         self.messages = []  # what Scalene wanted to print
         self.finishing = False  # the program is over, its profile is being written
@@ -93,6 +94,8 @@ class State:
     def ended(self, exit_code, exception=None):
         """The program's own code is over; the profile is not yet written."""
         self.finishing = True
+        if self.save_blocks is not None:
+            self.save_blocks()
         fields = {"program_ended_at": time.time(), "exit_code": exit_code, "exception": exception,
                   "floor": self.floor.figures()}
         if resource:
@@ -462,6 +465,36 @@ def program_dir(request, path0):
     return cwd if os.path.join(found, "").startswith(inside) else found
 
 
+# ---------------------------------------------------------------- blocks that the program marks
+
+class Blocks:
+    """Finds `scalene_mcp_blocks`, where the program has none of its own."""
+    name = "scalene_mcp_blocks"
+
+    def __init__(self, path, st):
+        self.path, self.st = path, st
+
+    def find_spec(self, name, path=None, target=None):
+        if name != self.name:
+            return None
+        from importlib.machinery import ModuleSpec
+        return ModuleSpec(name, self, origin=self.path)
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        module.__file__ = self.path
+        with _open(self.path, encoding="utf-8") as f:
+            _exec(_compile(f.read(), HIDDEN, "exec"), module.__dict__)
+        self.st.save_blocks = module._save
+
+
+def offer_blocks(request, st):
+    if request.get("blocks_file"):
+        sys.meta_path.append(Blocks(request["blocks_file"], st))
+
+
 # ---------------------------------------------------------------- running it
 
 class Program:
@@ -512,6 +545,7 @@ class Program:
         if self.path0 is not None:
             sys.path.insert(0, self.path0)
             forget_shadowed(self.path0)
+        offer_blocks(self.request, self.st)
         if self.cells:
             self.codes = compile_cells(self.cells, main.__dict__, self.st)
         if self.driver:

@@ -11,6 +11,15 @@ use serde::{Deserialize, Serialize};
 /// Source of the launcher, written beside each run's other files.
 pub const LAUNCHER: &str = include_str!("launch.py");
 
+/// Source of the module that programs import to mark blocks.
+pub const BLOCKS: &str = include_str!("blocks.py");
+
+/// Python that stands in for the module where the program runs without us: marks that do nothing.
+pub const NO_BLOCKS: &str = "block = type(\"block\", (), {\"__init__\": lambda s, name: None, \"__enter__\": lambda s: s, \
+    \"__exit__\": lambda s, *e: None, \"__call__\": lambda s, f: f})";
+
+/// The name that it is imported by.
+pub const BLOCKS_MODULE: &str = "scalene_mcp_blocks";
 /// Source of what has Scalene on for a part of the run, written where one is asked for.
 pub const WINDOW: &str = include_str!("window.py");
 
@@ -66,6 +75,8 @@ pub struct LaunchRequest {
     /// What it is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function: Option<serde_json::Value>,
+    /// File of the module that marks blocks.
+    pub blocks_file: String,
 }
 
 /// A part of the run. Each file is made from outside, with SIGURG to the process; the launcher answers with a file

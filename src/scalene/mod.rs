@@ -24,8 +24,8 @@ mod version;
 pub use convert::Parsed;
 pub use environ::{ScaleneInstall, allocator_files, environment};
 pub use launcher::{
-    HIDDEN_FILE, LAUNCHER, LaunchError, LaunchFloor, LaunchMode, LaunchPhase, LaunchRequest,
-    LaunchState, LaunchWindow, WINDOW,
+    BLOCKS, BLOCKS_MODULE, HIDDEN_FILE, LAUNCHER, LaunchError, LaunchFloor, LaunchMode,
+    LaunchPhase, LaunchRequest, LaunchState, LaunchWindow, NO_BLOCKS, WINDOW,
 };
 pub use options::RecordOptions;
 pub use parse::{ParseError, parse};

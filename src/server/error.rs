@@ -16,7 +16,7 @@ pub(super) struct ToolError {
     /// What the program wrote, when it ran.
     output: String,
     /// What a person could be asked instead.
-    question: Option<Question>,
+    question: Option<Box<Question>>,
 }
 
 impl ToolError {
@@ -54,7 +54,7 @@ impl ToolError {
     }
 
     pub(super) fn question(&self) -> Option<&Question> {
-        self.question.as_ref()
+        self.question.as_deref()
     }
 
     fn text(&self) -> String {
@@ -75,7 +75,7 @@ impl From<&RecordError> for ToolError {
             message: chain(error),
             hint: error.hint(),
             output: error.ran().map(output).unwrap_or_default(),
-            question: Question::about(error),
+            question: Question::about(error).map(Box::new),
         }
     }
 }

@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 
 use super::summary::Summary;
-use crate::profile::Profile;
+use crate::profile::{Blocks, Profile};
 
 /// What the first line says of the format.
 const FORMAT: &str = "scalene-mcp profile";
@@ -87,7 +87,8 @@ pub(super) fn read(mut from: impl BufRead) -> Result<(Summary, Profile), Unreada
     GzDecoder::new(from).take(MOST_JSON).read_to_end(&mut text).map_err(damaged)?;
     let profile: Profile = serde_json::from_slice(&text).map_err(damaged)?;
     let sound = profile.calls.as_ref().is_none_or(|calls| calls.tree.is_sound());
-    if profile.id != summary.id || !sound {
+    let nested = profile.blocks.as_ref().is_none_or(Blocks::is_sound);
+    if profile.id != summary.id || !sound || !nested {
         return Err(Unreadable::Damaged("its parts do not belong together".to_owned()));
     }
     Ok((summary, profile))

@@ -47,6 +47,7 @@ fn profile(length: usize, output_bytes: usize) -> Profile {
         per_call: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        blocks: None,
         raw: None,
         covered: None,
         tests: None,
@@ -69,6 +70,14 @@ fn a_profile_is_replaced_in_its_place() {
     let gone = Store::default();
     gone.replace((*store.get("latest").unwrap()).clone());
     assert_eq!(gone.list().0.len(), 0, "one that was dropped meanwhile stays so");
+}
+
+#[test]
+fn a_profile_from_before_there_were_blocks_is_read() {
+    let new = profile(9, 0);
+    let mut old = serde_json::to_value(&new).unwrap();
+    assert!(old.as_object_mut().unwrap().remove("blocks").is_some());
+    assert_eq!(serde_json::from_value::<Profile>(old).unwrap(), new);
 }
 
 #[test]

@@ -20,7 +20,8 @@ until = time.perf_counter() + 60
 while time.perf_counter() < until:
     sum(range(1000))
 ";
-const QUESTIONS: [&str; 9] = [
+const QUESTIONS: [&str; 10] = [
+    "get_blocks",
     "get_profile",
     "analyze_profile",
     "get_bottlenecks",

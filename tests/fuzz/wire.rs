@@ -168,7 +168,7 @@ fn spare(arguments: &mut Value) {
     for (name, value) in arguments {
         match value {
             Value::Number(pid) if name == "pid" && pid.is_u64() => {
-                *value = json!(4_000_000_000_u32)
+                *value = json!(4_000_000_000_u32);
             }
             Value::String(_) if name == "match" => *value = json!("no process has this"),
             _ => {}

@@ -25,6 +25,8 @@ mod asking;
 mod attach;
 /// What callers and programs do wrong, and what they are told.
 mod bad_input;
+/// Named parts of a program.
+mod blocks;
 /// Call paths, sampled beside Scalene.
 mod calls;
 /// The gate for changes.

@@ -125,7 +125,7 @@ import http.server, sys, time
 
 def hot():
     total = 0
-    for n in range(60_000):
+    for n in range(400_000):
         total += n * n % 7
     return total
 

@@ -250,8 +250,8 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         "args_variants": [[&long], ["b"]], "budget_sec": 4});
     let failing = json!({"baseline_code": "1", "args": [&long],
         "candidate_code": "raise ValueError('€' * 9_000 + '\\n' * 50 + '€' * 9_000)"});
-    let function = json!({"target": "textwrap:wrap", "args": ["ab ".repeat(400)], "memory": false, "min_time_sec": 0.4});
     bench.place.write("test_many.py", MANY_FAILURES);
+    let function = json!({"target": "textwrap:wrap", "args": ["ab ".repeat(400)], "memory": false, "min_time_sec": 0.4});
     let mut called = Vec::new();
     #[cfg(target_os = "linux")]
     let serving = Serving::start(&pythons::system_python(), 6, "");
@@ -261,8 +261,8 @@ async fn answers_fit_their_budgets_and_their_schemas() {
     let processes = (called.push("profile_process"), Vec::new()).1;
     let usual = [
         ("list_profiles", json!({}), default),
-        ("profile_function", function, default),
         ("profile_tests", json!({"selector": ["test_many"]}), default),
+        ("profile_function", function, default),
         ("profile_script", script, default),
         ("profile_code", json!({"code": busy(0.4), "memory": false, "stacks": true}), default),
         ("get_profile", json!({"profile_id": "previous"}), default),
@@ -274,6 +274,7 @@ async fn answers_fit_their_budgets_and_their_schemas() {
         ("get_gpu_hotspots", json!({"profile_id": "previous"}), default),
         ("get_memory_leaks", json!({"profile_id": "previous", "confidence": "low"}), default),
         ("get_call_paths", json!({"profile_id": "previous"}), default),
+        ("get_blocks", json!({"profile_id": "previous"}), default),
         ("get_bottlenecks", json!({"profile_id": "previous"}), default),
         ("analyze_profile", json!({"profile_id": "previous"}), default),
         ("analyze_profile", json!({"profile_id": "previous", "focus_area": "memory"}), default),

@@ -43,12 +43,15 @@ async fn a_profile_is_there_when_the_server_starts_again() {
     let place = Place::new();
     let script = place.write("work.py", &busy(0.6));
     let first = open(&place).await;
-    let run = first.call("profile_script", json!({"script_path": script})).await.structured;
+    let blocks = json!([{"name": "busy", "function": "busy"}]);
+    let run = json!({"script_path": script, "blocks": blocks});
+    let run = first.call("profile_script", run).await.structured;
     let run = run["profile_id"].as_str().unwrap();
     let loaded = load(&first, "shop_main--2.4.0").await;
     let questions = [
         (run, "analyze_profile"),
         (run, "get_call_paths"),
+        (run, "get_blocks"),
         (&loaded, "analyze_profile"),
         (&loaded, "get_memory_hotspots"),
     ];

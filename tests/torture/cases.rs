@@ -62,6 +62,7 @@ pub(crate) const CASES: &[Case] = &[
     case("pool_spawn", ENDLESS),
     case("pool_short", &[(Itself, "complete: exit 0")]),
     case("threads", ENDLESS),
+    case("blocks", ENDLESS),
     case("sub_python", ENDLESS),
     case("bomb", ENDLESS),
     Case {

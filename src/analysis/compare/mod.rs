@@ -7,6 +7,7 @@
 //! `environment` says what else differs, and what keeps the two from being compared.
 
 mod align;
+mod blocks;
 mod comparison;
 mod delta;
 mod environment;
@@ -19,6 +20,7 @@ mod scale;
 pub use align::{
     Alignment, Fate, FilePair, Function, FunctionPair, LineStatus, Named, Place, align,
 };
+pub use blocks::{BlockChange, block_changes};
 pub use comparison::{Comparison, FileChange, compare, compare_with};
 pub use delta::{Delta, Verdict};
 pub use environment::{Circumstances, Difference, Obstacle};

@@ -6,6 +6,7 @@ use super::{
     TextChanges, Unchanged,
 };
 use crate::answer::NextCall;
+use crate::answer::blocks::BlockDelta;
 use crate::answer::text::{amount, amount_or_dash, one_line, table};
 use crate::answer::{Answer, budget, next};
 
@@ -49,6 +50,7 @@ impl Answer for ComparisonAnswer {
         }
         text.push_str(&self.text_changes.text());
         text.push_str(&files(&self.files));
+        text.push_str(&blocks(&self.blocks));
         if let Some(lines) = &self.lines {
             text.push_str(&lines.text());
         }
@@ -115,6 +117,16 @@ fn files(rows: &[FileDelta]) -> String {
     };
     let rows: Vec<_> = rows.iter().map(row).collect();
     "By file\n".to_owned() + &table(&["s before", "after", "change", "file"], &rows)
+}
+
+fn blocks(rows: &[BlockDelta]) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<_> = rows.iter().map(BlockDelta::cells).collect();
+    let header = ["s before", "after", "ratio", "calls before", "after", "block"];
+    "Blocks, with all that they call (noise is not told apart)\n".to_owned()
+        + &table(&header, &rows)
 }
 
 fn named(function: &str, location: &str) -> String {

@@ -16,7 +16,7 @@ use crate::answer::per_call::PerCallInfo;
 use crate::answer::test_run::TestsInfo;
 use crate::answer::text::{one_line, source};
 use crate::answer::window::{DriveInfo, WindowInfo};
-use crate::answer::{budget, doubts, listing};
+use crate::answer::{blocks, budget, doubts, listing};
 use crate::profile::{
     CallPath, Engine, LineNo, Mebibytes, MebibytesPerSec, Outcome, Percent, Profile, Program,
     ProgramKind, Repeats, Reporting, RunInfo, Seconds, Status, Witness, place, signal_name,
@@ -73,6 +73,7 @@ impl ProfileAnswer {
         Self {
             stdout: known(profile).map(|run| OutputInfo::whole(&run.stdout)),
             stderr: known(profile).map(|run| OutputInfo::whole(&run.stderr)),
+            blocks: blocks::brief(profile, true),
             summary: { lines.summary }
                 .map(|summary| SummaryMetrics { cpu_percent_threshold: threshold, ..summary }),
             ..lines
@@ -110,6 +111,7 @@ impl ProfileAnswer {
             gpu_profile: gpu(profile, figures, lines),
             per_call: PerCallInfo::of(profile),
             call_paths: (!profile.call_paths.is_empty()).then(|| call_paths(profile)),
+            blocks: blocks::brief(profile, false),
             errors: profile.run.errors.clone(),
             warnings,
             stdout: None,
@@ -374,6 +376,10 @@ fn next_calls(profile: &Profile, figures: &Figures<'_>) -> Vec<NextCall> {
     let mut calls = Vec::new();
     if !figures.cpu.spots.is_empty() || profile.footprint.is_some() {
         calls.push(NextCall::new("analyze_profile", [("profile_id", id.clone())]));
+    }
+    if profile.blocks.is_some() {
+        calls.push(NextCall::new("get_blocks", [("profile_id", id.clone())]));
+        return calls;
     }
     if profile.call_counts.is_some() {
         calls.push(NextCall::new("get_function_summary", [("profile_id", id.clone())]));

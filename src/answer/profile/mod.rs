@@ -316,6 +316,9 @@ pub struct ProfileAnswer {
     /// Heaviest call paths; absent unless `stacks` was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call_paths: Option<Vec<CallPathInfo>>,
+    /// The heaviest blocks, where the call or the program names some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<String>,
     /// What failed: the program's exception, a signal, the time limit.
     pub errors: Vec<String>,
     /// What to know before believing the figures.

@@ -34,6 +34,9 @@ impl Answer for ProfileAnswer {
         text.push_str(&self.resident_text());
         text.push_str(&self.gpu_text());
         text.push_str(&self.call_paths_text());
+        for block in &self.blocks {
+            text.push_str(&format!("Block {block}\n"));
+        }
         if let Some(path) = &self.loaded_from {
             text.push_str(&format!(
                 "Loaded from {path}: interpreter, output and end are not recorded there\n"

@@ -5,6 +5,7 @@
 //! averaged (the footprint over time, the output, what was measured in one more run) is that of one run: see
 //! [`merged`].
 
+mod blocks;
 mod calls;
 mod lines;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use self::blocks::merged_blocks;
 use self::calls::merged_calls;
 use self::lines::merged_file;
 use super::file::FileProfile;
@@ -69,6 +71,7 @@ pub fn merged(mut runs: Vec<Profile>) -> Option<Profile> {
     let footprint = merged_footprint(&runs, &merging);
     let call_paths = call_paths(&runs, &merging.weights);
     let calls = merged_calls(&runs);
+    let blocks = merged_blocks(&runs);
     let repeats = Repeats::of(&runs);
     let first = runs.first()?;
     let mut run = run_info(&first.run, &runs);
@@ -82,6 +85,7 @@ pub fn merged(mut runs: Vec<Profile>) -> Option<Profile> {
         footprint,
         call_paths,
         calls,
+        blocks,
         run,
         repeats: Some(repeats),
         // No document says what the mean says.

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::profile::{
-    CallSite, CallTreeBuilder, Calls, Line, LineCpu, LineMemory, LineNo, LineTime, Measured,
-    Mebibytes, NativeFunction, Outcome, Output, ProfileId, Program, ProgramKind, Reporting,
-    Sampling, Source, Status,
+    Block, BlockKind, Blocks, CallSite, CallTreeBuilder, Calls, Line, LineCpu, LineMemory, LineNo,
+    LineTime, Measured, Mebibytes, NativeFunction, Outcome, Output, ProfileId, Program,
+    ProgramKind, Reporting, Sampling, Source, Status,
 };
 
 const FILE: &str = "/p/a.py";
@@ -72,6 +72,7 @@ fn run(elapsed: f64, lines: Vec<Line>) -> Profile {
         per_call: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        blocks: None,
         raw: None,
         covered: None,
         tests: None,
@@ -85,6 +86,55 @@ fn seconds(profile: &Profile, number: u32) -> f64 {
 
 fn near(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-9 * one.abs().max(other.abs()).max(1.0)
+}
+
+fn block(parent: Option<u32>, name: &str, total: f64, calls: u64) -> Block {
+    Block {
+        parent,
+        name: name.to_owned(),
+        kind: BlockKind::Marker,
+        places: Vec::new(),
+        calls: Some(calls),
+        open: 0,
+        total: Seconds::from_secs(total),
+        own: Seconds::from_secs(total / 2.0),
+        cpu: None,
+        own_cpu: None,
+        waiting: None,
+        share: Some(percent(10.0)),
+        samples: Some(4),
+        allocated: None,
+        lines: None,
+    }
+}
+
+#[test]
+fn blocks_are_means_by_their_path() {
+    let with = |all: Vec<Block>, note: &str| {
+        let blocks = Some(Blocks { all, notes: vec![note.to_owned()] });
+        Profile { blocks, ..run(1.0, Vec::new()) }
+    };
+    let runs = vec![
+        with(vec![block(None, "a", 2.0, 3), block(Some(0), "b", 1.0, 1)], "same"),
+        with(
+            vec![block(None, "b", 5.0, 1), block(None, "a", 4.0, 5), block(Some(1), "b", 3.0, 1)],
+            "same",
+        ),
+    ];
+    let blocks = merged(runs).unwrap().blocks.unwrap();
+    let found: Vec<_> = { blocks.all.iter() }
+        .map(|one| (one.parent, &*one.name, one.total.map(Seconds::get), one.calls, one.samples))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (None, "a", Some(3.0), Some(4), Some(8)),
+            (Some(0), "b", Some(2.0), Some(1), Some(8)),
+            // One run did not have it there: no time, once in two runs.
+            (None, "b", Some(2.5), Some(1), Some(4)),
+        ]
+    );
+    assert_eq!(blocks.notes, ["same"]);
 }
 
 #[test]

@@ -10,12 +10,11 @@ use crate::process::{self, Controls, EndedBy, Finished, Limits, Spec};
 use crate::profile::{CallMemory, PerCall, Seconds};
 use crate::recording::confine::Confinement;
 use crate::recording::error::{Ran, RecordError};
-use crate::recording::naming::output;
 use crate::recording::outcome;
 use crate::recording::record::{self, Event, Place};
 use crate::recording::request::{MOST_DISK, RunRequest, Target};
 use crate::recording::setup::Ready;
-use crate::recording::shown::Shown;
+use crate::recording::shown::{Shown, output};
 use crate::recording::workspace::{self, Workspace};
 
 /// Time between asking and killing: there is nothing to write.
@@ -167,8 +166,8 @@ fn conclude(
     let ran = || {
         Box::new(Ran {
             outcome: outcome::outcome(finished),
-            begun: true,
             seconds: Some(finished.wall.as_secs_f64()),
+            begun: true,
             refused: confinement.remark(exception.as_deref()),
             exception: exception.clone(),
             stdout: output(&finished.stdout, around.shown),

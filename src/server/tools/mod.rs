@@ -1,6 +1,7 @@
 //! The tools: one file each, listed here, looked up by name.
 
 mod analyze_profile;
+mod blocks;
 mod bottlenecks;
 mod call_paths;
 mod compare_profiles;
@@ -156,8 +157,9 @@ const fn kind<T: ToolSpec>() -> Kind {
 }
 
 /// All that there are.
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 21] = [
     kind::<analyze_profile::AnalyzeProfile>(),
+    kind::<blocks::Blocks>(),
     kind::<bottlenecks::Bottlenecks>(),
     kind::<call_paths::CallPaths>(),
     kind::<compare_profiles::CompareProfiles>(),

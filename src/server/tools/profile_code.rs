@@ -82,6 +82,7 @@ pub(super) struct Params {
     async_profile: Option<bool>,
     /// See profile_script.
     #[serde(default)]
+    blocks: Vec<run::Block>,
     engine: run::Engine,
     /// See profile_script.
     duration_sec: Option<f64>,
@@ -114,6 +115,7 @@ impl ToolSpec for ProfileCode {
         "plain_run",
         "repeat",
         "async_profile",
+        "blocks",
         "duration_sec",
         "delay_sec",
         "ready",
@@ -160,6 +162,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         engine: params.engine,
     };
     surroundings.apply(&mut request)?;
+    request.blocks = params.blocks.into_iter().map(Into::into).collect();
     request.window =
         run::window(params.duration_sec, params.delay_sec, params.ready, params.drive)?;
     Ok(request)

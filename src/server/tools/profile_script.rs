@@ -15,6 +15,7 @@ use crate::server::error::ToolError;
 pub(super) struct ProfileScript;
 
 /// Parameters of `profile_script`.
+#[expect(clippy::doc_markdown, reason = "these are sent to clients, where each byte counts")]
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
@@ -96,6 +97,9 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
+    /// Parts to time, for get_blocks.
+    #[serde(default)]
+    blocks: Vec<run::Block>,
     /// Sampler: no install, time only.
     #[serde(default)]
     engine: run::Engine,
@@ -165,6 +169,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         engine: params.engine,
     };
     surroundings.apply(&mut request)?;
+    request.blocks = params.blocks.into_iter().map(Into::into).collect();
     request.window =
         run::window(params.duration_sec, params.delay_sec, params.ready, params.drive)?;
     Ok(request)

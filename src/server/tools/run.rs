@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Call, aside};
 use crate::answer::{ProfileAnswer, SoFar, running};
-use crate::recording::{EngineChoice, ProcessRequest, RunRequest, Window};
+use crate::recording::{BlockSpec, EngineChoice, ProcessRequest, RunRequest, Window};
 use crate::sandbox::Mode;
 use crate::server::Server;
 use crate::server::error::ToolError;
@@ -61,6 +61,26 @@ impl Sandbox {
             Self::Writes => Mode::Writes,
             Self::Strict => Mode::Strict,
         }
+    }
+}
+
+// A named part of the program; a doc comment would be sent to clients.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Block {
+    name: String,
+    /// Default: the program's.
+    file: Option<String>,
+    start_line: Option<u32>,
+    end_line: Option<u32>,
+    /// Instead of lines.
+    function: Option<String>,
+}
+
+impl From<Block> for BlockSpec {
+    fn from(block: Block) -> Self {
+        let Block { name, file, start_line, end_line, function } = block;
+        Self { name, file, start_line, end_line, function }
     }
 }
 

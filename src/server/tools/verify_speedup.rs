@@ -242,11 +242,14 @@ fn only<const N: usize>(
 }
 
 fn script_of(profile: &Profile) -> Result<String, ToolError> {
-    if matches!(profile.program.kind, ProgramKind::Snippet | ProgramKind::Function) {
-        let what =
-            if profile.program.kind == ProgramKind::Snippet { "snippet" } else { "function" };
+    let text = match profile.program.kind {
+        ProgramKind::Snippet => Some("a snippet"),
+        ProgramKind::Function => Some("a function"),
+        _ => None,
+    };
+    if let Some(what) = text {
         return Err(ToolError::invalid_argument(
-            format!("baseline_profile_id: profile {} is of a {what}", profile.id),
+            format!("baseline_profile_id: profile {} is of {what}", profile.id),
             "give both versions as `baseline_code` and `candidate_code`",
         ));
     }

@@ -103,6 +103,7 @@ pub(crate) fn with(parsed: Parsed, scalene_version: &str) -> Profile {
         per_call: None,
         timed_by: Witness::Scalene,
         repeats: None,
+        blocks: None,
         raw: None,
         covered: None,
         tests: None,

@@ -3,9 +3,9 @@
 use scalene_mcp::analysis::leaks::LeakConfidence;
 use scalene_mcp::analysis::{CpuBasis, MemoryMetric};
 use scalene_mcp::answer::{
-    AnalysisAnswer, Answer, BottlenecksAnswer, ComparisonAnswer, CpuHotspotsAnswer, FileAnswer,
-    FileQuery, Focus, FunctionsAnswer, GpuHotspotsAnswer, LeaksAnswer, MemoryHotspotsAnswer,
-    ProfileAnswer,
+    AnalysisAnswer, Answer, BlocksAnswer, BottlenecksAnswer, ComparisonAnswer, CpuHotspotsAnswer,
+    FileAnswer, FileQuery, Focus, FunctionsAnswer, GpuHotspotsAnswer, LeaksAnswer,
+    MemoryHotspotsAnswer, ProfileAnswer,
 };
 use scalene_mcp::profile::Profile;
 use serde_json::Value;
@@ -25,6 +25,8 @@ fn answers(profile: &Profile) -> Vec<Built> {
         built(&FunctionsAnswer::new(profile, 20), 4 * KIB),
         built(&FunctionsAnswer::new(profile, 100), 24 * KIB),
     ];
+    all.push(built(&BlocksAnswer::new(profile, 20), 4 * KIB));
+    all.push(built(&BlocksAnswer::new(profile, 100), 24 * KIB));
     for focus in [Focus::Overall, Focus::Cpu, Focus::Memory, Focus::Gpu] {
         all.push(built(&AnalysisAnswer::new(profile, focus), 4 * KIB));
     }
