@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::error::RecordError;
 use super::guard::Guard;
 use super::naming::real_path;
-use super::record::Place;
+use super::place::Place;
 use super::request::{RunRequest, Target, expand_home, similar_scripts};
 use super::workspace::{self, SNIPPET};
 use crate::profile::{BlockKind, BlockPlace, BlockRange, FunctionSpan, LineNo, outline};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::RecordError;
 use super::guard::Guard;
-use super::record::Place;
+use super::place::Place;
 use super::request::RunRequest;
 use super::shown::Shown;
 use super::workspace::{self, Workspace};

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use super::confine::Confinement;
 use super::error::RecordError;
+use super::place::Place;
 use super::plain;
-use super::record::{Event, Place};
+use super::record::Event;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::workspace::{self, SNIPPET, Workspace};

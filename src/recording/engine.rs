@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::error::RecordError;
+use super::place::Place;
 use super::plain;
-use super::record::{Event, Place, Recorder};
+use super::record::{Event, Recorder};
 use super::request::{EngineChoice, Measure, RunRequest, Target};
 use super::setup::{self, Ready};
 use super::suite;
@@ -139,6 +140,9 @@ pub(super) fn plain(
         spec.args = suite::arguments(workspace).into_iter().map(Into::into).collect();
         // As `python -m pytest` has it.
         plain::add_to_path(&mut spec, request, &place.cwd);
+    }
+    if let Some(folder) = workspace.blocks_module().parent() {
+        plain::add_behind_path(&mut spec, folder);
     }
     if let Target::Snippet(_) = request.target {
         spec.args.splice(0..0, ["-c".into(), SNIPPET_BOOT.into()]);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::confine::Confinement;
 use super::naming::real_path;
-use super::record::Place;
+use super::place::Place;
 use super::setup::Ready;
 use super::shown::Shown;
 use crate::profile::{CallTree, CalledFunction, Interim, InterimLine, LineNo, Percent, Source};

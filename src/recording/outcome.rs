@@ -6,11 +6,10 @@ use super::confine::Confinement;
 use super::error::{Ran, RecordError};
 use super::floor::floor;
 use super::followed::Followed;
-use super::function::CallFailure;
 use super::import::MAX_DOCUMENT_BYTES;
 use super::markers::marked;
 use super::naming::real_path;
-use super::record::Place;
+use super::place::Place;
 use super::request::{MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::shown::{Shown, output};
@@ -30,7 +29,7 @@ use crate::scalene::{HIDDEN_FILE, LaunchState, ParseError, Parsed, RecordOptions
 
 /// A program that ran for less has no samples to speak of. Scalene samples every 10 ms on
 /// average; on a busy machine it was seen to miss programs of 0.2 s.
-const SHORT_SECONDS: f64 = 0.3;
+pub(super) const SHORT_SECONDS: f64 = 0.3;
 
 /// Everything known at the end of a run.
 pub(super) struct Conclusion {
@@ -199,23 +198,6 @@ impl Conclusion {
         (Some(own), Some(remark))
     }
 
-    /// Why the part of the run that was asked for is not there.
-    fn missed(&self, ran: &Ran) -> Option<RecordError> {
-        let Some(Followed::Missed(why)) = &self.followed else { return None };
-        let why = match self.finished.ended_by {
-            EndedBy::Timeout => {
-                format!(
-                    "it was not ready at the time limit of {} s ({why})",
-                    self.request.timeout.as_secs_f64()
-                )
-            }
-            _ => why.clone(),
-        };
-        let by_itself =
-            matches!(self.finished.ended_by, EndedBy::Itself | EndedBy::Stop | EndedBy::Timeout);
-        by_itself.then(|| RecordError::NotReady { why, ran: Box::new(ran.clone()) })
-    }
-
     fn ran(&self, workspace: &Workspace) -> Ran {
         Ran {
             outcome: self.outcome(),
@@ -231,78 +213,7 @@ impl Conclusion {
         }
     }
 
-    /// Why the calls of a function could not be made, or not all of them.
-    fn call_failure(&self, ran: &Ran) -> Option<RecordError> {
-        let error = self.state.error.as_ref().filter(|_| self.request.is_function())?;
-        let told = !matches!(error.kind.as_str(), "scalene_import" | "scalene_failed");
-        (told && self.finished.ended_by == EndedBy::Itself).then(|| RecordError::Call {
-            failure: CallFailure::told(&error.kind),
-            message: error.message.clone(),
-            near: Vec::new(),
-            ran: Box::new(ran.clone()),
-        })
-    }
-
-    /// Why nothing was profiled. `empty`: Scalene wrote a profile without a sample.
-    fn nothing(&self, ran: Box<Ran>, empty: bool) -> RecordError {
-        let kind = self.state.error.as_ref().map(|error| error.kind.as_str());
-        let message = self.state.error.as_ref().map(|error| error.message.clone());
-        match (ran.outcome, kind) {
-            (Outcome::TimedOut, _) => {
-                return RecordError::Timeout { seconds: self.request.timeout.as_secs_f64(), ran };
-            }
-            (Outcome::Stopped, _) => return RecordError::Stopped(ran),
-            (Outcome::Covered, _) => {
-                return RecordError::NothingSampled { root: self.place.root.clone(), ran };
-            }
-            (Outcome::MemoryLimit(reached), _) => {
-                let limit_mb = self.request.max_memory_mb.unwrap_or_default();
-                return RecordError::MemoryLimit { limit_mb, reached_mb: reached >> 20, ran };
-            }
-            (Outcome::DiskLimit(_), _) => return RecordError::DiskLimit(ran),
-            (Outcome::Signal(_) | Outcome::Unknown, _) if ran.exception.is_none() => {
-                return RecordError::Crashed(ran);
-            }
-            (_, Some("scalene_import" | "scalene_failed")) => {
-                return RecordError::ScaleneFailed {
-                    version: self.ready.version(),
-                    message: message.unwrap_or_default(),
-                    ran,
-                };
-            }
-            _ => {}
-        }
-        let never_ran = self.state.program_started_at.is_none() || ran.exception.is_none();
-        if let (Target::Module(name), true) = (&self.request.target, never_ran)
-            && ran.stderr.last_lines(1).iter().any(|line| line.contains("No module named"))
-        {
-            return RecordError::ModuleNotFound {
-                name: name.clone(),
-                cwd: self.place.cwd.clone(),
-                ran,
-            };
-        }
-        if ran.outcome != Outcome::ExitCode(0)
-            || ran.exception.as_deref().is_some_and(|e| e != "SystemExit")
-        {
-            return RecordError::ProgramFailed(ran);
-        }
-        if !empty {
-            let said = self.state.scalene_messages.trim();
-            let message = if said.is_empty() { "it wrote no profile" } else { said }.to_owned();
-            return RecordError::ScaleneFailed { version: self.ready.version(), message, ran };
-        }
-        if ran.seconds.is_some_and(|seconds| seconds < SHORT_SECONDS) {
-            return RecordError::TooShort(ran);
-        }
-        let measure = &self.request.measure;
-        if !measure.profile_only.is_empty() || !measure.profile_exclude.is_empty() {
-            return self.filtered_out(ran);
-        }
-        RecordError::NothingSampled { root: self.place.root.clone(), ran }
-    }
-
-    fn filtered_out(&self, ran: Box<Ran>) -> RecordError {
+    pub(super) fn filtered_out(&self, ran: Box<Ran>) -> RecordError {
         let measure = &self.request.measure;
         let (only, exclude) = (measure.profile_only.clone(), measure.profile_exclude.clone());
         RecordError::FilteredOut { only, exclude, ran }
@@ -366,20 +277,7 @@ impl Conclusion {
         tests: Option<Report>,
         workspace: &Workspace,
     ) -> Profile {
-        let mut warnings = self.warnings.clone();
-        let switched = self.ready.scalene.is_some();
-        let followed = self.followed.iter();
-        warnings.extend(followed.flat_map(|followed| followed.warnings(&self.state, switched)));
-        warnings.extend(tests.iter().flat_map(|report| report.warnings.clone()));
-        warnings.extend(
-            seen.trouble.as_ref().filter(|_| self.ready.scalene.is_some()).map(|why| {
-                format!(
-                    "stacks could not be sampled beside Scalene to the end, so that its own account of the time stands \
-                     alone: {why}"
-                )
-            }),
-        );
-        warnings.extend(ran.refused.clone());
+        let mut warnings = self.first_warnings(tests.as_ref(), seen, &ran);
         warnings.append(&mut parsed.warnings);
         warnings.extend(self.state.warnings.iter().cloned());
         self.shown.rename(&mut parsed);

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::confine::Confinement;
 use super::error::RecordError;
-use super::record::{self, Event, Place};
+use super::place::Place;
+use super::record::{self, Event};
 use super::request::{MOST_DISK, RunRequest};
 use super::setup::Ready;
 use super::workspace::Workspace;
@@ -134,13 +135,18 @@ pub(super) fn add_to_path(spec: &mut Spec, request: &RunRequest, dir: &Path) {
 
 /// Lets a program that marks blocks import a module that does nothing, where it has none of its own.
 pub(super) fn add_idle_modules(spec: &mut Spec, workspace: &Workspace) {
+    add_behind_path(spec, &workspace.idle_modules());
+}
+
+/// Puts a folder behind all others that are given for modules to be looked for in.
+pub(super) fn add_behind_path(spec: &mut Spec, dir: &Path) {
     let name = OsString::from("PYTHONPATH");
     let given = spec.env.iter().rev().find(|(key, _)| *key == name).map(|(_, path)| path.clone());
     let mut path = given.or_else(|| std::env::var_os("PYTHONPATH")).unwrap_or_default();
     if !path.is_empty() {
         path.push(if cfg!(windows) { ";" } else { ":" });
     }
-    path.push(workspace.idle_modules());
+    path.push(dir);
     spec.env.push((name, path));
 }
 

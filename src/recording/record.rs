@@ -8,17 +8,17 @@ use etcetera::BaseStrategy;
 
 use super::blocks;
 use super::confine::Confinement;
-use super::counting::CountingPass;
 use super::course::{self, Course};
 use super::engine;
 use super::error::RecordError;
 use super::eyes::Eyes;
 use super::function::{self, Around, Timed};
+use super::further::Further;
 use super::guard::Guard;
 use super::interim::Watcher;
 use super::outcome::{self, Conclusion};
-use super::plain::PlainPass;
-use super::request::{MOST_DISK, RunRequest, Script, Target, expand_home, find_script};
+use super::place::Place;
+use super::request::{MOST_DISK, RunRequest, Target};
 use super::resident::Resident;
 use super::scope::scope;
 use super::secrets;
@@ -26,7 +26,7 @@ use super::setup::{self, Ready};
 use super::shown::Shown;
 use super::workspace::{PID_FILES, Workspace};
 use crate::process::{Controls, Limits, Spec, Tick};
-use crate::profile::{Blocks, Interim, Profile, ProfileId, is_notebook};
+use crate::profile::{Interim, Profile, ProfileId};
 use crate::python;
 use crate::sandbox::Mode;
 use crate::scalene::{LaunchMode, LaunchRequest, RecordOptions, environment};
@@ -95,14 +95,6 @@ pub struct Recorder {
     pub(super) env: python::Env,
 }
 
-/// Where a program is and where it runs.
-#[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) cwd: PathBuf,
-    pub(super) script: Option<Script>,
-    pub(super) root: PathBuf,
-}
-
 impl Recorder {
     /// What callers may ask for.
     pub fn guard(&self) -> &Guard {
@@ -112,24 +104,6 @@ impl Recorder {
     /// A recorder that looks for interpreters in the environment of this process.
     pub fn new(settings: Settings) -> Self {
         Self { settings, env: python::Env::current() }
-    }
-
-    /// The recorder for a run: what a person has allowed for it counts, too.
-    #[must_use]
-    pub fn allowing(&self, request: &RunRequest) -> Self {
-        let mut own = self.clone();
-        own.settings.allow_install |= request.allowed.install;
-        if request.allowed.outside_roots && !own.settings.guard.roots.is_empty() {
-            let from = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-            let cwd = request.cwd.as_ref().map(|cwd| from.join(cwd));
-            let script = request.target.file().map(|(_, typed)| expand_home(typed));
-            let script = script.map(|typed| cwd.as_ref().unwrap_or(&from).join(typed));
-            let folder =
-                script.and_then(|script| script.canonicalize().ok()?.parent().map(Path::to_owned));
-            let folders = [folder, cwd.and_then(|cwd| cwd.canonicalize().ok())];
-            own.settings.guard.roots.extend(folders.into_iter().flatten());
-        }
-        own
     }
 
     /// Profiles one program, once.
@@ -161,27 +135,14 @@ impl Recorder {
         let texts = (&shown, &timed);
         let options = options(request, &place, &ready, &workspace, texts, &mut warnings);
         prepare(request, &place, &ready, &options, &workspace, texts)?;
-        let counting = CountingPass::new(
-            request,
-            &place,
-            &ready,
-            &options.scope,
-            &workspace,
-            &confinement,
-            &hidden,
-        )?;
-        let plain = PlainPass::new(request, &place, &ready, &workspace, &confinement, &hidden)?;
+        let further =
+            Further::new(request, &place, &ready, &options, &workspace, &confinement, &hidden)?;
         let course =
             Course::new(request, &place, &ready, &workspace, &confinement, &hidden).await?;
         let mut spec = spec(request, &place, &ready, &options, &workspace);
         spec.env_remove = hidden;
         let spec = confinement.dress(spec, options.memory);
-        let limits = Limits {
-            timeout: Some(request.timeout),
-            grace: GRACE,
-            memory: request.memory_limit(),
-            disk: Some(MOST_DISK),
-        };
+        let limits = limits(request);
         let (started_at, load) =
             (SystemTime::now(), sysinfo::System::load_average().ok().map(|load| load.one));
 
@@ -223,17 +184,7 @@ impl Recorder {
         };
         let (profile, workspace) =
             outcome::concluded(conclusion, eyes.into_sampler(), workspace).await?;
-        let mut profile = profile?;
-        let marks = profile.blocks.as_ref().is_some_and(Blocks::has_marks);
-        if let Some(counting) = counting {
-            let counting = if marks { counting.with_marks(&workspace) } else { counting };
-            counting.run(&mut profile, controls, on_event).await?;
-        }
-        if let Some(plain) = plain {
-            let plain = if marks { plain.with_marks(&workspace) } else { plain };
-            plain.run(&mut profile, profiled, controls, on_event).await?;
-        }
-        Ok(profile)
+        further.run(profile?, (profiled, &workspace), controls, on_event).await
     }
 
     /// Finds the interpreter for a program in `near` and equips it, as a run would.
@@ -285,69 +236,6 @@ impl Recorder {
             // A program that ran before may have made an environment: then nobody chooses.
             choose: request.allowed.choose_python && self.settings.guard.least == Mode::Off,
         }
-    }
-
-    /// Settles script, working directory and project root.
-    pub(super) fn place(&self, request: &RunRequest) -> Result<Place, RecordError> {
-        let own = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-        let asked = request.cwd.as_ref().map(|cwd| own.join(cwd));
-        if let Some(cwd) = asked.as_ref().filter(|cwd| !cwd.is_dir()) {
-            return Err(RecordError::BadWorkingDir(cwd.clone()));
-        }
-        let asked = asked.map(|cwd| cwd.canonicalize().unwrap_or(cwd));
-        let home = self.env.home();
-        let guard = &self.settings.guard;
-        if let Some(cwd) = &asked {
-            guard.admit("cwd", cwd)?;
-        }
-        let Some((parameter, typed)) = request.target.file() else {
-            let own = guard
-                .admit("cwd", &own)
-                .map_or_else(|_| guard.roots.first().cloned(), |_| Some(own));
-            let from = asked.clone().or(own.clone());
-            let tests = request.tests.as_ref();
-            let elsewhere = tests.and_then(|tests| tests.folder(from.as_deref()?, home));
-            let cwd = asked.or(elsewhere).or(own).unwrap_or_else(|| PathBuf::from("/"));
-            if let Some(tests) = tests {
-                tests.admit(guard, &cwd)?;
-            }
-            let root = python::project_root(&cwd, &cwd, home);
-            return Ok(Place { cwd, script: None, root });
-        };
-        let from = asked.as_deref().unwrap_or(&own);
-        let find = |from: &Path| {
-            // Before it is looked for: what is outside need not be told from what is missing.
-            guard.admit(parameter, &from.join(expand_home(typed)))?;
-            find_script(typed, from)
-        };
-        let script =
-            find(from).or_else(|error| if asked.is_some() { find(&own) } else { Err(error) })?;
-        let near = script.real.parent().unwrap_or(Path::new("/"));
-        // A server started by a desktop program runs in `/` or the home folder: no place for
-        // a program that opens files of its project.
-        let own_fits =
-            Some(own.as_path()) != home && own.parent().is_some() && near.starts_with(&own);
-        // A notebook runs in its own folder.
-        let own =
-            if is_notebook(&script.real) { Some(near.to_owned()) } else { own_fits.then_some(own) };
-        let cwd = asked.or(own);
-        let root = python::project_root(near, cwd.as_deref().unwrap_or(near), home);
-        // The root of a project may lie above the folders that the server may use.
-        let cwd = cwd.unwrap_or_else(|| root.clone());
-        let cwd = if guard.admit("cwd", &cwd).is_ok() { cwd } else { near.to_owned() };
-        Ok(Place { cwd, script: Some(script), root })
-    }
-}
-
-impl Place {
-    /// The script, if it is a notebook.
-    pub(super) fn notebook(&self) -> Option<&Path> {
-        let script = self.script.as_ref()?;
-        is_notebook(&script.real).then_some(&script.real)
-    }
-
-    pub(super) fn near(&self) -> &Path {
-        self.script.as_ref().and_then(|script| script.real.parent()).unwrap_or(&self.cwd)
     }
 }
 
@@ -414,6 +302,16 @@ pub(super) fn launch_target(
             let target = if same { typed.clone() } else { absolute.map(text).unwrap_or_default() };
             (LaunchMode::Script, target)
         }
+    }
+}
+
+/// What a run may take.
+fn limits(request: &RunRequest) -> Limits {
+    Limits {
+        timeout: Some(request.timeout),
+        grace: GRACE,
+        memory: request.memory_limit(),
+        disk: Some(MOST_DISK),
     }
 }
 

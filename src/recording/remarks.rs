@@ -1,11 +1,36 @@
 //! What the reader of a profile should know of its run.
 
+use super::error::Ran;
 use super::outcome::Conclusion;
+use super::suite::Report;
 use crate::process::Exit;
 use crate::profile::FileProfile;
+use crate::sampler::Seen;
 use crate::scalene::{LaunchPhase, Parsed};
 
 impl Conclusion {
+    /// What the reader should know of the run before anything of its profile.
+    pub(super) fn first_warnings(
+        &self,
+        tests: Option<&Report>,
+        seen: &Seen,
+        ran: &Ran,
+    ) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        let launched = self.ready.scalene.is_some();
+        let followed = self.followed.iter();
+        warnings.extend(followed.flat_map(|followed| followed.warnings(&self.state, launched)));
+        warnings.extend(tests.iter().flat_map(|report| report.warnings.clone()));
+        warnings.extend(seen.trouble.as_ref().filter(|_| launched).map(|why| {
+            format!(
+                "stacks could not be sampled beside Scalene to the end, so that its own account of the time stands \
+                 alone: {why}"
+            )
+        }));
+        warnings.extend(ran.refused.clone());
+        warnings
+    }
+
     /// A bug of the interpreter that worker processes meet when they are profiled: what they send are buffers.
     fn known_crash(&self) -> Option<String> {
         const SEGV: i32 = 11;

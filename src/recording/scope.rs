@@ -1,6 +1,6 @@
 //! Which code counts as the user's in a run.
 
-use super::record::Place;
+use super::place::Place;
 use super::request::Measure;
 use super::setup::Ready;
 use super::shown::Shown;

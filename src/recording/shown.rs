@@ -7,7 +7,7 @@ use super::error::RecordError;
 use super::function;
 use super::naming::real_path;
 use super::notebook;
-use super::record::Place;
+use super::place::Place;
 use super::request::{RunRequest, Target};
 use super::workspace::{SNIPPET, Workspace};
 use crate::process::Captured;
@@ -15,7 +15,7 @@ use crate::profile::{Output, cell_name};
 use crate::scalene::Parsed;
 
 /// Folder of a notebook's cells.
-const CELLS: &str = "n";
+const CELLS: &str = "cells";
 
 /// The texts of a run, with their names.
 #[derive(Debug, Clone, Default)]

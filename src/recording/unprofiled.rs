@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::confine::Confinement;
 use super::error::RecordError;
-use super::record::{self, Place, Recorder};
+use super::place::Place;
+use super::record::{self, Recorder};
 use super::request::{MOST_DISK, RunRequest, Script, Target};
 use super::secrets;
 use super::workspace::{self, Workspace};

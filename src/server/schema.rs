@@ -66,6 +66,10 @@ fn clean(value: &mut Value) {
             if object.get("default").is_some_and(is_empty) {
                 object.remove("default");
             }
+            // An object is open unless it says otherwise.
+            if object.get("additionalProperties") == Some(&Value::Bool(true)) {
+                object.remove("additionalProperties");
+            }
             without_null(object);
             object.values_mut().for_each(clean);
         }

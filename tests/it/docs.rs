@@ -34,6 +34,22 @@ Every answer comes as structured content, described below, and as text with the 
 measured is absent, never zero. Numbers have three significant digits. `_mb` fields are MiB (2^20 bytes), `_sec`
 fields seconds under the profiler, `percent` fields hundredths of a whole. A failure is text only: a code, what failed,
 and the next step ([troubleshooting](troubleshooting.md)). How figures become findings: [analysis](analysis.md).
+
+The list of tools is kept short, since a model reads it before the first question. What `profile_code`, `profile_function`,
+`profile_tests` and `verify_speedup` take of `profile_script`'s parameters is not repeated there, but accepted: `python`, `cwd`, `env`, `stdin`,
+`sandbox`, `wait_sec` and so on, as far as they make sense. And these are accepted without being listed at all:
+
+| parameter | of | |
+|---|---|---|
+| `max_memory_mb` (not listed) | runs of programs | resident MiB of all processes together at which the program is stopped, profile kept |
+| `writable` (not listed) | runs of programs | paths that a confined program may write besides its own folder; with `sandbox` |
+| `allocation_sampling_window` (not listed) | `profile_script`, `profile_code` | bytes between two allocation samples, 1024 at least; Scalene's default otherwise |
+| `plain_run` (not listed) | `profile_script`, `profile_code` | also times a run without any profiler: what profiling costs |
+| `async_profile` (not listed) | `profile_script`, `profile_code` | tell time in `await` apart (Scalene 2.2 and later); by default where it costs little |
+| `delay_sec` (not listed) | `profile_script`, `profile_code` | seconds from the start, or from `ready`, that are not profiled |
+| `args_variants` (not listed) | `verify_speedup` | lists of arguments for which both versions must do the same, too |
+| `float_tolerance` (not listed) | `verify_speedup` | relative difference that numbers in the output may have |
+| `seed` (not listed) | `verify_speedup` | of the random order of the runs |
 ";
 
 #[tokio::test]

@@ -21,6 +21,8 @@ const MOST_WRONG: usize = 3;
 /// Comparisons with a known truth, and how many intervals have to cover it.
 const KNOWN: usize = 20;
 const LEAST_COVERED: usize = 18;
+/// Of these, how many may be left undecided: a tenth, which is the power that is promised. A contrary verdict is never right.
+const MOST_OPEN: usize = 2;
 /// Factors by which the work of the two sides differs.
 const FACTORS: [f64; 4] = [1.05, 1.2, 2.0, 10.0];
 /// Units of work of the longer side.

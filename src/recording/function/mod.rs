@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::error::RecordError;
-use super::record::Place;
+use super::place::Place;
 use super::request::RunRequest;
 use super::workspace::Workspace;
 

@@ -25,7 +25,7 @@ enum FocusArea {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// What to look at.
     #[serde(default)]
@@ -35,8 +35,8 @@ pub(super) struct Params {
 impl ToolSpec for AnalyzeProfile {
     const NAME: &'static str = "analyze_profile";
     const TITLE: &'static str = "Analyze a profile";
-    const DESCRIPTION: &'static str = "Says what a profile means: what to change on which line and what that gives at \
-        most, suspected leaks, what is no problem. The call to make after profiling.";
+    const DESCRIPTION: &'static str = "Says what a profile means: what to change where, what that gives at most, suspected leaks. The \
+        call to make after profiling.";
 
     type Params = Params;
     type Output = AnalysisAnswer;

@@ -14,7 +14,7 @@ pub(super) struct Blocks;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Most rows.
     #[serde(default = "default_limit")]
@@ -28,9 +28,9 @@ const fn default_limit() -> u32 {
 
 impl ToolSpec for Blocks {
     const NAME: &'static str = "get_blocks";
-    const TITLE: &'static str = "Time of named parts";
-    const DESCRIPTION: &'static str = "Shows named blocks as a tree: calls, total and own time, CPU, waiting, memory. \
-        Without any it says how to name some.";
+    const TITLE: &'static str = "Named blocks";
+    const DESCRIPTION: &'static str =
+        "Shows named blocks as a tree: calls, total and own time, CPU, waiting, memory, samples.";
     const CORE: bool = false;
 
     type Params = Params;

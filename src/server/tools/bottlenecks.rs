@@ -14,7 +14,7 @@ pub(super) struct Bottlenecks;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Most rows.
     #[serde(default = "default_limit")]
@@ -29,8 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for Bottlenecks {
     const NAME: &'static str = "get_bottlenecks";
     const TITLE: &'static str = "What to change first";
-    const DESCRIPTION: &'static str = "Ranks what slows the program down or eats memory: the place, the pattern, \
-        what to change, and how much faster the run can become at most.";
+    const DESCRIPTION: &'static str = "Ranks what costs time or memory: place, pattern, what to change, and how much faster the run \
+        can become.";
 
     type Params = Params;
     type Output = BottlenecksAnswer;

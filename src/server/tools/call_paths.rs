@@ -16,7 +16,7 @@ pub(super) struct CallPaths;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Name, or its last part.
     function: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct Params {
     /// Line in `file_path`.
     #[schemars(range(min = 1))]
     line: Option<u32>,
-    /// Default: callers; without a place callees.
+    /// Default: callers.
     direction: Option<Direction>,
     /// Steps to follow.
     #[serde(default = "default_depth")]
@@ -54,9 +54,8 @@ const fn default_limit() -> u32 {
 
 impl ToolSpec for CallPaths {
     const NAME: &'static str = "get_call_paths";
-    const TITLE: &'static str = "Who calls whom, with time";
-    const DESCRIPTION: &'static str = "Shows call paths as a tree with total, own and waiting time: of the run, of what a \
-        function calls, or of who calls a function or line.";
+    const TITLE: &'static str = "Call paths";
+    const DESCRIPTION: &'static str = "Shows call paths as a tree with total, own and waiting time, of the run, a function or a line.";
     const CORE: bool = false;
 
     type Params = Params;

@@ -17,11 +17,11 @@ pub(super) struct CompareProfiles;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Baseline: id, `latest` or `previous`.
+    /// Baseline: id or `previous`.
     profile_id1: String,
-    /// Candidate: the same.
+    /// Candidate.
     profile_id2: String,
-    /// Relative change let pass: 0.05 is 5 %.
+    /// Relative change let pass.
     #[serde(default = "default_tolerance")]
     #[schemars(range(min = 0.0, max = 10.0))]
     tolerance: f64,
@@ -36,8 +36,8 @@ const fn default_tolerance() -> f64 {
 impl ToolSpec for CompareProfiles {
     const NAME: &'static str = "compare_profiles";
     const TITLE: &'static str = "Compare two profiles";
-    const DESCRIPTION: &'static str = "Says what got slower and faster between two profiles, through edits, moves and \
-        renames; changes count beyond tolerance and sampling error.";
+    const DESCRIPTION: &'static str =
+        "Says what got slower or faster between two profiles, through edits, moves and renames.";
 
     type Params = Params;
     type Output = ComparisonAnswer;

@@ -15,7 +15,7 @@ pub(super) struct CpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Most rows.
     #[serde(default = "default_limit")]
@@ -33,8 +33,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for CpuHotspots {
     const NAME: &'static str = "get_cpu_hotspots";
     const TITLE: &'static str = "Lines by CPU time";
-    const DESCRIPTION: &'static str = "Ranks lines by CPU time: seconds in Python, native and waiting, with \
-        source. For more lines than the profiling call showed.";
+    const DESCRIPTION: &'static str =
+        "Ranks lines by CPU time: seconds in Python, native and waiting, each with its source.";
 
     type Params = Params;
     type Output = CpuHotspotsAnswer;

@@ -16,7 +16,7 @@ pub(super) struct FileDetails;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// File, or the end of its path.
     file_path: String,
@@ -33,9 +33,9 @@ pub(super) struct Params {
 
 impl ToolSpec for FileDetails {
     const NAME: &'static str = "get_file_details";
-    const TITLE: &'static str = "Time and memory, line by line";
-    const DESCRIPTION: &'static str = "Shows a profiled file's source, as it ran, with time and memory beside each \
-        line: those that matter, or all from start_line to end_line.";
+    const TITLE: &'static str = "Annotated source";
+    const DESCRIPTION: &'static str = "Shows a profiled file's source with time and memory beside each line: those that matter, or a \
+        range.";
 
     type Params = Params;
     type Output = FileAnswer;

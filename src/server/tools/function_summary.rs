@@ -14,7 +14,7 @@ pub(super) struct FunctionSummary;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Most rows.
     #[serde(default = "default_limit")]
@@ -28,9 +28,8 @@ const fn default_limit() -> u32 {
 
 impl ToolSpec for FunctionSummary {
     const NAME: &'static str = "get_function_summary";
-    const TITLE: &'static str = "Time and memory by function";
-    const DESCRIPTION: &'static str = "Ranks functions by the CPU time of their own lines, with waiting and memory. \
-        Calls need count_calls=true.";
+    const TITLE: &'static str = "Functions by time";
+    const DESCRIPTION: &'static str = "Ranks functions by the CPU time of their own lines, with waiting, memory and counted calls.";
 
     type Params = Params;
     type Output = FunctionsAnswer;

@@ -14,7 +14,7 @@ pub(super) struct GetProfile;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Seconds to wait for its end.
     #[serde(default = "run::default_wait_sec")]
@@ -23,9 +23,8 @@ pub(super) struct Params {
 
 impl ToolSpec for GetProfile {
     const NAME: &'static str = "get_profile";
-    const TITLE: &'static str = "Get a profile, or wait for it";
-    const DESCRIPTION: &'static str = "Returns a profile again, or waits for a run that answered `running`: \
-        what profile_script returns, or the hot lines so far.";
+    const TITLE: &'static str = "Get a profile";
+    const DESCRIPTION: &'static str = "Returns a profile again, or waits for a run that answered `running`, with its hot lines so far.";
 
     const WAITS: bool = true;
 

@@ -14,7 +14,7 @@ pub(super) struct GpuHotspots;
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Most rows.
     #[serde(default = "default_limit")]
@@ -29,8 +29,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for GpuHotspots {
     const NAME: &'static str = "get_gpu_hotspots";
     const TITLE: &'static str = "Lines by GPU time";
-    const DESCRIPTION: &'static str = "Ranks lines by GPU time, with load and memory. Needs gpu=true when profiling, on an \
-        NVIDIA, Apple or Neuron device.";
+    const DESCRIPTION: &'static str =
+        "Ranks lines by GPU time, with load and memory. Needs gpu=true when profiling, and a GPU.";
 
     type Params = Params;
     type Output = GpuHotspotsAnswer;

@@ -29,9 +29,9 @@ const fn default_limit() -> u32 {
 
 impl ToolSpec for ListProfiles {
     const NAME: &'static str = "list_profiles";
-    const TITLE: &'static str = "List stored profiles";
-    const DESCRIPTION: &'static str = "Lists stored profiles and runs in progress, newest first: id, program, start, wall \
-        time, peak memory.";
+    const TITLE: &'static str = "List profiles";
+    const DESCRIPTION: &'static str =
+        "Lists stored profiles and runs in progress: id, program, start, wall time, peak memory.";
 
     type Params = Params;
     type Output = ProfilesAnswer;

@@ -25,7 +25,7 @@ pub(super) struct Params {
 
 impl ToolSpec for LoadProfile {
     const NAME: &'static str = "load_profile";
-    const TITLE: &'static str = "Load a recorded profile";
+    const TITLE: &'static str = "Load a profile";
     const DESCRIPTION: &'static str =
         "Reads a JSON profile that Scalene wrote elsewhere (CI, another machine). Nothing is run.";
     const CORE: bool = false;

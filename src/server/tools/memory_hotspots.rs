@@ -26,7 +26,7 @@ enum Metric {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Most rows.
     #[serde(default = "default_limit")]
@@ -47,8 +47,8 @@ const fn default_limit() -> u32 {
 impl ToolSpec for MemoryHotspots {
     const NAME: &'static str = "get_memory_hotspots";
     const TITLE: &'static str = "Lines by memory";
-    const DESCRIPTION: &'static str = "Ranks lines by memory, in MiB, with source and copies. metric=allocation finds churn; \
-        peak and average, growth while a line runs. exact=true runs it again.";
+    const DESCRIPTION: &'static str =
+        "Ranks lines by memory (MiB), with source and copies; metric=allocation finds churn.";
     // With exact=true; without it the tool only reads. One annotation holds for all calls of a tool.
     const RUNS_CODE: bool = true;
     const IF_ASKED: bool = true;

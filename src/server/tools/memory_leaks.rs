@@ -26,7 +26,7 @@ enum Confidence {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
-    /// Id or `latest`.
+    /// Or `latest`.
     profile_id: String,
     /// Least confidence listed.
     #[serde(default)]
@@ -37,9 +37,9 @@ pub(super) struct Params {
 
 impl ToolSpec for MemoryLeaks {
     const NAME: &'static str = "get_memory_leaks";
-    const TITLE: &'static str = "Lines that may leak memory";
-    const DESCRIPTION: &'static str = "Finds lines that keep more and more memory, who holds it, and how sure that is. If \
-        undecided and below 10 s, or with confirm=true, the program runs again under memray.";
+    const TITLE: &'static str = "Memory leaks";
+    const DESCRIPTION: &'static str = "Finds lines that keep ever more memory, who holds it, how sure that is. Undecided short \
+        programs run again.";
     // It may run the program again, unasked: neither read-only nor without effects outside, even if most
     // calls are. One annotation holds for all calls of a tool.
     const RUNS_CODE: bool = true;

@@ -108,9 +108,9 @@ trait ToolSpec: Send + Sync + 'static {
     const IF_ASKED: bool = false;
     /// It belongs to the documented API, or is needed for runs that take long.
     const CORE: bool = true;
-    /// Parameters that are those of `profile_script`, and are listed there only: the list of tools is read before the
-    /// first question.
-    const AS_OF_SCRIPT: &'static [&'static str] = &[];
+    /// Parameters that are not in the list of tools, which is read before the first question: those of `profile_script`,
+    /// and what is seldom needed. They are accepted all the same, and docs/tools.md has them.
+    const UNLISTED: &'static [&'static str] = &[];
     /// Waits for something, a run or a thread. The others only compute, on a thread of their own.
     const WAITS: bool = Self::RUNS_CODE;
 
@@ -261,7 +261,7 @@ fn entry<T: ToolSpec>(options: &Options) -> Entry {
         .idempotent(!runs)
         .open_world(runs);
     let params = schema::of_input::<T::Params>();
-    let listed = schema::without(&params, T::AS_OF_SCRIPT);
+    let listed = schema::without(&params, T::UNLISTED);
     let mut tool = Tool::new(T::NAME, T::DESCRIPTION, listed)
         .with_title(T::TITLE)
         .with_annotations(annotations);
@@ -381,23 +381,32 @@ fn rows(limit: u32, most: usize) -> Result<usize, ToolError> {
 mod tests {
     use super::*;
 
+    /// Generated with the list of tools, and with what is not in it.
+    const REFERENCE: &str = include_str!("../../../docs/tools.md");
+
     fn unlisted<T: ToolSpec>(of_script: &JsonObject) {
         let own = schema::of_input::<T::Params>();
-        let listed = schema::without(&own, T::AS_OF_SCRIPT);
-        for name in T::AS_OF_SCRIPT {
+        let listed = schema::without(&own, T::UNLISTED);
+        for name in T::UNLISTED {
             let has = |schema: &JsonObject| {
-                schema.get("properties").and_then(|all| all.get(*name)).cloned()
+                schema.get("properties").is_some_and(|all| all.get(*name).is_some())
             };
-            assert!(has(&own).is_some() && has(of_script).is_some(), "{} {name}", T::NAME);
-            assert_eq!(has(&listed), None, "{} {name}", T::NAME);
+            assert!(has(&own) && !has(&listed), "{} {name}", T::NAME);
+            let told = REFERENCE.contains(&format!("| `{name}` (not listed)"));
+            assert!(has(of_script) || told, "{} {name}", T::NAME);
         }
-        assert!(T::DESCRIPTION.contains("options of profile_script"), "{}", T::NAME);
+        let borrows = T::DESCRIPTION.contains("options of profile_script");
+        assert!(borrows || T::NAME == profile_script::ProfileScript::NAME, "{}", T::NAME);
     }
 
     #[test]
-    fn what_a_tool_does_not_list_is_listed_by_profile_script() {
-        let of_script = schema::of_input::<<profile_script::ProfileScript as ToolSpec>::Params>();
+    fn what_a_tool_does_not_list_is_documented() {
+        type Script = profile_script::ProfileScript;
+        let of_script = schema::of_input::<<Script as ToolSpec>::Params>();
+        let of_script = schema::without(&of_script, Script::UNLISTED);
+        unlisted::<Script>(&of_script);
         unlisted::<profile_code::ProfileCode>(&of_script);
+        unlisted::<profile_function::ProfileFunction>(&of_script);
         unlisted::<profile_tests::ProfileTests>(&of_script);
         unlisted::<verify_speedup::VerifySpeedup>(&of_script);
     }

@@ -15,7 +15,6 @@ use crate::server::error::ToolError;
 pub(super) struct ProfileCode;
 
 /// Parameters of `profile_code`.
-#[expect(clippy::doc_markdown, reason = "these are sent to clients, where each byte counts")]
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
@@ -33,13 +32,13 @@ pub(super) struct Params {
     /// Report call paths.
     #[serde(default)]
     stacks: bool,
-    /// See profile_script.
+    /// As of a script.
     #[serde(default)]
     reduced_profile: bool,
-    /// See profile_script.
+    /// As of a script.
     #[serde(default = "run::default_cpu_percent_threshold")]
     cpu_percent_threshold: f64,
-    /// See profile_script.
+    /// As of a script.
     #[serde(default = "run::default_malloc_threshold")]
     malloc_threshold: u64,
     /// Seconds until it is stopped.
@@ -47,7 +46,7 @@ pub(super) struct Params {
     timeout: f64,
     /// MiB at which it is stopped.
     max_memory_mb: Option<u64>,
-    /// See profile_script.
+    /// As of a script.
     python: Option<String>,
     /// Working directory.
     cwd: Option<String>,
@@ -58,21 +57,21 @@ pub(super) struct Params {
     stdin: Option<String>,
     /// Confine the program.
     sandbox: Option<run::Sandbox>,
-    /// See profile_script.
+    /// As of a script.
     #[serde(default)]
     writable: Vec<String>,
-    /// See profile_script.
+    /// As of a script.
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
-    /// See profile_script.
+    /// As of a script.
     allocation_sampling_window: Option<u64>,
     /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
-    /// See profile_script.
+    /// As of a script.
     #[serde(default)]
     count_calls: bool,
-    /// See profile_script.
+    /// As of a script.
     #[serde(default)]
     plain_run: bool,
     /// Mean of 1 to 10 runs.
@@ -80,17 +79,18 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
-    /// See profile_script.
+    /// As of a script.
     #[serde(default)]
     blocks: Vec<run::Block>,
+    #[serde(default)]
     engine: run::Engine,
-    /// See profile_script.
+    /// As of a script.
     duration_sec: Option<f64>,
-    /// See profile_script.
+    /// As of a script.
     delay_sec: Option<f64>,
-    /// See profile_script.
+    /// As of a script.
     ready: Option<String>,
-    /// See profile_script.
+    /// As of a script.
     drive: Option<Vec<String>>,
 }
 
@@ -100,12 +100,15 @@ const fn default_timeout() -> f64 {
 
 impl ToolSpec for ProfileCode {
     const NAME: &'static str = "profile_code";
-    const TITLE: &'static str = "Profile a Python snippet";
-    const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text: experiments, and \
-        code that is no file yet. Give it a second of work or more. Takes the other options of profile_script, too: env, \
-        stdin, repeat, ...";
-    const AS_OF_SCRIPT: &'static [&'static str] = &[
+    const TITLE: &'static str = "Profile a snippet";
+    const DESCRIPTION: &'static str = "Like profile_script, for Python source given as text. Give it a second of work. Takes the other \
+        options of profile_script, too: python, cwd, env, stdin, repeat, ...";
+    const UNLISTED: &'static [&'static str] = &[
         "max_memory_mb",
+        "python",
+        "cwd",
+        "sandbox",
+        "wait_sec",
         "env",
         "stdin",
         "writable",

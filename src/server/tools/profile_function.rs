@@ -68,9 +68,10 @@ const fn default_min_time() -> f64 {
 impl ToolSpec for ProfileFunction {
     const NAME: &'static str = "profile_function";
     const TITLE: &'static str = "Profile one function";
-    const DESCRIPTION: &'static str = "Calls one Python function again and again: times of a call without a \
-        profiler (per_call), and a profile of what it calls; imports and setup are in neither. Async functions \
-        are awaited, generators used up.";
+    const DESCRIPTION: &'static str = "Calls one function again and again: time of a call without a profiler (per_call), and a profile \
+        of it. Takes options of profile_script, too: python, cwd, ...";
+    const UNLISTED: &'static [&'static str] =
+        &["memory", "timeout", "python", "cwd", "env", "sandbox", "wait_sec"];
     const RUNS_CODE: bool = true;
     const CORE: bool = false;
 

@@ -44,10 +44,9 @@ const fn default_rate() -> f64 {
 
 impl ToolSpec for ProfileProcess {
     const NAME: &'static str = "profile_process";
-    const TITLE: &'static str = "Profile a running Python process";
-    const DESCRIPTION: &'static str = "Profiles a Python process that already runs (a server, a stuck job) by reading \
-        its stacks from outside: time and waiting. It goes on unharmed. duration_sec 0 says what each thread does \
-        and waits for now.";
+    const TITLE: &'static str = "Profile a process";
+    const DESCRIPTION: &'static str = "Profiles a Python process that already runs, from outside, unharmed: time and waiting. \
+        duration_sec 0: what each thread does now.";
     const RUNS_CODE: bool = true;
     const CORE: bool = false;
 

@@ -38,10 +38,10 @@ pub(super) struct Params {
     /// Significant lines only.
     #[serde(default)]
     reduced_profile: bool,
-    /// Only files with one of these in the path (a,b).
+    /// Only paths with one of these (a,b).
     #[serde(default)]
     profile_only: String,
-    /// No files with one of these.
+    /// None with one of these.
     #[serde(default)]
     profile_exclude: String,
     /// Seconds between samples.
@@ -59,7 +59,7 @@ pub(super) struct Params {
     /// CPU time only, no waiting.
     #[serde(default)]
     use_virtual_time: bool,
-    /// Seconds until it is stopped, profile kept.
+    /// Seconds until it is stopped.
     #[serde(default = "default_timeout")]
     timeout: f64,
     /// MiB at which it is stopped.
@@ -97,8 +97,9 @@ pub(super) struct Params {
     repeat: usize,
     /// Tell await time apart.
     async_profile: Option<bool>,
-    /// Parts to time, for get_blocks.
+    /// {name, function} or {name, file, start_line, end_line}.
     #[serde(default)]
+    #[schemars(with = "Vec<serde_json::Map<String, serde_json::Value>>")]
     blocks: Vec<run::Block>,
     /// Sampler: no install, time only.
     #[serde(default)]
@@ -119,10 +120,18 @@ const fn default_timeout() -> f64 {
 
 impl ToolSpec for ProfileScript {
     const NAME: &'static str = "profile_script";
-    const TITLE: &'static str = "Profile a Python script";
-    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines take the time \
-        and the memory. Use it when code is slow or hungry, before changing anything. Returns hot lines with source, exit \
-        code, output, a profile_id. After wait_sec it answers `running`: get_profile waits on.";
+    const TITLE: &'static str = "Profile a script";
+    const DESCRIPTION: &'static str = "Runs a Python script under the Scalene profiler and says which lines take the time and the \
+        memory. Use it first when code is slow or hungry. Returns hot lines with source, exit code, \
+        output, a profile_id; after wait_sec `running`: get_profile waits on.";
+    const UNLISTED: &'static [&'static str] = &[
+        "allocation_sampling_window",
+        "max_memory_mb",
+        "writable",
+        "plain_run",
+        "async_profile",
+        "delay_sec",
+    ];
     const RUNS_CODE: bool = true;
 
     type Params = Params;

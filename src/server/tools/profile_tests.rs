@@ -70,11 +70,13 @@ const fn default_timeout() -> f64 {
 impl ToolSpec for ProfileTests {
     const NAME: &'static str = "profile_tests";
     const TITLE: &'static str = "Profile tests";
-    const DESCRIPTION: &'static str = "Runs tests (pytest, or unittest) under the profiler: outcome and cost of \
-        each test, dominating fixtures, collection, and the hot lines of the project's code. Quick tests are \
-        repeated until there are samples. A failing test has its profile too. Takes other options of profile_script: env, \
-        sandbox, ...";
-    const AS_OF_SCRIPT: &'static [&'static str] = &[
+    const DESCRIPTION: &'static str = "Runs tests (pytest, unittest): outcome and cost of each, fixtures, collection, hot lines of the \
+        project. Quick ones are repeated. Takes options of profile_script, too: python, cwd, ...";
+    const UNLISTED: &'static [&'static str] = &[
+        "memory",
+        "python",
+        "cwd",
+        "wait_sec",
         "stacks",
         "max_memory_mb",
         "env",

@@ -24,7 +24,8 @@ pub(super) struct Params {
 impl ToolSpec for StopProfile {
     const NAME: &'static str = "stop_profile";
     const TITLE: &'static str = "End a run early";
-    const DESCRIPTION: &'static str = "Ends a running program and returns its profile until then.";
+    const DESCRIPTION: &'static str =
+        "Ends a running program and returns its profile until then; also for one that never ends.";
     const RUNS_CODE: bool = true;
 
     type Params = Params;

@@ -91,10 +91,20 @@ impl Params {
 impl ToolSpec for VerifySpeedup {
     const NAME: &'static str = "verify_speedup";
     const TITLE: &'static str = "Is it really faster?";
-    const DESCRIPTION: &'static str = "Runs two versions in turns without a profiler: same work, and faster? With a \
-        95 % interval. Use it after every optimisation. Takes options of profile_script, too: args, python, cwd, env, stdin, timeout, wait_sec.";
-    const AS_OF_SCRIPT: &'static [&'static str] =
-        &["args", "python", "cwd", "env", "stdin", "timeout", "wait_sec"];
+    const DESCRIPTION: &'static str = "Runs two versions in turns without a profiler: same work, and faster? With a 95 % interval. Use \
+        it after every optimisation. Takes options of profile_script, too: args, python, cwd, ...";
+    const UNLISTED: &'static [&'static str] = &[
+        "seed",
+        "float_tolerance",
+        "args_variants",
+        "args",
+        "python",
+        "cwd",
+        "env",
+        "stdin",
+        "timeout",
+        "wait_sec",
+    ];
     const CORE: bool = false;
     const RUNS_CODE: bool = true;
 
