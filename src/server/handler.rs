@@ -26,7 +26,8 @@ const INSTRUCTIONS: &str = "\
 Finds out why Python code is slow or uses much memory, with the Scalene profiler. \
 Start with profile_script (a file, or `-m package.module`) or profile_code (a snippet); one call \
 installs nothing into the project and returns the hot lines with their source, memory, the program's \
-exit code and output, and a profile_id. Then analyze_profile says what to change and what that gives at \
+exit code and output, and a profile_id. profile_function calls one function, profile_tests runs tests, profile_process looks at a \
+process that already runs. Then analyze_profile says what to change and what that gives at \
 most. Drill down with get_file_details, get_function_summary, get_cpu_hotspots, get_memory_hotspots, \
 get_memory_leaks. After a change verify_speedup runs old and new in turns and says whether it is faster and does the same work; compare_profiles shows where. load_profile reads a JSON that \
 Scalene wrote elsewhere. `latest` and `previous` name the newest profiles. A run longer than wait_sec answers with status `running`: call get_profile with its id. \

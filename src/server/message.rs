@@ -247,11 +247,17 @@ mod tests {
             "",
             " \r",
             "\u{feff}",
-            r#"{"jsonrpc":"2.0","id":1,"result":{}}"#,
-            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"not JSON"}}"#,
+            r#"{"jsonrpc":"2.0","id":{},"result":{}}"#,
             r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":7}"#,
         ] {
             assert!(matches!(read(line.as_bytes()), Line::Nothing), "{line}");
+        }
+        // The answer to a question, and one that is an error.
+        for line in [
+            r#"{"jsonrpc":"2.0","id":1,"result":{"action":"decline"}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no forms"}}"#,
+        ] {
+            assert!(matches!(read(line.as_bytes()), Line::Message(_)), "{line}");
         }
     }
 

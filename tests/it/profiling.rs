@@ -78,9 +78,9 @@ async fn memory_is_found_on_its_line() {
 #[tokio::test]
 async fn a_snippet_imports_from_its_working_directory_and_keeps_its_source() {
     let place = Place::new();
-    place.write("helper.py", &busy(0.0).replace("busy(time.perf_counter() + 0)\n", ""));
+    place.write("helper.py", &busy(0.0).replace("busy(time.process_time() + 0)\n", ""));
     let session = Session::open(&place.path()).await;
-    let code = "import helper, time\nprint(helper.__name__, __name__)\nhelper.busy(time.perf_counter() + 0.6)\n";
+    let code = "import helper, time\nprint(helper.__name__, __name__)\nhelper.busy(time.process_time() + 0.6)\n";
     let cwd = place.path();
     let answer =
         session.call("profile_code", json!({"code": code, "cwd": cwd, "memory": false})).await;
@@ -103,10 +103,10 @@ async fn a_snippet_imports_from_its_working_directory_and_keeps_its_source() {
 #[tokio::test]
 async fn code_beside_the_script_folder_is_seen() {
     let place = Place::new();
-    let library = busy(0.0).replace("busy(time.perf_counter() + 0)\n", "");
+    let library = busy(0.0).replace("busy(time.process_time() + 0)\n", "");
     place.write("proj/lib/work.py", &library);
     let script = "import os, sys, time\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), '..', 'lib'))\n\
-                  import work\nwork.busy(time.perf_counter() + 0.6)\n";
+                  import work\nwork.busy(time.process_time() + 0.6)\n";
     place.write("proj/bin/run.py", script);
     let session = Session::open(&place.path()).await;
     let answer = session
@@ -132,9 +132,9 @@ async fn installed_packages_are_libraries_even_under_an_overlay() {
         .output()
         .unwrap();
     let site = String::from_utf8(site.stdout).unwrap();
-    let library = busy(0.0).replace("busy(time.perf_counter() + 0)\n", "");
+    let library = busy(0.0).replace("busy(time.process_time() + 0)\n", "");
     std::fs::write(std::path::Path::new(site.trim()).join("installed.py"), library).unwrap();
-    place.write("app.py", "import installed, time\n\ninstalled.busy(time.perf_counter() + 0.6)\n");
+    place.write("app.py", "import installed, time\n\ninstalled.busy(time.process_time() + 0.6)\n");
     let session = Session::open(&place.path()).await;
     let answer =
         session.call("profile_script", json!({"script_path": "app.py", "memory": false})).await;

@@ -38,6 +38,6 @@ pub(crate) fn program(name: &str) -> PathBuf {
 pub(crate) fn busy(seconds: f64) -> String {
     format!(
         "import time\ndef busy(until):\n    n = 0\n    while time.process_time() < until:\n        \
-         n += sum(range(50))\n    return n\nbusy(time.process_time() + {seconds})\n"
+         n += sum(range(1000))\n    return n\nbusy(time.process_time() + {seconds})\n"
     )
 }
