@@ -181,7 +181,7 @@ async fn compared(place: &Place, python: &Path, name: &str, size: u64, form: &st
         let before = timeit(place, python, name, size, form);
         let own = profiled(place, python, name, size).await;
         let after = timeit(place, python, name, size, form);
-        let ratio = own / ((before + after) / 2.0);
+        let ratio = own / f64::midpoint(before, after);
         let busy = (after / before - 1.0).abs() > MOST / 2.0;
         let right = (ratio - 1.0).abs() <= MOST;
         counted += usize::from(!busy);
