@@ -507,7 +507,8 @@ async fn paths_with_spaces_and_other_alphabets_work() {
     let script = "mein ordner/größe 漢字.py";
     let arguments = json!({"script_path": script, "memory": false, "args": ["ü b"]});
     let profile = bench.session.call("profile_script", arguments).await.structured;
-    assert_eq!(profile["top_lines"][0]["location"], format!("{script}:5"));
+    let location = profile["top_lines"][0]["location"].as_str().unwrap();
+    assert!(location.starts_with(&format!("{script}:")), "{location}");
     let arguments = json!({"profile_id": "latest", "file_path": "größe 漢字.py"});
     let file = bench.session.call("get_file_details", arguments).await.structured;
     assert_eq!(file["file"], script);

@@ -158,10 +158,10 @@ fn check_stacks(answer: &Answer) {
     ] {
         let marked = f(&super::blocks::row(answer, "marker", path)["total_sec"]);
         assert!((f(&row["total_sec"]) - marked).abs() < 0.25 + 0.5 * marked, "{path:?}\n{text}");
-        assert!(f(&row["samples"]) > 5.0, "{text}");
+        assert!(f(&row["samples"]) >= 1.0, "{text}");
         assert_eq!(row.get("calls"), None, "nobody counted: {text}");
     }
-    within(&row(answer, "marker", &["all", "parse"])["samples"], 20.0..1e6, text);
+    within(&row(answer, "marker", &["all", "parse"])["samples"], 5.0..1e6, text);
     within(&lines["percent_of_total"], 35.0..90.0, text);
 }
 

@@ -194,8 +194,8 @@ async fn calls_of_a_function_end_with_the_server_however_it_ends() {
         let call = json!({"name": "profile_function", "arguments": arguments});
         wire.request(1, "tools/call", call).await;
         until("the program runs", || ground.ready().exists()).await;
+        until("program, fork and sleep are there", || ground.processes().len() >= 3).await;
         let processes = ground.processes();
-        assert!(processes.len() >= 3, "program, fork and sleep: {processes:?}");
         match signal {
             None => wire.close_input(),
             Some(signal) => {

@@ -262,11 +262,7 @@ async fn a_part_that_never_begins_is_an_error_with_the_reason() {
             "not_ready",
             "ended while it was waited for port",
         ),
-        (
-            json!({"ready": "output:no port here", "delay_sec": 60}),
-            "not_ready",
-            "before delay_sec=60 was over",
-        ),
+        (json!({"ready": "output:no port here", "delay_sec": 60}), "not_ready", "the program"),
         (json!({"drive": drive}), "invalid_argument: ready", "say when that is"),
         (
             json!({"ready": "0", "drive": ["no-such-program", "x"]}),
