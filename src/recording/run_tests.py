@@ -138,6 +138,7 @@ def make_plugin(pytest, notes):
             again = lambda: clock() - began < allowed and not item.session.shouldstop  # noqa: E731
             where = {"nodeid": item.nodeid, "location": item.location}
             item.ihook.pytest_runtest_logstart(**where)
+            notes.tell("begins", name=item.nodeid)
             self.fixtures, self.first = [], True
             reports, repeat = self.first_round(item, nextitem, again)
             self.first = False
@@ -410,6 +411,7 @@ def make_result(unittest, notes, times, fixtures):
     class Result(unittest.TextTestResult):
         def startTest(self, test):
             super().startTest(test)
+            notes.tell("begins", name=test.id())
             self.outcome, self.message = "passed", None
 
         def note(self, outcome, message=None):
