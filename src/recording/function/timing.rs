@@ -113,7 +113,7 @@ pub(in crate::recording) async fn time(
 ) -> Result<Timed, RecordError> {
     let Around { request, place, workspace, .. } = around;
     let Target::Function(call) = &request.target else { return Ok(Timed::default()) };
-    on_event(Event::SettingUp("timing the calls, without a profiler".to_owned()));
+    on_event(Event::Timing);
     let wanted = asked(call, request, place, workspace, None);
     workspace.write("call.py", super::CALLER.as_bytes())?;
     workspace.write("calls-request.json", wanted.to_string().as_bytes())?;
