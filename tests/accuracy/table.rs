@@ -154,8 +154,7 @@ fn of_ways(rows: &[&Row]) {
 
 /// The shares of all blocks, beside what their programs say.
 fn of_blocks(rows: &[&Row]) {
-    let with: Vec<&Row> =
-        rows.iter().copied().filter(|row| !row.score.shares.is_empty()).collect();
+    let with: Vec<&Row> = rows.iter().copied().filter(|row| !row.score.shares.is_empty()).collect();
     if with.is_empty() {
         return;
     }

@@ -40,9 +40,7 @@ impl Way {
         let (word, more) = text.split_once([' ', '=']).unwrap_or((text, ""));
         match word {
             "sampler" => Self::Sampler,
-            "function" => {
-                Self::Function(Box::new(FunctionCall::of(format!("{name}.py:{more}"))))
-            }
+            "function" => Self::Function(Box::new(FunctionCall::of(format!("{name}.py:{more}")))),
             "tests" => Self::Tests { unittest: more == "unittest" },
             "process" => Self::Process,
             "notebook" => Self::Notebook,

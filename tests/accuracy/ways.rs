@@ -3,9 +3,10 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use scalene_mcp::ScaleneProfiler;
 use scalene_mcp::analysis::leaks::{leaks, undecided};
 use scalene_mcp::process::Controls;
@@ -48,7 +49,7 @@ pub(crate) async fn profile(
     let told = |error: scalene_mcp::Error| error.to_string().replace('\n', " ");
     if program.way == Way::Process {
         let serving = Serving::start(program, &place, environment)?;
-        let mut request = ProcessRequest::new(Which::Pid(serving.child.id()));
+        let mut request = ProcessRequest::new(Which::Pid(serving.pid));
         request.duration = LOOK;
         return profiler.profile_process(&request).await.map_err(told);
     }
@@ -105,30 +106,34 @@ fn as_notebook(cells: &[(u32, String)]) -> String {
     json!({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}).to_string()
 }
 
+/// Starts a program, says its id, and leaves it to the system: no child of this process, which is never looked at.
+const START: &str = "\"$0\" \"$1\" & echo $!";
+
 /// A program that was started by plain Python, with its children, until it is dropped.
 struct Serving {
-    child: Child,
+    pid: u32,
+    group: Pid,
 }
 
 impl Serving {
     /// Starts it, and waits until it is past its start.
     fn start(program: &Program, place: &Place, environment: &Path) -> Result<Self, String> {
-        let mut command = pythons::command(environment.join("bin/python"));
-        command.arg(program.file()).current_dir(place.path()).process_group(0);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut serving = Self { child };
-        let lines = BufReader::new(serving.child.stdout.take().unwrap()).lines();
+        let mut shell = pythons::command("sh");
+        shell.args(["-c", START]).arg(environment.join("bin/python")).arg(program.file());
+        shell.current_dir(place.path()).process_group(0);
+        let mut shell = shell.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(shell.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let pid = lines.next().unwrap().parse().unwrap();
+        let serving = Self { pid, group: Pid::from_child(&shell) };
+        shell.wait().unwrap();
         let steady = program.steady.as_deref().unwrap();
-        let mut until = lines.map_while(Result::ok);
-        let reached = until.any(|line| line == steady);
+        let reached = lines.any(|line| line == steady);
         reached.then_some(serving).ok_or_else(|| format!("it never said `{steady}`"))
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let group = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        let _ = self.child.wait();
+        let _ = kill_process_group(self.group, Signal::KILL);
     }
 }
