@@ -11,6 +11,8 @@ const MOST_TESTS: usize = 10;
 const MOST_FAILED: usize = 10;
 const MOST_FIXTURES: usize = 5;
 const MOST_IMPORTS: usize = 5;
+/// Fewer seconds are nothing to name.
+const NAMED: f64 = 0.001;
 /// A fixture that takes this part of all tests or more is told, as is an import of this part of the collection.
 const NAMED_PART: f64 = 0.02;
 /// Characters of a message: of each at most, and for each row that there may be.
@@ -111,9 +113,10 @@ impl TestsInfo {
     /// With so many rows of each kind at most.
     pub(super) fn of(run: &TestRun, rows: usize) -> Self {
         let all: f64 = run.tests.iter().map(TestCost::total).sum();
-        let named = |fixture: &&FixtureCost| fixture.total.get() >= NAMED_PART * all;
+        let named = |fixture: &&FixtureCost| fixture.total.get() >= (NAMED_PART * all).max(NAMED);
         let collection = run.collection.map_or(0.0, Seconds::get);
-        let slow = |(_, time): &&(String, Seconds)| time.get() >= NAMED_PART * collection;
+        let slow =
+            |(_, time): &&(String, Seconds)| time.get() >= (NAMED_PART * collection).max(NAMED);
         let failed = |test: &&TestCost| ["failed", "error"].contains(&test.outcome.as_str());
         Self {
             runner: format!("{} {}", run.runner, run.version),
@@ -159,8 +162,11 @@ impl TestsInfo {
         let counts = { kinds.iter() }
             .filter(|(number, _)| *number > 0)
             .map(|(number, word)| format!("{number} {word}"));
-        let mut text =
-            format!("Tests ({}): {}", self.runner, counts.collect::<Vec<_>>().join(", "));
+        let mut counts = counts.collect::<Vec<_>>().join(", ");
+        if counts.is_empty() {
+            counts.push_str("none ended");
+        }
+        let mut text = format!("Tests ({}): {counts}", self.runner);
         text.extend(self.collection_sec.map(|time| {
             format!("; found within {} s, imports of their modules included", amount(time))
         }));
@@ -172,7 +178,10 @@ impl TestsInfo {
         });
         let head =
             ["setup s", "call s", "teardown s", "rounds", "test (seconds of its first round)"];
-        text.push_str(&table(&head, &rows.collect::<Vec<Vec<String>>>()));
+        let rows: Vec<Vec<String>> = rows.collect();
+        if !rows.is_empty() {
+            text.push_str(&table(&head, &rows));
+        }
         for test in &self.failures {
             let message = test.message.as_deref().unwrap_or_default();
             text.push_str(&format!("{} {}: {message}\n", test.outcome, one_line(&test.name, 160)));

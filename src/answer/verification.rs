@@ -10,10 +10,10 @@ use serde_json::json;
 use super::next::NextCall;
 use super::profile::{ProfileAnswer, StatusInfo};
 use super::running::{SoFar as NothingYet, running};
-use super::text::{amount, one_line};
+use super::text::one_line;
 use crate::profile::{Mebibytes, round_for_display};
 use crate::statistics::{Ratio, Shift, Side, Verdict as Timing};
-use crate::verify::{Difference, Ended, Failure, SideFigures, SoFar, Verdict, Verification};
+use crate::verify::{Difference, Ended, Failure, SideFigures, SoFar, Verification};
 
 /// The first place at which two outputs differ.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
@@ -358,6 +358,32 @@ impl VerifyAnswer {
         }
     }
 
+    /// What is left of a comparison of a script with itself: nothing that compares.
+    #[must_use]
+    pub fn without_comparison(self) -> Self {
+        Self {
+            verification_id: self.verification_id,
+            status: self.status,
+            summary: "no baseline: limits of the script alone".to_owned(),
+            candidate: self.candidate,
+            candidate_sec: self.candidate_sec,
+            candidate_cpu_sec: self.candidate_cpu_sec,
+            candidate_peak_mb: self.candidate_peak_mb,
+            python_start_sec: self.python_start_sec,
+            runs: self.runs,
+            ended: self.ended,
+            spent_sec: self.spent_sec,
+            difference: self.difference,
+            failure: self.failure,
+            noise: self.noise,
+            seed: self.seed,
+            environment: self.environment,
+            notes: self.notes,
+            next: self.next,
+            ..Self::empty()
+        }
+    }
+
     fn empty() -> Self {
         Self {
             verification_id: String::new(),
@@ -451,32 +477,5 @@ fn noise(found: &Verification) -> NoiseInfo {
         candidate_drift_pct: shift(|drift| drift.candidate),
         drifts: noise.drift.map(|drift| drift.baseline.sure || drift.candidate.sure),
         cores: noise.cores,
-    }
-}
-
-/// Seconds for people.
-fn seconds(value: Option<f64>) -> String {
-    value.map_or_else(|| "?".to_owned(), |value| format!("{} s", amount(value)))
-}
-
-/// What is to be done about a verdict; empty where it is plain.
-fn advice(found: &Verification) -> &'static str {
-    match found.verdict {
-        Verdict::DifferentOutput => {
-            "correct the candidate; where the difference does not matter, say so by `float_tolerance` or `check`"
-        }
-        Verdict::NondeterministicOutput => {
-            "show by `check` that the work is the same (`=EXPRESSION` over the program's globals, or a command that \
-             reads its stdout), or print no times, ids or order of sets"
-        }
-        Verdict::BaselineFailed | Verdict::CandidateFailed => {
-            "correct it; `args`, `cwd`, `env` and `stdin` set both sides up"
-        }
-        Verdict::Unstable => {
-            "a program that fails now and then cannot be timed: correct that first"
-        }
-        Verdict::Timeout => "raise `timeout`, or take smaller input",
-        Verdict::Undecided => "raise `budget_sec`, take more work per run, or quiet the machine",
-        Verdict::Faster | Verdict::Slower | Verdict::NoDifference => "",
     }
 }

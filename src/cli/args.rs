@@ -1,6 +1,5 @@
 //! What can be typed.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::exit;
 
@@ -8,9 +7,11 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::check::CheckOptions;
 use super::config::ConfigOptions;
+use super::confine::ConfineOptions;
 use crate::recording::{EngineChoice, Guard, Settings};
-use crate::sandbox::{Mode, Policy};
+use crate::sandbox::Mode;
 use crate::server::{Options, Output, Toolset};
 
 const ABOUT: &str = "\
@@ -146,50 +147,6 @@ impl Command {
     }
 }
 
-/// Options of `confine`: a [`Policy`], and the program.
-#[derive(Debug, Args)]
-pub(super) struct ConfineOptions {
-    /// Say only whether programs can be confined here
-    #[arg(long)]
-    pub(super) check: bool,
-
-    #[arg(long, value_name = "MODE", default_value = "strict")]
-    mode: Mode,
-
-    #[arg(long, value_name = "PATH")]
-    read: Vec<PathBuf>,
-
-    #[arg(long, value_name = "PATH")]
-    write: Vec<PathBuf>,
-
-    #[arg(long, value_name = "NAME=VALUE")]
-    loader_env: Vec<OsString>,
-
-    #[arg(long, value_name = "STEM")]
-    own_file: Vec<PathBuf>,
-
-    /// Use no newer Landlock than this version
-    #[arg(long, value_name = "VERSION")]
-    landlock_at_most: Option<i32>,
-
-    /// The program and its arguments
-    #[arg(last = true, value_name = "PROGRAM")]
-    pub(super) program: Vec<OsString>,
-}
-
-impl ConfineOptions {
-    pub(super) fn policy(&self) -> Policy {
-        Policy {
-            mode: self.mode,
-            read: self.read.clone(),
-            write: self.write.clone(),
-            loader_env: self.loader_env.clone(),
-            own_files: self.own_file.clone(),
-            landlock_at_most: self.landlock_at_most,
-        }
-    }
-}
-
 /// Options of `profile`.
 #[derive(Debug, Args)]
 #[command(group = clap::ArgGroup::new("target").required(true), after_help = "Examples:
@@ -285,75 +242,6 @@ pub(super) struct ProfileOptions {
     /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     pub(super) args: Vec<String>,
-}
-
-/// Options of `check`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  scalene-mcp check --baseline git:origin/main -- bench.py --n 1000
-  scalene-mcp check --baseline old.py --max-slowdown 3% --max-memory 10% -- new.py
-  scalene-mcp check --budget perf-budget.toml -- bench.py
-
-Exit codes: 0 pass, 1 regression, different output or a candidate that fails, 2 could not tell (a baseline that fails, too),
-3 wrong usage or failure.")]
-pub(super) struct CheckOptions {
-    /// What to compare with: a file, git:REV for the script at a revision, or the id of a profile in the --store
-    /// folder; not needed where `--budget` has limits of its own
-    #[arg(long, value_name = "FILE|git:REV|ID")]
-    pub(super) baseline: Option<String>,
-
-    /// Most wall time above the baseline's, as 5% or 0.05 [default: 5%]
-    #[arg(long, value_name = "PART", value_parser = part)]
-    pub(super) max_slowdown: Option<f64>,
-
-    /// Most peak memory above the baseline's, as 10% or 0.1 [default: no limit]
-    #[arg(long, value_name = "PART", value_parser = part)]
-    pub(super) max_memory: Option<f64>,
-
-    /// File with the limits of scripts (docs/verification.md)
-    #[arg(long, value_name = "FILE")]
-    pub(super) budget: Option<PathBuf>,
-
-    /// Seconds for all runs together
-    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
-    pub(super) budget_sec: f64,
-
-    /// Seconds for one run
-    #[arg(long, value_name = "SECONDS", default_value_t = 600.0)]
-    pub(super) timeout: f64,
-
-    /// Command that reads the program's output, or `=EXPRESSION` over its globals: what shows that the work is the same
-    #[arg(long, value_name = "CHECK")]
-    pub(super) check: Option<String>,
-
-    /// How far floating-point numbers in the output may lie apart
-    #[arg(long, value_name = "PART")]
-    pub(super) float_tolerance: Option<f64>,
-
-    /// Do not compare what the two print
-    #[arg(long, conflicts_with_all = ["check", "float_tolerance"])]
-    pub(super) any_output: bool,
-
-    /// Makes the order of the runs repeatable
-    #[arg(long, value_name = "NUMBER")]
-    pub(super) seed: Option<u64>,
-
-    /// Working directory of the program [default: the current one]
-    #[arg(long, value_name = "DIR")]
-    pub(super) cwd: Option<PathBuf>,
-
-    /// Print the result as JSON instead of a report
-    #[arg(long)]
-    pub(super) json: bool,
-
-    /// The script, or `-m MODULE`, and its arguments
-    #[arg(last = true, required = true, value_name = "SCRIPT")]
-    pub(super) program: Vec<String>,
-}
-
-/// `5%` or `0.05`.
-fn part(text: &str) -> Result<f64, String> {
-    super::limits::part(text)
 }
 
 /// Options of `setup`.

@@ -1,10 +1,11 @@
 //! `scalene-mcp check`: a gate for changes, by the statistics of `verify_speedup`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::args::CheckOptions;
+use clap::Args;
+
 use super::limits::Limits;
 use super::live::Live;
 use super::report::{Report, limited};
@@ -17,6 +18,70 @@ use crate::verify::{Origin, Progress, Verifier, VerifyRequest};
 pub(super) const FAILURE: u8 = 3;
 /// How a revision is named.
 const REVISION: &str = "git:";
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  scalene-mcp check --baseline git:origin/main -- bench.py --n 1000
+  scalene-mcp check --baseline old.py --max-slowdown 3% --max-memory 10% -- new.py
+  scalene-mcp check --budget perf-budget.toml -- bench.py
+
+Exit codes: 0 pass, 1 regression, different output or a candidate that fails, 2 could not tell (a baseline that fails, too),
+3 wrong usage or failure.")]
+pub(super) struct CheckOptions {
+    /// What to compare with: a file, git:REV for the script at a revision, or the id of a profile in the --store
+    /// folder; not needed where `--budget` has limits of its own
+    #[arg(long, value_name = "FILE|git:REV|ID")]
+    pub(super) baseline: Option<String>,
+
+    /// Most wall time above the baseline's, as 5% or 0.05 [default: 5%]
+    #[arg(long, value_name = "PART", value_parser = super::limits::part)]
+    pub(super) max_slowdown: Option<f64>,
+
+    /// Most peak memory above the baseline's, as 10% or 0.1 [default: no limit]
+    #[arg(long, value_name = "PART", value_parser = super::limits::part)]
+    pub(super) max_memory: Option<f64>,
+
+    /// File with the limits of scripts (docs/verification.md)
+    #[arg(long, value_name = "FILE")]
+    pub(super) budget: Option<PathBuf>,
+
+    /// Seconds for all runs together
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    pub(super) budget_sec: f64,
+
+    /// Seconds for one run
+    #[arg(long, value_name = "SECONDS", default_value_t = 600.0)]
+    pub(super) timeout: f64,
+
+    /// Command that reads the program's output, or `=EXPRESSION` over its globals: what shows that the work is the same
+    #[arg(long, value_name = "CHECK")]
+    pub(super) check: Option<String>,
+
+    /// How far floating-point numbers in the output may lie apart
+    #[arg(long, value_name = "PART")]
+    pub(super) float_tolerance: Option<f64>,
+
+    /// Do not compare what the two print
+    #[arg(long, conflicts_with_all = ["check", "float_tolerance"])]
+    pub(super) any_output: bool,
+
+    /// Makes the order of the runs repeatable
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
+
+    /// Working directory of the program [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    pub(super) cwd: Option<PathBuf>,
+
+    /// Print the result as JSON instead of a report
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// The script, or `-m MODULE`, and its arguments
+    #[arg(last = true, required = true, value_name = "SCRIPT")]
+    pub(super) program: Vec<String>,
+}
 
 pub(super) async fn run(mut settings: Settings, store: &Store, options: CheckOptions) -> ExitCode {
     let json = options.json;

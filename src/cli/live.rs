@@ -32,6 +32,7 @@ impl Live {
             }
             Event::Reading => "reading the profile".to_owned(),
             Event::Counting => "counting calls in one more run".to_owned(),
+            Event::Timing => "timing the calls, without a profiler".to_owned(),
             Event::Plain => "timing one more run, without a profiler".to_owned(),
         };
         if self.terminal {

@@ -33,7 +33,7 @@ impl Report<'_> {
         let mut answer = VerifyAnswer::new("check", self.found);
         answer.next.clear();
         if self.alone {
-            answer = without_comparison(answer);
+            answer = answer.without_comparison();
         }
         if !json {
             print!("{}", self.text(held, &rows, answer));
@@ -78,32 +78,6 @@ fn as_flags(line: &str) -> String {
     match line.strip_prefix("Equal with float_tolerance ") {
         Some(tolerance) => format!("Equal with --float-tolerance {tolerance}"),
         None => line.to_owned(),
-    }
-}
-
-/// What is left of a comparison of a script with itself: nothing that compares.
-fn without_comparison(answer: VerifyAnswer) -> VerifyAnswer {
-    VerifyAnswer {
-        verdict: None,
-        summary: "no baseline: limits of the script alone".to_owned(),
-        baseline: None,
-        timing_verdict: None,
-        wall_ratio: None,
-        wall_ratio_low: None,
-        wall_ratio_high: None,
-        speedup: None,
-        cpu_ratio: None,
-        cpu_ratio_low: None,
-        cpu_ratio_high: None,
-        peak_memory_ratio: None,
-        peak_memory_ratio_low: None,
-        peak_memory_ratio_high: None,
-        baseline_sec: None,
-        baseline_cpu_sec: None,
-        baseline_peak_mb: None,
-        more_runs_to_decide: None,
-        same_work: None,
-        ..answer
     }
 }
 

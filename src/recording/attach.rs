@@ -8,8 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::{Map, Value, json};
 
+use super::blocks::{self, BlockSpec, Finder};
 use super::error::RecordError;
 use super::found::{AttachError, Runs, Which, find, label, runs};
+use super::guard::Guard;
 use super::interim::Watcher;
 use super::naming::real_path_from;
 use super::record::{Event, Recorder};
@@ -21,8 +23,9 @@ use super::workspace::{self, SNIPPET};
 use crate::analysis;
 use crate::process::{Controls, Meter, Running, Tick};
 use crate::profile::{
-    Dump, DumpedThread, Engine, Environment, FileProfile, LineNo, Measured, Outcome, Output,
-    Profile, ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Source, Status,
+    BlockRange, Dump, DumpedThread, Engine, Environment, FileProfile, LineNo, Marked, Measured,
+    Outcome, Output, Profile, ProfileId, Program, ProgramKind, Reporting, RunInfo, Seconds, Source,
+    Status,
 };
 use crate::python;
 use crate::sampler::{Look, Refusal, Sampler, Seen, descendants, dump, is_python, refusal};
@@ -60,12 +63,15 @@ pub struct ProcessRequest {
     pub rate_hz: f64,
     /// Whether its descendants are looked at, too.
     pub subprocesses: bool,
+    /// Parts of its code to be told apart.
+    pub blocks: Vec<BlockSpec>,
 }
 
 impl ProcessRequest {
     /// Ten seconds, 100 reads in each, with descendants.
     pub fn new(which: Which) -> Self {
-        Self { which, duration: Duration::from_secs(10), rate_hz: 100.0, subprocesses: true }
+        let (duration, rate_hz) = (Duration::from_secs(10), 100.0);
+        Self { which, duration, rate_hz, subprocesses: true, blocks: Vec::new() }
     }
 
     /// Makes sure that it makes sense.
@@ -81,6 +87,7 @@ impl ProcessRequest {
         if self.duration.as_secs_f64() > LONGEST {
             return invalid("duration_sec", format!("more than {LONGEST} seconds"));
         }
+        blocks::check(&self.blocks)?;
         match &self.which {
             Which::Match(text) if text.trim().is_empty() => {
                 invalid("match", "there is no text".to_owned())
@@ -105,6 +112,7 @@ impl ProcessRequest {
             ("duration_sec", json!(self.duration.as_secs_f64()), self.duration != usual.duration),
             ("rate_hz", json!(self.rate_hz), self.rate_hz.to_bits() != usual.rate_hz.to_bits()),
             ("subprocesses", json!(self.subprocesses), self.subprocesses != usual.subprocesses),
+            ("blocks", json!(self.blocks), !self.blocks.is_empty()),
         ];
         let differing = all.into_iter().filter(|(.., differs)| *differs);
         differing.map(|(name, value, _)| (name.to_owned(), value)).collect()
@@ -125,6 +133,7 @@ impl Recorder {
     ) -> Result<Profile, RecordError> {
         request.check()?;
         let target = self.target(&request.which).await?;
+        let blocks = target.blocks(&request.blocks, self.guard())?;
         on_event(Event::Starting);
         let began = SystemTime::now();
         let load = sysinfo::System::load_average().ok().map(|load| load.one);
@@ -134,7 +143,10 @@ impl Recorder {
         let conclude = move || {
             let seen = sampler.finish();
             let observed = Observed { began, load, resident, stopped };
-            target.profile(id, &request, &seen, &observed)
+            let mut profile = target.profile(id, &request, &seen, &observed)?;
+            let mut source = |path: &str| target.source(path);
+            profile.blocks = analysis::blocks(&profile, &blocks, &Marked::default(), &mut source);
+            Ok(profile)
         };
         tokio::task::spawn_blocking(conclude).await.map_err(|_| RecordError::Cancelled)?
     }
@@ -145,7 +157,8 @@ impl Recorder {
     /// [`RecordError::Attach`].
     pub async fn find_process(&self, request: &ProcessRequest) -> Result<(), RecordError> {
         request.check()?;
-        self.target(&request.which).await.map(|_| ())
+        let target = self.target(&request.which).await?;
+        target.blocks(&request.blocks, self.guard()).map(|_| ())
     }
 
     /// Looks at a process once.
@@ -250,6 +263,17 @@ impl Target {
             ..Scope::default()
         };
         Self { process, runs, script, cwd, root, scope }
+    }
+
+    /// Where its blocks are.
+    fn blocks(&self, blocks: &[BlockSpec], guard: &Guard) -> Result<Vec<BlockRange>, RecordError> {
+        let own = match (&self.runs.code, &self.script) {
+            (Some(code), _) => blocks::Own::Text(code),
+            (None, Some(script)) => blocks::Own::File(script),
+            (None, None) => blocks::Own::Several,
+        };
+        let near = self.script.as_deref().and_then(Path::parent).unwrap_or(&self.cwd);
+        Finder { own, cwd: &self.cwd, near, root: &self.root, guard }.all(blocks)
     }
 
     /// The text of a file that the process names. It names what it likes: only what looks like Python is read.

@@ -81,20 +81,40 @@ pub(super) fn check(blocks: &[BlockSpec]) -> Result<(), RecordError> {
     Ok(())
 }
 
+/// The program's own source.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Own<'a> {
+    /// Text that was handed over.
+    Text(&'a str),
+    File(&'a Path),
+    /// Not one file.
+    Several,
+}
+
+/// Where blocks are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Finder<'a> {
+    pub(super) own: Own<'a>,
+    pub(super) cwd: &'a Path,
+    /// Folder of the program.
+    pub(super) near: &'a Path,
+    pub(super) root: &'a Path,
+    pub(super) guard: &'a Guard,
+}
+
 /// Where the blocks of a request are.
 pub(super) fn resolve(
     request: &RunRequest,
     place: &Place,
     guard: &Guard,
 ) -> Result<Vec<BlockRange>, RecordError> {
-    let finder = Finder { request, place, guard };
-    request.blocks.iter().map(|block| finder.find(block)).collect()
-}
-
-struct Finder<'a> {
-    request: &'a RunRequest,
-    place: &'a Place,
-    guard: &'a Guard,
+    let own = match (&request.target, &place.script) {
+        (Target::Snippet(code), _) => Own::Text(code),
+        (_, Some(script)) => Own::File(&script.real),
+        (_, None) => Own::Several,
+    };
+    let finder = Finder { own, cwd: &place.cwd, near: place.near(), root: &place.root, guard };
+    finder.all(&request.blocks)
 }
 
 /// A source with the path that profiles know it by.
@@ -104,6 +124,11 @@ struct Text {
 }
 
 impl Finder<'_> {
+    /// Where each of these is.
+    pub(super) fn all(&self, blocks: &[BlockSpec]) -> Result<Vec<BlockRange>, RecordError> {
+        blocks.iter().map(|block| self.find(block)).collect()
+    }
+
     fn find(&self, block: &BlockSpec) -> Result<BlockRange, RecordError> {
         let name = block.name.clone();
         if let Some(function) = &block.function {
@@ -128,21 +153,19 @@ impl Finder<'_> {
 
     /// The file that a block names, or the program's own; `None` where that is not one file.
     fn named(&self, block: &BlockSpec) -> Result<Option<Text>, RecordError> {
-        match (block.file.as_deref().map(str::trim), &self.request.target) {
-            (None | Some(SNIPPET), Target::Snippet(code)) => {
-                Ok(Some(Text { path: SNIPPET.to_owned(), text: code.clone() }))
+        match (block.file.as_deref().map(str::trim), self.own) {
+            (None | Some(SNIPPET), Own::Text(code)) => {
+                Ok(Some(Text { path: SNIPPET.to_owned(), text: code.to_owned() }))
             }
-            (None, Target::Module(_) | Target::Function(_)) => Ok(None),
-            (None, Target::Script(_)) => {
-                self.place.script.as_ref().map(|script| Self::read(&script.real, block)).transpose()
-            }
+            (None, Own::Several) => Ok(None),
+            (None, Own::File(script)) => Self::read(script, block).map(Some),
             (Some(typed), _) => Self::read(&self.locate(typed, block)?, block).map(Some),
         }
     }
 
     fn locate(&self, typed: &str, block: &BlockSpec) -> Result<PathBuf, RecordError> {
         let path = expand_home(typed);
-        let bases = [self.place.cwd.as_path(), self.place.near(), &self.place.root];
+        let bases = [self.cwd, self.near, self.root];
         let mut refused = None;
         for base in bases {
             let path = base.join(&path);
@@ -155,7 +178,7 @@ impl Finder<'_> {
         if let Some(refused) = refused {
             return Err(refused);
         }
-        let missing = self.place.cwd.join(&path);
+        let missing = self.cwd.join(&path);
         let similar = similar_scripts(&missing);
         let similar = if similar.is_empty() {
             String::new()
@@ -165,7 +188,7 @@ impl Finder<'_> {
         Err(invalid(format!(
             "`{}`: there is no file `{typed}` below `{}`{similar}",
             block.name,
-            self.place.cwd.display()
+            self.cwd.display()
         )))
     }
 
@@ -258,7 +281,7 @@ impl Finder<'_> {
         near.dedup();
         let near: Vec<&str> = near.into_iter().take(SUGGESTIONS).map(String::as_str).collect();
         let place = file.map_or_else(
-            || format!("no Python file below `{}` has", self.place.root.display()),
+            || format!("no Python file below `{}` has", self.root.display()),
             |file| format!("`{}` has no", self.shown(file)),
         );
         let place = if file.is_some() { place } else { format!("{place} a") };
@@ -271,13 +294,13 @@ impl Finder<'_> {
     }
 
     fn shown(&self, path: &str) -> String {
-        let below = Path::new(path).strip_prefix(&self.place.root);
+        let below = Path::new(path).strip_prefix(self.root);
         below.map_or_else(|_| path.to_owned(), |below| below.to_string_lossy().into_owned())
     }
 
     /// Python files of the project, those beside the program first; libraries left out.
     fn sources(&self) -> Vec<PathBuf> {
-        let mut open = vec![self.place.root.clone(), self.place.near().to_owned()];
+        let mut open = vec![self.root.to_owned(), self.near.to_owned()];
         let mut found: Vec<PathBuf> = Vec::new();
         let mut seen: Vec<PathBuf> = Vec::new();
         while let Some(folder) = open.pop() {

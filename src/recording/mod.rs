@@ -21,6 +21,7 @@ mod found;
 mod function;
 mod further;
 mod guard;
+mod hint;
 mod import;
 mod interim;
 mod markers;

@@ -67,6 +67,8 @@ pub fn user_cache_dir() -> Option<PathBuf> {
 pub enum Event {
     /// Scalene is being set up; the step in words.
     SettingUp(String),
+    /// Calls are timed, without a profiler, before the run that is profiled.
+    Timing,
     /// The program is about to start.
     Starting,
     /// The program runs.

@@ -120,6 +120,7 @@ def make_plugin(pytest, notes):
         def pytest_runtest_protocol(self, item, nextitem):
             where = {"nodeid": item.nodeid, "location": item.location}
             item.ihook.pytest_runtest_logstart(**where)
+            notes.tell("begins", name=item.nodeid)
             self.fixtures = []
             reports = runner.runtestprotocol(item, nextitem=nextitem)
             item.ihook.pytest_runtest_logfinish(**where)
@@ -382,6 +383,7 @@ def make_result(unittest, notes, times, fixtures):
     class Result(unittest.TextTestResult):
         def startTest(self, test):
             super().startTest(test)
+            notes.tell("begins", name=test.id())
             self.outcome, self.message = "passed", None
 
         def note(self, outcome, message=None):

@@ -187,6 +187,7 @@ enum Note {
     Runner { name: String, version: String },
     Warning { text: String },
     Collected { tests: usize, seconds: f64, imported: HashSet<String> },
+    Begins { name: String },
     Test(Told),
     Rounds { rounds: u64 },
     Trouble { kind: String, text: String, near: Vec<String> },
@@ -211,6 +212,8 @@ pub(super) struct Report {
     pub(super) warnings: Vec<String>,
     /// Modules that were imported to find the tests.
     imported: HashSet<String>,
+    /// A test that began and did not end.
+    open: Option<String>,
     /// Kind, text and similar names.
     trouble: Option<(String, String, Vec<String>)>,
 }
@@ -247,7 +250,9 @@ impl Report {
                 Note::Rounds { rounds } => {
                     run.tests.iter_mut().for_each(|test| test.rounds = test.rounds.max(rounds));
                 }
+                Note::Begins { name } => report.open = Some(name),
                 Note::Test(told) => {
+                    report.open = None;
                     count(&mut run.counts, &told.outcome);
                     for (name, scope, time) in told.fixtures {
                         let sum = fixtures.entry((name, scope)).or_default();
@@ -295,7 +300,7 @@ impl Report {
     /// Why no test was run, if so.
     pub(super) fn failure(&self, tests: &Tests, ran: &Ran) -> Option<RecordError> {
         let ended = matches!(ran.outcome, Outcome::ExitCode(_));
-        if self.ran() > 0 || !ended {
+        if self.ran() > 0 || self.open.is_some() || !ended {
             return None;
         }
         let ran = Box::new(ran.clone());
@@ -317,18 +322,17 @@ impl Report {
     /// What failed, in one line each.
     pub(super) fn errors(&self) -> Vec<String> {
         let TestCounts { failed, errors, .. } = self.run.counts;
-        if failed + errors == 0 {
-            return Vec::new();
-        }
         let of = self.ran();
-        let mut lines = vec![format!(
-            "{} of {of} tests failed, {errors} of them outside the test itself",
-            failed + errors
-        )];
-        if errors == 0 {
-            lines = vec![format!("{failed} of {of} tests failed")];
-        }
-        lines
+        let failures = match (failed, errors) {
+            (0, 0) => None,
+            (_, 0) => Some(format!("{failed} of {of} tests failed")),
+            _ => Some(format!(
+                "{} of {of} tests failed, {errors} of them outside the test itself",
+                failed + errors
+            )),
+        };
+        let open = self.open.as_ref().map(|name| format!("`{name}` began and did not end"));
+        failures.into_iter().chain(open).collect()
     }
 }
 
@@ -350,6 +354,7 @@ mod tests {
 {"event": "test", "name": "t.py::a", "outcome": "passed", "message": null, "setup": 0.5, "call": 0.1, "teardown": 0.0, "rounds": 3, "fixtures": [["db", "session", 0.4], ["row", "function", 0.1]]}
 {"event": "test", "name": "t.py::b", "outcome": "failed", "message": "assert 1 == 2", "setup": 0.1, "call": 1.0, "teardown": 0.0, "rounds": 1, "fixtures": [["row", "function", 0.1]]}
 {"event": "warning", "text": "careful"}
+{"event": "begins", "name": "t.py::c"}
 {"event": "test", "name": "t.py::c", "outc"#;
 
     #[test]
@@ -363,7 +368,7 @@ mod tests {
         let fixtures: Vec<_> =
             run.fixtures.iter().map(|one| (one.name.as_str(), one.calls)).collect();
         assert_eq!(fixtures, [("db", 1), ("row", 2)]);
-        assert_eq!(report.errors(), ["1 of 2 tests failed"]);
+        assert_eq!(report.errors(), ["1 of 2 tests failed", "`t.py::c` began and did not end"]);
         assert_eq!(report.warnings, ["careful"]);
     }
 

@@ -13,8 +13,11 @@ use crate::support::serving::Serving;
 
 /// Threads of the process that work.
 const THREADS: usize = 4;
-/// Seconds of each attach, and of each pause.
-const WINDOW: f64 = 0.25;
+/// Seconds of each attach, one after the other.
+const SHORT: f64 = 0.25;
+/// Seconds of those that tell the speed, and of each pause; one in ten.
+const LONG: f64 = 2.0;
+const ONE_IN: usize = 10;
 /// Least part of its speed that the process keeps while it is looked at.
 const KEPT: f64 = 0.95;
 
@@ -45,39 +48,68 @@ fn speed(serving: &Serving, since: (f64, Instant)) -> f64 {
     (now - since.0) / at.duration_since(since.1).as_secs_f64()
 }
 
-/// Attaches in turn with pauses of the same length; whether the process kept its speed. That its results stay right is
-/// looked at with every count.
+async fn look(session: &Session, pid: u32, seconds: f64) {
+    let look = json!({"pid": pid, "duration_sec": seconds, "wait_sec": 60});
+    let result = session.raw("profile_process", look).await;
+    assert_ne!(result.is_error, Some(true), "{result:?}");
+}
+
+/// A process that sleeps. A look at it costs the busy one what it costs to have a neighbour: the core that reads.
+fn sleeper(python: &Path) -> std::process::Child {
+    let mut command = pythons::command(python);
+    command.args(["-c", "while True: __import__('time').sleep(0.001)"]);
+    command.stdin(std::process::Stdio::null()).spawn().unwrap()
+}
+
+/// Attaches again and again; whether the process kept its speed. That its results stay right is looked at with every count.
+/// Its speed is that of the long looks, each between a pause and a look at another process.
 async fn attached(python: &Path, times: usize) -> bool {
     let place = Place::new();
     let session = Session::open(&place.path()).await;
     let serving = Serving::start(python, THREADS, "");
+    let mut beside = sleeper(python);
     let before = serving.signals();
-    let mut ratios = Vec::new();
+    let (mut kept, mut neighbour) = (Vec::new(), Vec::new());
     for number in 0..times {
-        let pause = rounds(&serving);
-        tokio::time::sleep(Duration::from_secs_f64(WINDOW)).await;
-        let free = speed(&serving, pause);
-        let begun = rounds(&serving);
-        let look = json!({"pid": serving.pid(), "duration_sec": WINDOW});
-        let result = session.raw("profile_process", look).await;
-        assert_ne!(result.is_error, Some(true), "attach {number}: {result:?}");
-        ratios.push(speed(&serving, begun) / free);
+        if number % ONE_IN > 0 {
+            look(&session, serving.pid(), SHORT).await;
+            continue;
+        }
+        let since = rounds(&serving);
+        tokio::time::sleep(Duration::from_secs_f64(LONG)).await;
+        let free = speed(&serving, since);
+        let since = rounds(&serving);
+        look(&session, serving.pid(), LONG).await;
+        kept.push(speed(&serving, since) / free);
+        let since = rounds(&serving);
+        look(&session, beside.id(), LONG).await;
+        neighbour.push(speed(&serving, since) / free);
     }
+    beside.kill().unwrap();
+    beside.wait().unwrap();
     serving.is_unharmed(&before);
-    ratios.sort_by(f64::total_cmp);
-    let at = |part: usize| ratios.get(ratios.len() * part / 100).copied().unwrap_or(1.0);
-    let median = at(50);
-    println!(
-        "{times} attaches of {WINDOW} s at 100 Hz to {THREADS} busy threads: speed while looked at, of that before: median \
-         {median:.3} (10th percentile {:.3}, 90th {:.3}); every result right",
-        at(10),
-        at(90)
-    );
+    let median = told("while it is looked at", kept);
+    told("while another process is looked at", neighbour);
+    println!("{times} attaches at 100 Hz to {THREADS} busy threads; every result right");
     session.close().await;
     if median < KEPT {
         println!("wrong: it keeps less than {KEPT} of its speed");
     }
     median >= KEPT
+}
+
+/// Prints parts of the speed; their median.
+fn told(when: &str, mut ratios: Vec<f64>) -> f64 {
+    ratios.sort_by(f64::total_cmp);
+    let at = |part: usize| ratios.get(ratios.len() * part / 100).copied().unwrap_or(1.0);
+    println!(
+        "speed {when}, of that in the pause before ({} times {LONG} s): median {:.3} (quartiles {:.3}, {:.3})",
+        ratios.len(),
+        at(50),
+        at(25),
+        at(75)
+    );
+    at(50)
 }
 
 /// Kills servers while they look at a process, when one of its threads is seen stopped.

@@ -663,3 +663,64 @@ async fn lines_that_overlap_or_never_ran_are_told() {
     assert!(f(&both["total_sec"]) > 0.2 && f(&alone["total_sec"]) > 0.2, "{}", answer.text);
     session.close().await;
 }
+
+/// `price` takes three quarters of its time on line 8, and a quarter on line 9.
+const SHOP: &str = "\
+def step(n):
+    total = 0
+    for i in range(n):
+        total += i * i % 7
+    return total
+
+def price(n):
+    first = step(3 * n)
+    second = step(n)
+    return first + second
+";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn every_way_in_tells_its_blocks() {
+    let place = Place::new();
+    place.write("shop.py", SHOP);
+    place.write("endless.py", "import shop\nwhile True:\n    shop.price(20_000)\n");
+    let suite = "import unittest\nfrom shop import price\n\n\
+                 class Prices(unittest.TestCase):\n    def test_price(self):\n        \
+                 self.assertGreater(price(1_000_000), 0)\n";
+    place.write("test_shop.py", suite);
+    let python = pythons::system_python();
+    let mut endless =
+        pythons::command(&python).arg("endless.py").current_dir(place.path()).spawn().unwrap();
+    let session = Session::open(&place.path()).await;
+    let ways = [
+        ("profile_process", json!({"pid": endless.id(), "duration_sec": 4})),
+        ("profile_function", json!({"target": "shop.py:price", "args": [20_000], "memory": false})),
+        ("profile_tests", json!({"selector": ["test_shop"]})),
+        (
+            "profile_script",
+            json!({"script_path": "endless.py", "engine": "sampler", "duration_sec": 2}),
+        ),
+    ];
+    for (tool, arguments) in ways {
+        let mut all = json!({"wait_sec": 300, "blocks": [
+            {"name": "all", "function": "price", "file": "shop.py"},
+            {"name": "first", "file": "shop.py", "start_line": 8, "end_line": 8},
+            {"name": "second", "file": "shop.py", "start_line": 9, "end_line": 9}]});
+        all.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
+        session.call(tool, all).await;
+        let answer = session.call("get_blocks", json!({"profile_id": "latest"})).await;
+        let whole = f(&row(&answer, "function", &["all"])["total_sec"]);
+        let parts =
+            ["first", "second"].map(|name| f(&row(&answer, "lines", &["all", name])["total_sec"]));
+        let told = format!("{tool}\n{}", answer.text);
+        assert!(whole > 0.3, "{told}");
+        assert!((0.55..0.92).contains(&(parts[0] / whole)), "{told}");
+        assert!((0.9..1.05).contains(&((parts[0] + parts[1]) / whole)), "{told}");
+    }
+    endless.kill().unwrap();
+    endless.wait().unwrap();
+    let wrong = json!({"pid": std::process::id(), "blocks": [{"name": "a"}]});
+    let failure = session.failure("profile_process", wrong).await;
+    assert!(failure.contains("blocks: `a`: give start_line and end_line"), "{failure}");
+    session.close().await;
+}

@@ -36,7 +36,7 @@ fields seconds under the profiler, `percent` fields hundredths of a whole. A fai
 and the next step ([troubleshooting](troubleshooting.md)). How figures become findings: [analysis](analysis.md).
 
 The list of tools is kept short, since a model reads it before the first question. What `profile_code`, `profile_function`,
-`profile_tests` and `verify_speedup` take of `profile_script`'s parameters is not repeated there, but accepted: `python`, `cwd`, `env`, `stdin`,
+`profile_tests` and `verify_speedup` take of `profile_script`'s parameters is not repeated there, but accepted: `python`, `cwd`, `env`, `stdin`, `blocks`,
 `sandbox`, `wait_sec` and so on, as far as they make sense. And these are accepted without being listed at all:
 
 | parameter | of | |

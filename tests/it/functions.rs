@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::support::client::{Answer, Session};
 use crate::support::place::Place;
 use crate::support::pythons;
+use crate::support::traces::until;
 
 /// Its import takes a second and a half.
 const SHOP: &str = r#"
@@ -301,5 +302,21 @@ async fn a_call_that_never_returns_has_a_partial_profile() {
     assert_eq!(answer.structured["per_call"], Value::Null);
     assert!(answer.text.contains("nothing is known of single calls"), "{}", answer.text);
     assert!(answer.text.contains("shop.py:"), "{}", answer.text);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn calls_that_do_not_end_can_be_stopped_while_they_are_timed() {
+    let place = Place::new();
+    let hangs = "import time\ndef f():\n    print('in it', flush=True)\n    \
+                 open('began', 'w').close()\n    time.sleep(600)\n";
+    place.write("hangs.py", hangs);
+    let session = Session::open(&place.path()).await;
+    let call = json!({"target": "hangs.py:f", "wait_sec": 0, "cwd": place.path()});
+    let id = session.call("profile_function", call).await.structured["profile_id"].clone();
+    let began = place.path().join("began");
+    until("the function is called", || began.exists()).await;
+    let failure = session.failure("stop_profile", json!({"profile_id": id})).await;
+    assert!(failure.starts_with("stopped: ") && failure.contains("in it"), "{failure}");
     session.close().await;
 }

@@ -99,3 +99,20 @@ fn scalenes_keys_stay_with_its_adapter() {
         }
     }
 }
+
+/// With the usual harness such a suite would run nothing, and pass.
+#[test]
+fn suites_with_a_main_of_their_own_are_run_by_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let mut suites = 0;
+    for target in text.split("[[test]]").skip(1) {
+        let target = target.split("[[").next().unwrap();
+        let path = target.lines().find_map(|line| line.strip_prefix("path = \"")).unwrap();
+        let source = std::fs::read_to_string(root.join(path.trim_end_matches('"'))).unwrap();
+        let own = source.lines().any(|line| line.contains("fn main()"));
+        assert_eq!(target.contains("harness = false"), own, "{path}");
+        suites += usize::from(own);
+    }
+    assert!(suites > 5, "{suites}");
+}

@@ -323,3 +323,30 @@ async fn suites_of_unittest_are_run_where_there_is_no_pytest() {
     assert!(failure.starts_with("no_tests") && failure.contains(name), "{failure}");
     session.close().await;
 }
+
+#[tokio::test]
+async fn a_test_that_ends_the_run_or_never_ends_is_named() {
+    let cases = "import os, time, unittest\n\ndef busy(seconds):\n    until = time.process_time() + seconds\n    \
+                 while time.process_time() < until:\n        pass\n\n\
+                 class Ends(unittest.TestCase):\n    def test_a(self):\n        busy(0.3)\n    \
+                 def test_b(self):\n        busy(0.6)\n        os._exit(3)\n\n\
+                 class Hangs(unittest.TestCase):\n    def test_c(self):\n        busy(600)\n";
+    let place = Place::new();
+    place.write("test_ends.py", cases);
+    let session = Session::open(&place.path()).await;
+    let bare = environment(&system_python(), "bare", None).display().to_string();
+    for (class, timeout, ended, open) in [
+        ("Ends", 300, "exit 3", "test_ends.Ends.test_b"),
+        ("Hangs", 6, "stopped at the time limit", "test_ends.Hangs.test_c"),
+    ] {
+        let arguments = json!({"wait_sec": 300, "python": bare, "timeout": timeout,
+            "selector": [format!("test_ends.{class}")]});
+        let answer = session.call("profile_tests", arguments).await;
+        let found = &answer.structured;
+        assert_eq!(found["outcome"]["description"], ended, "{}", answer.text);
+        let errors = found["errors"].to_string();
+        assert!(errors.contains(&format!("`{open}` began and did not end")), "{}", answer.text);
+        assert_eq!(found["top_lines"][0]["function_name"], "busy", "{}", answer.text);
+    }
+    session.close().await;
+}

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use super::cases::Case;
+use super::cases::{Case, Entry};
+use super::foreign::Foreign;
 use super::support::client::server_command;
 use super::support::place::busy;
 use super::support::traces::{allocator_files, names, processes_with};
@@ -25,7 +26,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Longest time until nothing is left, where each core has one thing to do. With more it is longer by as much.
 const GONE_WITHIN: Duration = Duration::from_secs(2);
 
-pub(crate) const HEAD: &str = "program          way        answer                                        profile  answered  left  gone after";
+pub(crate) const HEAD: &str = "program                  way        answer                                        profile  answered  left  gone after";
 
 /// What ends a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +73,7 @@ impl fmt::Display for Row {
         let (profile, seconds, left, gone) = (self.profile, self.seconds, self.left, self.gone);
         write!(
             out,
-            "{program:16} {way:10} {answer:45.45} {profile:8} {seconds:6.1} s  {left:4}  {gone:.1} s"
+            "{program:24} {way:10} {answer:45.45} {profile:8} {seconds:6.1} s  {left:4}  {gone:.1} s"
         )?;
         if self.wrong.is_empty() {
             Ok(())
@@ -123,27 +124,52 @@ impl Ground {
         Self { work, tmp, signs, marker, seen, over }
     }
 
+    /// The program as a process of somebody else's. It knows the file to write by another path, so that its processes
+    /// are not taken for those of a run.
+    fn foreign(&self, case: &Case) -> Foreign {
+        let script = self.work.path().join(format!("{}.py", case.name));
+        Foreign::start(&script, &self.signs.path().join("./ready"))
+    }
+
     fn server(&self) -> tokio::process::Command {
         let mut command = server_command(Path::new("/"), &[]);
         command.env("TMPDIR", self.tmp.path());
         command
     }
 
-    fn call(&self, case: &Case, way: Way) -> Value {
+    fn call(&self, case: &Case, way: Way, foreign: Option<&Foreign>) -> Value {
         let (name, value) = self.marker.split_once('=').unwrap();
         let timeout = if way == Way::Timeout { LIMIT } else { NEVER };
+        let file = self.work.path().join(format!("{}.py", case.name));
+        let (tool, which) = match case.entry {
+            Entry::Script => ("profile_script", json!({"script_path": file})),
+            Entry::With(_, parameters) => {
+                let mut all: Value = serde_json::from_str(parameters).unwrap();
+                all["script_path"] = json!(file);
+                ("profile_script", all)
+            }
+            Entry::Function(function) => {
+                let target = format!("{}:{function}", file.display());
+                ("profile_function", json!({"target": target}))
+            }
+            Entry::Tests(class) => {
+                let selector = format!("{}.{class}", case.name);
+                ("profile_tests", json!({"selector": [selector]}))
+            }
+            Entry::Process => return foreign_call(foreign, way),
+        };
         let mut arguments = json!({
-            "script_path": self.work.path().join(format!("{}.py", case.name)),
             "cwd": self.work.path(), "memory": case.memory, "env": {name: value},
             "timeout": timeout, "wait_sec": 100,
         });
+        arguments.as_object_mut().unwrap().extend(which.as_object().unwrap().clone());
         if let Some(limit) = case.max_memory_mb {
             arguments["max_memory_mb"] = json!(limit);
         }
         if !case.python.is_empty() {
             arguments["python"] = json!(case.python);
         }
-        json!({"name": "profile_script", "arguments": arguments})
+        json!({"name": tool, "arguments": arguments})
     }
 
     fn ready(&self) -> PathBuf {
@@ -179,6 +205,14 @@ impl Ground {
     }
 }
 
+/// Looks at a process for two seconds, or until the look is ended.
+fn foreign_call(foreign: Option<&Foreign>, way: Way) -> Value {
+    let seconds = if way == Way::Itself { 2.0 } else { NEVER };
+    let arguments =
+        json!({"pid": foreign.unwrap().pid(), "duration_sec": seconds, "wait_sec": 100});
+    json!({"name": "profile_process", "arguments": arguments})
+}
+
 /// Threads that want to run, for each core; at least one.
 fn load_per_core() -> f64 {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap();
@@ -203,10 +237,14 @@ fn keepers(tmp: &Path) -> Vec<u32> {
 /// Runs a program, ends it, and looks at what is left.
 pub(crate) async fn run(case: &Case, way: Way, expected: &str) -> Row {
     let ground = Ground::new(case);
+    let foreign = (case.entry == Entry::Process).then(|| ground.foreign(case));
+    let mut wrong = Vec::new();
+    if foreign.is_some() && !until_ready(&ground).await {
+        wrong.push("the process never began".to_owned());
+    }
     let mut wire = Wire::open(ground.server(), "2025-11-25").await;
     let started = Instant::now();
-    wire.request(1, "tools/call", ground.call(case, way)).await;
-    let mut wrong = Vec::new();
+    wire.request(1, "tools/call", ground.call(case, way, foreign.as_ref())).await;
     let asked = matches!(way, Way::Itself | Way::Timeout);
     if !asked && !until_ready(&ground).await {
         wrong.push("the program never began".to_owned());
@@ -227,13 +265,16 @@ pub(crate) async fn run(case: &Case, way: Way, expected: &str) -> Row {
     if !expected.split('|').any(|text| said.starts_with(text)) {
         wrong.push(format!("expected {expected}, got {said}"));
     }
+    if let Some(harm) = foreign.as_ref().and_then(|foreign| foreign.harm(case.name)) {
+        wrong.push(harm);
+    }
     let (left, gone) = ground.left_in_the_end().await;
     wrong.extend(left.iter().map(|what| format!("left: {what}")));
     if let Err(why) = again(&ground, wire, way).await {
         wrong.push(why);
     }
     let memory = if case.memory { " +memory" } else { "" };
-    let program = format!("{}{memory}", case.name);
+    let program = format!("{}{memory}{}", case.name, case.entry.words());
     Row { program, way, answer: said, profile, seconds, left: left.len(), gone, wrong }
 }
 

@@ -1,6 +1,7 @@
 //! Programs that do the worst, ended in every way, and what is left of them: nothing.
 //!
-//! Each program of `fixtures/torture` is profiled through the built binary and ended by itself, by its
+//! Each program of `fixtures/torture` is profiled through the built binary, as a script, by the sampler alone, for a part of its
+//! time, driven by a client, as calls of a function, as tests or as somebody else's process, and ended by itself, by its
 //! time limit, by a call taken back, by the end of the server's input, by SIGTERM or SIGKILL to the
 //! server. Every process that the run ever had is followed. Within two seconds of the answer
 //! (of the ending, where nobody is left to be answered) no process, no temporary file and no file of
@@ -8,7 +9,8 @@
 //!
 //! ```text
 //! cargo test --test torture                   # everything, a quarter of an hour
-//! cargo test --test torture -- daemon killed  # this program, this way
+//! cargo test --test torture -- daemon killed  # this program, ended in this way
+//! cargo test --test torture -- process        # all that are profiled in this way
 //! ```
 //!
 //! It prints the table of `docs/robustness.md`, and fails if any row is wrong.
@@ -26,6 +28,8 @@ use std::process::ExitCode;
 #[cfg(target_os = "linux")]
 mod cases;
 #[cfg(target_os = "linux")]
+mod foreign;
+#[cfg(target_os = "linux")]
 mod ground;
 #[cfg(target_os = "linux")]
 #[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
@@ -41,7 +45,8 @@ async fn main() -> ExitCode {
     println!("{}", ground::HEAD);
     for case in cases::CASES {
         for (way, expected) in case.ways {
-            let named = |want: &String| *want == case.name || *want == way.name();
+            let words = [case.name, way.name(), case.entry.kind()];
+            let named = |want: &String| words.contains(&want.as_str());
             if !wanted.iter().all(named) {
                 continue;
             }

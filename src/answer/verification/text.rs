@@ -1,6 +1,6 @@
 //! A verification for a reader.
 
-use super::{FailureInfo, NoiseInfo, VerifyAnswer, advice, ratio_digits, seconds};
+use super::{FailureInfo, NoiseInfo, VerifyAnswer, ratio_digits};
 use crate::answer::NextCall;
 use crate::answer::text::{amount, one_line};
 use crate::answer::{Answer, next};
@@ -290,5 +290,32 @@ impl NoiseInfo {
         ];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
         if parts.is_empty() { String::new() } else { format!("Noise: {}\n", parts.join(", ")) }
+    }
+}
+
+/// Seconds for people.
+fn seconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "?".to_owned(), |value| format!("{} s", amount(value)))
+}
+
+/// What is to be done about a verdict; empty where it is plain.
+fn advice(found: &Verification) -> &'static str {
+    match found.verdict {
+        Verdict::DifferentOutput => {
+            "correct the candidate; where the difference does not matter, say so by `float_tolerance` or `check`"
+        }
+        Verdict::NondeterministicOutput => {
+            "show by `check` that the work is the same (`=EXPRESSION` over the program's globals, or a command that \
+             reads its stdout), or print no times, ids or order of sets"
+        }
+        Verdict::BaselineFailed | Verdict::CandidateFailed => {
+            "correct it; `args`, `cwd`, `env` and `stdin` set both sides up"
+        }
+        Verdict::Unstable => {
+            "a program that fails now and then cannot be timed: correct that first"
+        }
+        Verdict::Timeout => "raise `timeout`, or take smaller input",
+        Verdict::Undecided => "raise `budget_sec`, take more work per run, or quiet the machine",
+        Verdict::Faster | Verdict::Slower | Verdict::NoDifference => "",
     }
 }

@@ -9,7 +9,7 @@ use super::{CallFailure, asked};
 use crate::process::{self, Controls, EndedBy, Finished, Limits, Spec};
 use crate::profile::{CallMemory, PerCall, Seconds};
 use crate::recording::confine::Confinement;
-use crate::recording::error::{Ran, RecordError};
+use crate::recording::error::{self, Ran, RecordError};
 use crate::recording::outcome;
 use crate::recording::place::Place;
 use crate::recording::record::{self, Event};
@@ -113,7 +113,7 @@ pub(in crate::recording) async fn time(
 ) -> Result<Timed, RecordError> {
     let Around { request, place, workspace, .. } = around;
     let Target::Function(call) = &request.target else { return Ok(Timed::default()) };
-    on_event(Event::SettingUp("timing the calls, without a profiler".to_owned()));
+    on_event(Event::Timing);
     let wanted = asked(call, request, place, workspace, None);
     workspace.write("call.py", super::CALLER.as_bytes())?;
     workspace.write("calls-request.json", wanted.to_string().as_bytes())?;
@@ -199,7 +199,14 @@ fn conclude(
         return Err(RecordError::Call { failure, message, near, ran: ran() });
     }
     let Some(figures) = answer.figures else {
-        return Err(RecordError::ProgramFailed(ran()));
+        let ran = ran();
+        let message = format!("the calls ended their process: {}", error::how(&ran));
+        return Err(RecordError::Call {
+            failure: CallFailure::CallFailed,
+            message,
+            near: Vec::new(),
+            ran,
+        });
     };
     let form = figures.form.clone();
     let file = figures.file.clone();

@@ -18,6 +18,8 @@ pub(in crate::server) enum Phase<T = Arc<Profile>> {
     Queued,
     /// Finding Python, setting Scalene up; the step in words.
     Preparing(String),
+    /// The calls of a function are timed.
+    Timing,
     /// The program runs; with what is known of it so far.
     Running(Option<Tick>, Option<Arc<Interim>>),
     /// The profile is being read.
@@ -41,6 +43,7 @@ impl<T: Clone> Phase<T> {
         };
         match event {
             Event::SettingUp(step) => Self::Preparing(step),
+            Event::Timing => Self::Timing,
             Event::Starting => Self::Running(None, None),
             Event::Running(tick) => Self::Running(Some(tick), seen),
             Event::Seen(interim) => {
@@ -67,6 +70,7 @@ impl<T: Clone> Phase<T> {
         match self {
             Self::Queued => "waiting for another run to end".to_owned(),
             Self::Preparing(step) => step.clone(),
+            Self::Timing => "timing the calls, without a profiler".to_owned(),
             Self::Running(None, _) => "starting".to_owned(),
             Self::Running(Some(tick), _) => {
                 format!("running for {} s", amount(tick.elapsed.as_secs_f64()))
@@ -115,7 +119,9 @@ impl<T: Clone> Job<T> {
     pub(in crate::server) fn written(&self) -> Option<[Captured; 2]> {
         match self.phase() {
             // What is written before is the installer's.
-            Phase::Running(..) | Phase::Again(_) => self.controls.written.captured(),
+            Phase::Timing | Phase::Running(..) | Phase::Again(_) => {
+                self.controls.written.captured()
+            }
             _ => None,
         }
     }

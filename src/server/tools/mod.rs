@@ -20,6 +20,7 @@ mod profile_function;
 mod profile_process;
 mod profile_script;
 mod profile_tests;
+mod rows;
 pub(super) mod run;
 mod stop_profile;
 mod verify_speedup;

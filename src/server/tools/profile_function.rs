@@ -55,6 +55,20 @@ pub(super) struct Params {
     #[expect(clippy::doc_markdown, reason = "this is sent to clients, where each byte counts")]
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
+    /// Named parts.
+    #[serde(default)]
+    blocks: Vec<run::Block>,
+    /// Report call paths.
+    #[serde(default)]
+    stacks: bool,
+    /// Profile libraries too.
+    #[serde(default)]
+    profile_all: bool,
+    /// MiB at which it is stopped.
+    max_memory_mb: Option<u64>,
+    /// Paths it may write when confined.
+    #[serde(default)]
+    writable: Vec<String>,
 }
 
 const fn default_timeout() -> f64 {
@@ -70,8 +84,20 @@ impl ToolSpec for ProfileFunction {
     const TITLE: &'static str = "Profile one function";
     const DESCRIPTION: &'static str = "Calls one function again and again: time of a call without a profiler (per_call), and a profile \
         of it. Takes options of profile_script, too: python, cwd, ...";
-    const UNLISTED: &'static [&'static str] =
-        &["memory", "timeout", "python", "cwd", "env", "sandbox", "wait_sec"];
+    const UNLISTED: &'static [&'static str] = &[
+        "memory",
+        "timeout",
+        "python",
+        "cwd",
+        "env",
+        "sandbox",
+        "wait_sec",
+        "blocks",
+        "stacks",
+        "profile_all",
+        "max_memory_mb",
+        "writable",
+    ];
     const RUNS_CODE: bool = true;
     const CORE: bool = false;
 
@@ -97,16 +123,22 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         min_time: (!usual).then_some(min_time).or(None::<Duration>),
     };
     let mut request = RunRequest::new(Target::Function(Box::new(call)));
-    request.measure = Measure { memory: params.memory, ..Measure::default() };
+    request.measure = Measure {
+        memory: params.memory,
+        stacks: params.stacks,
+        profile_all: params.profile_all,
+        ..Measure::default()
+    };
+    request.blocks = params.blocks.into_iter().map(Into::into).collect();
     let surroundings = Surroundings {
         python: params.python,
         cwd: params.cwd,
         env: params.env,
         stdin: None,
         sandbox: params.sandbox,
-        writable: Vec::new(),
+        writable: params.writable,
         timeout: params.timeout,
-        max_memory_mb: None,
+        max_memory_mb: params.max_memory_mb,
         repeat: 1,
         engine: run::Engine::default(),
     };

@@ -29,6 +29,9 @@ pub(super) struct Params {
     /// Its descendants, too.
     #[serde(default = "run::yes")]
     subprocesses: bool,
+    /// Named parts.
+    #[serde(default)]
+    blocks: Vec<run::Block>,
     /// Seconds until it answers `running`.
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
@@ -47,6 +50,7 @@ impl ToolSpec for ProfileProcess {
     const TITLE: &'static str = "Profile a process";
     const DESCRIPTION: &'static str = "Profiles a Python process that already runs, from outside, unharmed: time and waiting. \
         duration_sec 0: what each thread does now.";
+    const UNLISTED: &'static [&'static str] = &["blocks"];
     const RUNS_CODE: bool = true;
     const CORE: bool = false;
 
@@ -81,5 +85,6 @@ fn request(params: Params) -> Result<ProcessRequest, ToolError> {
     };
     let duration = run::seconds("duration_sec", params.duration_sec)?;
     let (rate_hz, subprocesses) = (params.rate_hz, params.subprocesses);
-    Ok(ProcessRequest { duration, rate_hz, subprocesses, ..ProcessRequest::new(which) })
+    let blocks = params.blocks.into_iter().map(Into::into).collect();
+    Ok(ProcessRequest { duration, rate_hz, subprocesses, blocks, ..ProcessRequest::new(which) })
 }

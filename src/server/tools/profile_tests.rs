@@ -52,6 +52,9 @@ pub(super) struct Params {
     /// Seconds until it answers `running`.
     #[serde(default = "run::default_wait_sec")]
     wait_sec: f64,
+    /// Named parts.
+    #[serde(default)]
+    blocks: Vec<run::Block>,
     /// Profile libraries too.
     #[serde(default)]
     profile_all: bool,
@@ -85,6 +88,7 @@ impl ToolSpec for ProfileTests {
         "profile_all",
         "repeat",
         "engine",
+        "blocks",
     ];
     const RUNS_CODE: bool = true;
     const CORE: bool = false;
@@ -110,6 +114,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
         profile_all: params.profile_all,
         ..request.measure
     };
+    request.blocks = params.blocks.into_iter().map(Into::into).collect();
     let surroundings = Surroundings {
         python: params.python,
         cwd: params.cwd,

@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 
+use super::marked::last_line;
 use super::*;
-use crate::profile::{CallSite, CallTreeBuilder};
+use crate::profile::{CallSite, CallTree, CallTreeBuilder, MarkedPlace};
 
 const FILE: &str = "/p/a.py";
 
