@@ -13,6 +13,7 @@ use super::error::RecordError;
 use super::found::{AttachError, Runs, Which, find, label, runs};
 use super::guard::Guard;
 use super::interim::Watcher;
+use super::naming::real_path_from;
 use super::record::{Event, Recorder};
 use super::resident::Resident;
 use super::secrets;
@@ -200,7 +201,7 @@ async fn watch(
     let sampler = Sampler::look(pid, look);
     let (started, mut meter) = (Instant::now(), Meter::new(pid));
     let mut resident = Resident::default();
-    let mut watcher = Watcher::of(&target.scope, &target.root);
+    let mut watcher = Watcher::of(&target.scope, &target.root, &target.cwd);
     loop {
         let begun = sampler.begun().unwrap_or(started);
         let left = request.duration.saturating_sub(begun.elapsed());
@@ -316,6 +317,9 @@ impl Target {
     fn explain(&self, thread: &mut DumpedThread) {
         let is_text = |file: &str| file == STRING && self.runs.code.is_some();
         for frame in &mut thread.frames {
+            if Path::new(&frame.file).is_relative() {
+                frame.file = real_path_from(&self.cwd, &frame.file);
+            }
             frame.own = is_text(&frame.file) || self.scope.covers(&frame.file, &[]);
         }
         let own = thread.frames.iter().position(|frame| frame.own).unwrap_or(0);
@@ -349,7 +353,8 @@ impl Target {
         let pid = self.process.pid;
         let text = self.runs.code.as_ref().map(|_| Shown::known_as(STRING));
         let shown = &text.unwrap_or_default();
-        let own = Own { scope: &self.scope, libraries: &[], shown, whole: true };
+        let (scope, cwd) = (&self.scope, &self.cwd);
+        let own = Own { scope, libraries: &[], cwd, shown, whole: true };
         let Some(calls) = stacks::calls(&own, seen) else {
             let nothing = || "it ran no Python while it was looked at".to_owned();
             return Err(match &seen.trouble {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::confine::Confinement;
-use super::naming::real_path;
+use super::naming::real_path_from;
 use super::place::Place;
 use super::setup::Ready;
 use super::shown::Shown;
@@ -25,6 +25,8 @@ pub(super) struct Watcher {
     libraries: Vec<PathBuf>,
     shown: Shown,
     root: PathBuf,
+    /// Where the program runs.
+    cwd: PathBuf,
     confinement: Confinement,
     /// By number of the function: its file as it is shown, if it is the user's.
     own: Vec<Option<Arc<str>>>,
@@ -45,17 +47,18 @@ impl Watcher {
             shown: shown.clone(),
             root: place.root.clone(),
             confinement: confinement.clone(),
-            ..Self::of(&options.scope, &place.root)
+            ..Self::of(&options.scope, &place.root, &place.cwd)
         }
     }
 
     /// Looks at a process that somebody else started.
-    pub(super) fn of(scope: &Scope, root: &Path) -> Self {
+    pub(super) fn of(scope: &Scope, root: &Path, cwd: &Path) -> Self {
         Self {
             scope: scope.clone(),
             libraries: Vec::new(),
             shown: Shown::default(),
             root: root.to_owned(),
+            cwd: cwd.to_owned(),
             confinement: Confinement::default(),
             own: Vec::new(),
             sources: HashMap::new(),
@@ -122,7 +125,7 @@ impl Watcher {
         if function.native || function.file == HIDDEN_FILE {
             return None;
         }
-        let real = real_path(&function.file);
+        let real = real_path_from(&self.cwd, &function.file);
         if let Some(name) = self.shown.name(&function.file).or_else(|| self.shown.name(&real)) {
             return Some(name.into());
         }

@@ -143,7 +143,13 @@ impl Conclusion {
     /// What of the stacks is the user's own.
     fn own(&self) -> Own<'_> {
         let libraries = &self.ready.interpreter.library_paths;
-        Own { scope: &self.options.scope, libraries, shown: &self.shown, whole: false }
+        Own {
+            scope: &self.options.scope,
+            libraries,
+            cwd: &self.place.cwd,
+            shown: &self.shown,
+            whole: false,
+        }
     }
 
     /// Seconds from the start of the process to its end.

@@ -4,7 +4,8 @@
 #
 # Each fact is a line of JSON in the file that the request names, written at once: a run that is
 # ended keeps what it has.  Tests that are too quick for a profile are run again in the same
-# process; what is told of them is their first round.  Must parse on Python 3.8.
+# process, all of them with their fixtures; what is told of them is their first round.  Must parse
+# on Python 3.8.
 import ast
 import difflib
 import importlib.util
@@ -57,23 +58,6 @@ def modules():
     return {name.partition(".")[0] for name in list(sys.modules)} | set(sys.modules)
 
 
-class Rounds:
-    """How long tests may be repeated: as long as all of them together take less than ENOUGH."""
-
-    def __init__(self):
-        self.left, self.spent, self.enough = 1, 0.0, enough()
-
-    def begin(self, tests):
-        self.left = max(1, tests)
-
-    def allowed(self):
-        return max(0.0, (self.enough - self.spent) / self.left)
-
-    def end(self, took):
-        self.spent += took
-        self.left = max(1, self.left - 1)
-
-
 # ---------------------------------------------------------------- pytest
 
 def message_of(report):
@@ -88,8 +72,9 @@ def make_plugin(pytest, notes):
 
     class Plugin:
         def __init__(self):
-            self.rounds, self.fixtures, self.nested, self.first = Rounds(), [], [], True
-            self.deselected, self.errors, self.collected, self.told = 0, [], 0, 0
+            self.fixtures, self.nested, self.first, self.enough = [], [], True, enough()
+            self.deselected, self.errors, self.collected, self.called = 0, [], 0, []
+            self.told = 0
 
         def pytest_cmdline_main(self, config):
             option = config.option
@@ -108,7 +93,6 @@ def make_plugin(pytest, notes):
             yield
             took = clock() - began
             self.collected = len(getattr(session, "items", ()))
-            self.rounds.begin(self.collected)
             notes.tell("collected", tests=self.collected, seconds=took, imported=sorted(modules() - before))
 
         def pytest_collectreport(self, report):
@@ -134,84 +118,72 @@ def make_plugin(pytest, notes):
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtest_protocol(self, item, nextitem):
-            began, rounds, allowed = clock(), 1, self.rounds.allowed()
-            again = lambda: clock() - began < allowed and not item.session.shouldstop  # noqa: E731
             where = {"nodeid": item.nodeid, "location": item.location}
             item.ihook.pytest_runtest_logstart(**where)
             notes.tell("begins", name=item.nodeid)
-            self.fixtures, self.first = [], True
-            reports, repeat = self.first_round(item, nextitem, again)
-            self.first = False
-            fact = self.fact(item, reports)
-            while repeat:
-                rounds += 1
-                outcome, repeat, last = self.later_round(item, nextitem, again)
-                if outcome != fact["outcome"]:
-                    notes.warn("%s: %s in its first round, %s in a later one: it depends on being run once, so what it "
-                               "costs in later rounds may differ" % (item.nodeid, fact["outcome"], outcome))
-                    again = lambda: False  # noqa: E731
-                if last is not None and last.failed:
-                    item.ihook.pytest_runtest_logreport(report=last)
-                    fact = self.fact(item, reports + [last])
+            self.fixtures = []
+            reports = runner.runtestprotocol(item, nextitem=nextitem)
             item.ihook.pytest_runtest_logfinish(**where)
-            self.rounds.end(clock() - began)
+            fact = self.fact(item, reports)
+            if len(reports) == 3 and not reports[1].skipped:
+                self.called.append((item, fact["outcome"]))
             self.told += 1
-            notes.tell("test", rounds=rounds, fixtures=self.fixtures, **fact)
+            notes.tell("test", rounds=1, fixtures=self.fixtures, **fact)
             return True
 
-        def begin(self, item):
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_runtestloop(self, session):
+            """Further rounds, as long as all of them take less than is enough.  Each is all tests with their fixtures of
+            every scope: so a test or a fixture has the part of the time that it has in one run."""
+            began, rounds = clock(), 1
+            outcome = yield
+            took, self.first = clock() - began, False
+            ended = outcome.excinfo is not None or session.shouldstop or session.shouldfail
+            try:
+                while self.called and not ended and clock() - began + took < self.enough and rounds < 100000:
+                    rounds += 1
+                    ended = not self.later_round(session)
+            finally:
+                notes.tell("rounds", rounds=rounds)
+
+        def later_round(self, session):
+            """Whether there may be another one."""
+            following = [item for item, _ in self.called[1:]] + [None]
+            for (item, expected), nextitem in zip(self.called, following):
+                outcome = self.once_more(item, expected, nextitem)
+                if outcome != expected:
+                    notes.warn("%s: %s in its first round, %s in a later one: it depends on being run once, so the tests "
+                               "were not repeated any further" % (item.nodeid, expected, outcome))
+                    return False
+                if session.shouldstop:
+                    return False
+            return True
+
+        def once_more(self, item, expected, nextitem):
+            """Without reports, which cost more than a quick test does."""
             if hasattr(item, "_request") and not item._request:
                 item._initrequest()
-
-        def end(self, item):
-            if hasattr(item, "_request"):
-                item._request = False
-                item.funcargs = None
-
-        def first_round(self, item, nextitem, again):
-            """As runtestprotocol, but what comes next is settled before the teardown.  Next to the test's own
-            parent, the test is taken down, and what has a wider scope stays."""
-            self.begin(item)
-            option = item.config.getoption
-            reports = [runner.call_and_report(item, "setup", True)]
-            if reports[0].passed:
-                if option("setupshow", False):
-                    runner.show_test_item(item)
-                if not option("setuponly", False):
-                    reports.append(runner.call_and_report(item, "call", True))
-            repeat = again() and len(reports) == 2 and not reports[1].skipped
-            if item.session.shouldfail or item.session.shouldstop:
-                repeat, nextitem = False, None
-            reports.append(runner.call_and_report(
-                item, "teardown", True, nextitem=item.parent if repeat else nextitem))
-            self.end(item)
-            return reports, repeat
-
-        def later_round(self, item, nextitem, again):
-            """Without reports, which cost more than a quick test does."""
-            self.begin(item)
-            outcome, last = "error", None
+            outcome = "error"
             try:
                 item.ihook.pytest_runtest_setup(item=item)
                 outcome = "failed"
                 item.ihook.pytest_runtest_call(item=item)
                 outcome = "passed"
-            except (KeyboardInterrupt, SystemExit, pytest.exit.Exception):
+            except (KeyboardInterrupt, pytest.exit.Exception):
                 raise
             except pytest.skip.Exception:
                 outcome = "skipped"
             except BaseException:
                 pass
-            repeat = again()
-            if repeat:
-                try:
-                    item.ihook.pytest_runtest_teardown(item=item, nextitem=item.parent)
-                except Exception:
-                    outcome = "error"
-            else:
-                last = runner.call_and_report(item, "teardown", False, nextitem=nextitem)
-            self.end(item)
-            return outcome, repeat, last
+            last = outcome != expected or item.session.shouldstop  # then nothing is left for a test that follows
+            try:
+                item.ihook.pytest_runtest_teardown(item=item, nextitem=None if last else nextitem)
+            except Exception:
+                outcome = "error"
+            if hasattr(item, "_request"):
+                item._request = False
+                item.funcargs = None
+            return outcome
 
         def fact(self, item, reports):
             times, outcome, message = {}, "passed", None

@@ -1,12 +1,12 @@
 //! From what was sampled to the program's own calls.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::naming::real_path;
+use super::naming::real_path_from;
 use super::shown::Shown;
 use crate::analysis;
-use crate::profile::{CallSite, CallTree, CallTreeBuilder, Calls, Sampling};
+use crate::profile::{CallSite, CallTree, CallTreeBuilder, CalledFunction, Calls, Sampling};
 use crate::sampler::Seen;
 use crate::scalene::{HIDDEN_FILE, Scope};
 
@@ -16,6 +16,8 @@ pub(super) struct Own<'a> {
     pub(super) scope: &'a Scope,
     /// Folders of libraries, besides those that the scope leaves out.
     pub(super) libraries: &'a [PathBuf],
+    /// Where the program runs.
+    pub(super) cwd: &'a Path,
     /// Code that has no file of its own, under the names that the interpreter knows.
     pub(super) shown: &'a Shown,
     /// Stacks without code of the user's are kept, too, for their innermost line outside of Python's own library:
@@ -25,8 +27,8 @@ pub(super) struct Own<'a> {
 
 /// The program's own calls: stacks from the first frame of the user's code on.
 pub(super) fn calls(run: &Own<'_>, seen: &Seen) -> Option<Calls> {
-    let files: Vec<String> =
-        seen.tree.functions.iter().map(|function| real_path(&function.file)).collect();
+    let real = |function: &CalledFunction| real_path_from(run.cwd, &function.file);
+    let files: Vec<String> = seen.tree.functions.iter().map(real).collect();
     let is_own: Vec<bool> = { files.iter().zip(&seen.tree.functions) }
         .map(|(real, function)| {
             let covers = |path: &str| run.scope.covers(path, run.libraries);

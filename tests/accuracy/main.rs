@@ -3,11 +3,14 @@
 //! `fixtures/accuracy/README.md` says what the programs claim, and its `prove.py` proves it without a
 //! profiler. Here each is profiled, three times on every Python found, and three rankings are held
 //! against the truth: Scalene's own figures, the stacks that were sampled beside it, and what the
-//! product makes of both.
+//! product makes of both. Most are profiled as scripts; others each by the way in that they are for.
 //!
 //! ```text
-//! cargo test --test accuracy                        # all programs, 3.10 to 3.13, three runs
+//! cargo test --test accuracy                        # all programs, three runs
 //! cargo test --test accuracy -- sort_in_c 3.11 x1   # this program, this Python, one run
+//! cargo test --test accuracy -- ways                # those that have a way in of their own
+//! cargo test --test accuracy -- scripts             # the others
+//! cargo test --test accuracy -- sampler 3.12 x1     # the others by the sampler alone
 //! ```
 //!
 //! It measures: the exit code is 0 whatever the scores. A run without a profile is said, and counts as
@@ -22,14 +25,6 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use scalene_mcp::ScaleneProfiler;
-use scalene_mcp::analysis::leaks::{leaks, undecided};
-use scalene_mcp::process::Controls;
-use scalene_mcp::profile::Profile;
-use scalene_mcp::recording::{Proving, Recorder, RunRequest, Settings, Target};
-use tokio::time::Instant;
 
 #[path = "../it/support/installed.rs"]
 mod installed;
@@ -38,54 +33,64 @@ mod score;
 #[expect(dead_code, reason = "shared with the integration tests, which use all of it")]
 #[path = "../it/support/mod.rs"]
 mod support;
+mod table;
+mod way;
+mod ways;
 mod witnesses;
 
 use programs::Program;
-use score::{LEAKS_BY, Leaks, QUESTIONS, Score};
+use score::Score;
 use support::pythons;
-use witnesses::{Outlines, Witness};
+use table::Row;
+use way::Way;
+use witnesses::Outlines;
 
 const SCALENE: &str = "2.4.0";
+/// Pythons for programs that are scripts, and for those with a way of their own.
 const VERSIONS: [&str; 4] = ["3.10", "3.11", "3.12", "3.13"];
-/// What programs import beside the standard library.
+const VERSIONS_OF_WAYS: [&str; 4] = ["3.8", "3.11", "3.12", "3.13"];
+/// What scripts import beside the standard library.
 const PACKAGES: [&str; 2] = ["numpy", "pandas"];
-
-/// Longest time of a second run that records all allocations, with the reading of its record.
-const PROVEN_WITHIN: Duration = Duration::from_secs(45);
-
-/// One program on one Python.
-struct Row {
-    version: (u32, u32),
-    score: Score,
-}
+/// What runs the tests of those that are tests.
+const PYTEST: [&str; 1] = ["pytest==8.3.5"];
 
 fn main() {
     let asked: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     let named = |name: &str| asked.iter().any(|arg| arg == name);
-    let versions: Vec<&str> = VERSIONS.into_iter().filter(|version| named(version)).collect();
-    let versions = if versions.is_empty() { VERSIONS.to_vec() } else { versions };
-    let versions: Vec<String> = versions.into_iter().map(str::to_owned).collect();
     let runs = asked.iter().find_map(|arg| arg.strip_prefix('x')?.parse().ok()).unwrap_or(3);
     let mut suite = Suite::new(runs);
     if suite.programs.iter().any(|program| named(&program.name)) {
         suite.programs.retain(|program| named(&program.name));
     }
-    head();
-    let mut rows = Vec::new();
-    for (version, python) in installed::pythons(&versions) {
-        let environment = environment(&python);
-        for program in suite.programs.clone().iter().filter(|one| one.python <= version) {
-            let score = suite.score(program, &environment);
-            print_row(program, version, &score);
-            rows.push(Row { version, score });
-        }
+    if named("ways") {
+        suite.programs.retain(Program::has_way);
     }
-    totals(&rows);
+    if named("scripts") || named("sampler") {
+        suite.programs.retain(|program| !program.has_way());
+    }
+    if named("sampler") {
+        suite.programs.retain(|program| !program.memory());
+        suite.programs.iter_mut().for_each(|program| program.way = Way::Sampler);
+    }
+    let is_version = |arg: &&String| arg.starts_with("3.");
+    let versions: Vec<String> = asked.iter().filter(is_version).cloned().collect();
+    let mut rows = Vec::new();
+    table::head();
+    for ((version, python), program) in suite.plan(&versions) {
+        let score = suite.score(&program, &python);
+        let row = Row { program: program.name, way: program.way.word(), version, score };
+        row.print();
+        rows.push(row);
+    }
+    table::totals(&rows);
     for failure in &suite.failed {
         println!("cannot be run: {failure}");
     }
 }
+
+/// A Python by its version.
+type Python = ((u32, u32), PathBuf);
 
 /// The programs, and what it takes to run them.
 struct Suite {
@@ -111,11 +116,32 @@ impl Suite {
         }
     }
 
-    /// All runs of one program in one environment.
-    fn score(&mut self, program: &Program, environment: &Path) -> Score {
+    /// Which program is run on which Python: on those that were asked for, or on its usual ones.
+    fn plan(&self, versions: &[String]) -> Vec<(Python, Program)> {
+        let all = VERSIONS.into_iter().chain(VERSIONS_OF_WAYS).map(str::to_owned);
+        let asked = if versions.is_empty() { all.collect() } else { versions.to_vec() };
+        let mut plan = Vec::new();
+        for python in installed::pythons(&asked) {
+            let version = python.0;
+            let text = format!("{}.{}", version.0, version.1);
+            for program in &self.programs {
+                let usual = if program.has_way() { VERSIONS_OF_WAYS } else { VERSIONS };
+                let wanted = !versions.is_empty() || usual.contains(&text.as_str());
+                if wanted && program.python <= version {
+                    plan.push((python.clone(), program.clone()));
+                }
+            }
+        }
+        plan
+    }
+
+    /// All runs of one program on one Python.
+    fn score(&mut self, program: &Program, python: &Path) -> Score {
+        let environment = environment(program, python);
         let mut score = Score::default();
         for _ in 0..self.runs {
-            match self.runtime.block_on(profile(program, &self.sources, environment)) {
+            let run = ways::profile(program, &self.sources, &environment);
+            match self.runtime.block_on(run) {
                 Ok(profile) => score.add(program, &profile, &self.outlines),
                 Err(why) => {
                     score.add_nothing(program);
@@ -131,11 +157,14 @@ impl Suite {
     }
 }
 
-/// An environment with Scalene and the packages that programs import.
-fn environment(python: &Path) -> PathBuf {
+/// An environment with what a program imports; for scripts with a Scalene of its own.
+fn environment(program: &Program, python: &Path) -> PathBuf {
     let ask = "import sys; print('%d.%d.%d' % sys.version_info[:3])";
     let output = pythons::command(python).args(["-c", ask]).output().unwrap();
     let version = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    if program.has_way() {
+        return pythons::with_packages(python, &format!("accuracy-ways-{version}"), &PYTEST);
+    }
     let venv = pythons::environment(python, &format!("accuracy-{version}"), Some(SCALENE));
     let python = || pythons::command(venv.join("bin/python"));
     let import = format!("import {}", PACKAGES.join(", "));
@@ -145,108 +174,4 @@ fn environment(python: &Path) -> PathBuf {
         assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
     }
     venv
-}
-
-/// A run in a folder of its own, since programs write files.
-async fn profile(
-    program: &Program,
-    sources: &[(String, String)],
-    environment: &Path,
-) -> Result<Profile, String> {
-    let place = support::place::Place::new();
-    let name = format!("{}.py", program.name);
-    for (file, text) in sources.iter().filter(|(file, _)| *file == name || file.starts_with('_')) {
-        place.write(file, text);
-    }
-    let mut request = RunRequest::new(Target::Script(name));
-    request.python = Some(environment.display().to_string());
-    request.cwd = Some(place.path());
-    request.measure.memory = program.memory();
-    let settings = Settings { cache_dir: pythons::cache_dir(), ..Settings::default() };
-    let profile = ScaleneProfiler::with_settings(settings.clone()).profile(&request).await;
-    let profile = profile.map_err(|error| error.to_string().replace('\n', " "))?;
-    if !program.memory() || !leaks(&profile).as_ref().is_some_and(undecided) {
-        return Ok(profile);
-    }
-    // As `get_memory_leaks` does by default.
-    let proving = Proving { request, deadline: Instant::now() + PROVEN_WITHIN };
-    let proven =
-        Recorder::new(settings).prove(&profile, &proving, &Controls::default(), &mut |_| {}).await;
-    Ok(proven.unwrap_or(profile))
-}
-
-fn head() {
-    println!("In each cell: {}; right runs of all runs.\n", QUESTIONS.join(", "));
-    let names = Witness::ALL.map(Witness::name).join(" | ");
-    let leaks = LEAKS_BY.join(", ");
-    println!("| program | Python | {names} | leaks: {leaks} | wrong answers |");
-    println!("|---|---|---|---|---|---|---|");
-}
-
-fn print_row(program: &Program, version: (u32, u32), score: &Score) {
-    let cells = score.counts.map(|counts| counts.map(score::Count::text).join(" "));
-    let leaks = score.leaks.map(Leaks::text).join("; ");
-    let mut misses = score.misses.clone();
-    misses.sort();
-    misses.dedup();
-    println!(
-        "| {} | {}.{} | {} | {leaks} | {} |",
-        program.name,
-        version.0,
-        version.1,
-        cells.join(" | "),
-        misses.join("; ")
-    );
-}
-
-fn totals(rows: &[Row]) {
-    let mut versions: Vec<(u32, u32)> = rows.iter().map(|row| row.version).collect();
-    versions.dedup();
-    println!("\nShare of right answers, with the 95 % interval over programs.\n");
-    println!("| Python | witness | {} |", QUESTIONS.join(" | "));
-    println!("|---|---|---|---|---|---|");
-    for version in &versions {
-        let here: Vec<&Row> = rows.iter().filter(|row| row.version == *version).collect();
-        time_totals(&format!("{}.{}", version.0, version.1), &here);
-    }
-    println!(
-        "\n| Python | leaks by | recall | precision | programs without a leak that are accused |"
-    );
-    println!("|---|---|---|---|---|");
-    for version in &versions {
-        let here: Vec<&Row> = rows.iter().filter(|row| row.version == *version).collect();
-        leak_totals(&format!("{}.{}", version.0, version.1), &here);
-    }
-}
-
-fn time_totals(python: &str, rows: &[&Row]) {
-    for (index, witness) in Witness::ALL.into_iter().enumerate() {
-        let cells = [0, 1, 2, 3].map(|question| {
-            let counts = rows.iter().map(|row| row.score.counts[index][question]);
-            let asked = counts.filter(|count| count.asked > 0);
-            let shares: Vec<f64> =
-                asked.map(|count| f64::from(count.right) / f64::from(count.asked)).collect();
-            score::share(&shares)
-        });
-        println!("| {python} | {} | {} |", witness.name(), cells.join(" | "));
-    }
-}
-
-fn leak_totals(python: &str, rows: &[&Row]) {
-    for (index, who) in LEAKS_BY.into_iter().enumerate() {
-        let leaks: Vec<Leaks> = rows.iter().map(|row| row.score.leaks[index]).collect();
-        let leaking = leaks.iter().filter(|one| one.leaking > 0);
-        let found: Vec<f64> =
-            leaking.map(|one| f64::from(one.found) / f64::from(one.leaking)).collect();
-        let (right, wrong) =
-            leaks.iter().fold((0, 0), |sum, one| (sum.0 + one.found, sum.1 + one.innocent));
-        let innocent = leaks.iter().filter(|one| one.runs > 0 && one.leaking == 0);
-        let accused: Vec<f64> = innocent.map(|one| f64::from(u8::from(one.innocent > 0))).collect();
-        println!(
-            "| {python} | {who} | {} | {right} of {} named | {} |",
-            score::share(&found),
-            right + wrong,
-            score::share(&accused)
-        );
-    }
 }

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::way::{BlockClaim, Way};
+use crate::witnesses::Place;
+
 /// A stretch of lines of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Claim {
@@ -34,11 +37,22 @@ pub(crate) struct Program {
     pub(crate) all_time: bool,
     /// Oldest Python it runs on.
     pub(crate) python: (u32, u32),
+    /// How it is profiled.
+    pub(crate) way: Way,
+    has_way: bool,
+    /// What it writes when its start is over, where only the rest is asked about.
+    pub(crate) steady: Option<String>,
+    pub(crate) blocks: Vec<BlockClaim>,
+    /// Of a notebook: the number of the line before each cell.
+    before: Vec<u32>,
 }
+
+/// A line that begins a cell of a notebook.
+const CELL: &str = "# %%";
 
 impl Program {
     fn parse(name: &str, text: &str) -> Self {
-        let mut program = Self { name: name.to_owned(), ..Self::default() };
+        let mut program = Self { name: name.to_owned(), python: (3, 10), ..Self::default() };
         for line in text.lines().map_while(|line| line.strip_prefix('#')) {
             let Some((key, value)) = line.trim().split_once(": ") else { continue };
             match key {
@@ -48,15 +62,19 @@ impl Program {
                     let (major, minor) = value.trim_end_matches('+').split_once('.').unwrap();
                     program.python = (major.parse().unwrap(), minor.parse().unwrap());
                 }
-                _ => {}
+                "way" => (program.way, program.has_way) = (Way::parse(name, value), true),
+                "steady" => program.steady = Some(value.to_owned()),
+                "block" => program.blocks.push(BlockClaim::parse(value)),
+                _ => program.way.detail(key, value),
             }
         }
+        program.before = program.cells(text).into_iter().map(|(before, _)| before).collect();
         program
     }
 
     fn claim(&mut self, text: &str) {
         let (kind, what) = text.split_once('=').unwrap_or((text, ""));
-        let own = format!("{}.py", self.name);
+        let own = self.file();
         let (file, place) = what.split_once(':').unwrap_or((&own, what));
         let lines = || {
             let (first, last) = place.split_once('-').unwrap_or((place, place));
@@ -71,6 +89,48 @@ impl Program {
             "no-leak" => self.no_leak = true,
             other => panic!("{}: no such claim: {other}", self.name),
         }
+    }
+
+    /// Whether it is for a way in of its own.
+    pub(crate) fn has_way(&self) -> bool {
+        self.has_way
+    }
+
+    /// Its file.
+    pub(crate) fn file(&self) -> String {
+        format!("{}.py", self.name)
+    }
+
+    /// Its file as a notebook.
+    pub(crate) fn notebook(&self) -> String {
+        format!("{}.ipynb", self.name)
+    }
+
+    /// Of a notebook, the text of each cell, with the number of the line before it.
+    pub(crate) fn cells(&self, text: &str) -> Vec<(u32, String)> {
+        if self.way != Way::Notebook {
+            return Vec::new();
+        }
+        let mut cells = vec![(0, String::new())];
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.starts_with(CELL) {
+                cells.push((number, String::new()));
+            } else if let Some((_, cell)) = cells.last_mut() {
+                cell.push_str(line);
+                cell.push('\n');
+            }
+        }
+        cells
+    }
+
+    /// A place as the program's file has it: one in a cell of a notebook has other lines there.
+    pub(crate) fn in_file(&self, place: Place) -> Place {
+        let start = format!("{} cell ", self.notebook());
+        let number = place.file.strip_prefix(&start).and_then(|text| text.parse::<usize>().ok());
+        let Some(before) = number.and_then(|number| self.before.get(number - 1)) else {
+            return place;
+        };
+        Place { file: self.file(), first: place.first + before, last: place.last + before }
     }
 
     /// Whether memory is profiled.

@@ -2,10 +2,11 @@
 
 use scalene_mcp::analysis::leaks::{LeakConfidence, leaks, proven};
 use scalene_mcp::analysis::{self, stats};
-use scalene_mcp::profile::{Percent, Profile};
+use scalene_mcp::profile::{BlockKind, Percent, Profile};
 
 use crate::programs::{Claim, Program};
-use crate::witnesses::{Outlines, Place, Time, Witness, ranked, times};
+use crate::way::Way;
+use crate::witnesses::{Outlines, Place, Time, Times, Witness, ranked, times};
 
 /// What is asked of a witness.
 pub(crate) const QUESTIONS: [&str; 4] = ["function", "line", "line in 3", "wait"];
@@ -25,6 +26,15 @@ impl Count {
     fn add(&mut self, right: bool) {
         self.right += u32::from(right);
         self.asked += 1;
+    }
+
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self { right: self.right + other.right, asked: self.asked + other.asked }
+    }
+
+    /// Part of what was asked.
+    pub(crate) fn part(self) -> f64 {
+        f64::from(self.right) / f64::from(self.asked)
     }
 
     pub(crate) fn text(self) -> String {
@@ -71,6 +81,10 @@ pub(crate) struct Score {
     pub(crate) counts: [[Count; QUESTIONS.len()]; Witness::ALL.len()],
     /// By [`LEAKS_BY`].
     pub(crate) leaks: [Leaks; LEAKS_BY.len()],
+    /// Blocks whose share lies where the program says.
+    pub(crate) blocks: Count,
+    /// Of each block its name, the shares in percent that were said, and between which they are right.
+    pub(crate) shares: Vec<(String, Vec<Option<f64>>, (f64, f64))>,
     /// Wrong answers, in words.
     pub(crate) misses: Vec<String>,
 }
@@ -93,8 +107,12 @@ fn crowded(profile: &Profile) -> Vec<(Place, f64)> {
 
 impl Score {
     pub(crate) fn add(&mut self, program: &Program, profile: &Profile, outlines: &Outlines) {
-        for (index, witness) in Witness::ALL.into_iter().enumerate() {
-            let times = times(profile, witness);
+        let heard = |(_, witness): &(usize, Witness)| program.way.heard(*witness);
+        for (index, witness) in Witness::ALL.into_iter().enumerate().filter(heard) {
+            let times: Times = times(profile, witness)
+                .into_iter()
+                .map(|(place, time)| (program.in_file(place), time))
+                .collect();
             let ranking = ranked(&times, |time| time.of(program.all_time));
             let mut waits = ranked(&times, |time| time.waiting);
             if witness == Witness::Product {
@@ -105,7 +123,8 @@ impl Score {
                 for (_, share) in &mut waits {
                     *share *= part;
                 }
-                waits.extend(crowded(profile));
+                let crowded = crowded(profile).into_iter();
+                waits.extend(crowded.map(|(place, part)| (program.in_file(place), part)));
                 waits.sort_by(|a, b| b.1.total_cmp(&a.1));
             }
             let right = |claims: &[Claim], place: &Place| {
@@ -140,13 +159,15 @@ impl Score {
             }
         }
         self.add_leaks(program, profile);
+        self.add_blocks(program, Some(profile));
     }
 
     /// A run without a profile: no answer is right.
     pub(crate) fn add_nothing(&mut self, program: &Program) {
         let lines = !program.lines.is_empty();
         let asked = [!program.functions.is_empty(), lines, lines, !program.waits.is_empty()];
-        for counts in &mut self.counts {
+        let heard = |(_, witness): &(&mut _, Witness)| program.way.heard(*witness);
+        for (counts, _) in self.counts.iter_mut().zip(Witness::ALL).filter(heard) {
             counts
                 .iter_mut()
                 .zip(asked)
@@ -156,7 +177,35 @@ impl Score {
         if program.memory() {
             self.leaks.iter_mut().for_each(|leaks| leaks.add(program, &[]));
         }
+        self.add_blocks(program, None);
         self.misses.push("no profile".to_owned());
+    }
+
+    /// The shares of its blocks; of a run without a profile none is known.
+    fn add_blocks(&mut self, program: &Program, profile: Option<&Profile>) {
+        let marked = program.way == Way::Blocks { marked: true };
+        let blocks = profile.and_then(|profile| profile.blocks.as_ref());
+        for (index, claim) in program.blocks.iter().enumerate() {
+            let said = blocks.and_then(|blocks| {
+                let mut places = (0..).zip(&blocks.all);
+                let found = places.find(|(place, block)| {
+                    let path = blocks.path(*place).into_iter().map(|block| &block.name);
+                    (block.kind == BlockKind::Marker) == marked && path.eq(&claim.path)
+                });
+                found?.1.share.map(Percent::get)
+            });
+            let right = said.is_some_and(|share| (claim.least..=claim.most).contains(&share));
+            self.blocks.add(right);
+            if !right {
+                let said = said.map_or("nothing".to_owned(), |share| format!("{share:.0} %"));
+                self.misses.push(format!("block {}: {said}", claim.path.join("/")));
+            }
+            if self.shares.len() <= index {
+                let bounds = (claim.least, claim.most);
+                self.shares.push((claim.path.join("/"), Vec::new(), bounds));
+            }
+            self.shares[index].1.push(said);
+        }
     }
 
     fn add_leaks(&mut self, program: &Program, profile: &Profile) {

@@ -118,6 +118,33 @@ async fn a_dump_names_who_holds_the_interpreter_and_what_others_wait_for() {
 }
 
 #[tokio::test]
+async fn a_script_that_was_typed_in_another_folder_has_its_text() {
+    let place = Place::new();
+    let text = "open('up', 'w').close()\nwhile True:\n    sum(range(1000))\n";
+    let script = place.write("below/loops.py", text);
+    let below = script.parent().unwrap();
+    let session = Session::open(&place.path()).await;
+    for (minor, python) in pythons::of_minors(&MINORS) {
+        let mut command = pythons::command(&python);
+        let mut loops = command.arg("loops.py").current_dir(below).spawn().unwrap();
+        until("it works", || below.join("up").exists()).await;
+        let look = |duration| json!({"pid": loops.id(), "duration_sec": duration});
+        let answer = session.call("profile_process", look(1.0)).await;
+        let dump = session.call("profile_process", look(0.0)).await;
+        loops.kill().unwrap();
+        loops.wait().unwrap();
+        std::fs::remove_file(below.join("up")).unwrap();
+        let line = &answer.structured["top_lines"][0];
+        assert_eq!(line["content"], "sum(range(1000))", "3.{minor}: {}", answer.text);
+        assert!(answer.text.contains("loops.py:3"), "{}", answer.text);
+        let thread = &dump.structured["dump"]["threads"][0];
+        assert!(thread["at"].as_str().unwrap().contains("loops.py:"), "3.{minor}: {}", dump.text);
+        assert_ne!(thread["content"], Value::Null, "3.{minor}: {}", dump.text);
+    }
+    session.close().await;
+}
+
+#[tokio::test]
 async fn a_process_is_named_by_its_command_line_when_one_fits() {
     let place = Place::new();
     let session = Session::open(&place.path()).await;

@@ -50,6 +50,24 @@ fn share(answer: &Value, function: &str) -> f64 {
 }
 
 #[tokio::test]
+async fn a_script_below_another_working_directory_is_the_users() {
+    let place = Place::new();
+    let script = place.write("below/known.py", KNOWN);
+    let session = bare(&place).await;
+    for (minor, python) in pythons::of_minors(&[8, 12]) {
+        let bare = pythons::environment(&python, &format!("bare-3.{minor}"), None);
+        // Python 3.8 knows the script as it was typed, and the server runs elsewhere.
+        let run = json!({"script_path": "known.py", "cwd": script.parent().unwrap(), "python": bare,
+            "engine": "sampler"});
+        let answer = session.call("profile_script", run).await;
+        let hot = share(&answer.structured, "hot");
+        assert!(hot > 65.0, "3.{minor}: {}", answer.text);
+        assert!(answer.text.contains("known.py:"), "{}", answer.text);
+    }
+    session.close().await;
+}
+
+#[tokio::test]
 async fn without_scalene_the_sampler_finds_the_hot_function() {
     let place = Place::new();
     place.write("known.py", KNOWN);

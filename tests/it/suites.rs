@@ -171,6 +171,83 @@ async fn a_single_quick_test_is_repeated_until_there_are_samples() {
     session.close().await;
 }
 
+/// Each round leaves its words in a file; the test in the second file passes once.
+const ROUNDS: &str = "\
+import time
+import pytest
+
+def note(word):
+    with open('rounds', 'a') as file:
+        print(word, file=file)
+
+@pytest.fixture(scope='session')
+def whole():
+    note('whole')
+    yield
+    note('whole ends')
+
+@pytest.fixture(scope='module')
+def part(whole):
+    time.sleep(0.05)
+    note('part')
+
+def test_first(part):
+    note('first')
+    time.sleep(0.05)
+
+def test_last():
+    note('last')
+";
+const ONCE: &str = "\
+import time
+
+runs = []
+
+def test_before():
+    time.sleep(0.2)
+
+def test_once():
+    runs.append(1)
+    assert len(runs) == 1
+";
+
+#[tokio::test]
+async fn a_further_round_is_all_tests_with_all_their_fixtures() {
+    let place = project(TESTS);
+    place.write("tests/test_rounds.py", ROUNDS);
+    place.write("tests/test_once.py", ONCE);
+    let python = with_pytest(&system_python());
+    let session = Session::open(&place.path()).await;
+    let of = |file: &str| {
+        let arguments =
+            json!({"wait_sec": 300, "selector": [file], "python": python, "engine": "sampler"});
+        session.call("profile_tests", arguments)
+    };
+    let answer = of("tests/test_rounds.py").await;
+    let rounds = test(&answer, "test_first")["rounds"].as_u64().unwrap();
+    assert!(rounds > 2, "{}", answer.text);
+    assert_eq!(test(&answer, "test_last")["rounds"], rounds, "{}", answer.text);
+    let words = std::fs::read_to_string(place.path().join("rounds")).unwrap();
+    for word in ["whole", "part", "first", "last", "whole ends"] {
+        let times = words.lines().filter(|line| *line == word).count();
+        assert_eq!(times as u64, rounds, "{word} in\n{words}");
+    }
+    let fixture = &answer.structured["tests"]["fixtures"][0];
+    assert_eq!(fixture["calls"], 1, "what is told is of the first round: {fixture}");
+
+    let answer = of("tests/test_once.py").await;
+    let told = test(&answer, "test_once");
+    assert_eq!(
+        (&told["outcome"], &told["rounds"]),
+        (&json!("passed"), &json!(2)),
+        "{}",
+        answer.text
+    );
+    let warnings = answer.structured["warnings"].to_string();
+    assert!(warnings.contains("it depends on being run once"), "{warnings}");
+    session.close().await;
+}
+
 #[tokio::test]
 async fn tests_that_cannot_be_run_are_errors_that_name_what_there_is() {
     let place = project(TESTS);
