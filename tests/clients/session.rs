@@ -72,12 +72,15 @@ pub(crate) fn messages(tools: &Tools, revision: &str) -> String {
 
 /// Lets a script talk to a server of its own; returns its report, once nothing is left of it.
 fn talk(mut client: Command) -> Value {
-    let place = Place::new();
+    let (place, other) = (Place::new(), Place::new());
     place.write("app.py", &busy(1.0));
+    let outside = other.write("outside.py", &busy(1.0));
     let tmp = tempfile::Builder::new().prefix("smt-").tempdir_in("/tmp").unwrap();
     let tmp_text = tmp.path().display().to_string();
     let task = json!({
         "server": BINARY,
+        "args": ["--root", place.path()],
+        "outside": outside,
         "cwd": place.path(),
         "env": {
             "TMPDIR": tmp_text,
@@ -160,6 +163,11 @@ fn judge(report: &Value, revision: &str) -> String {
         assert!(!outcome.contains("structuredContent"), "{calls} has no profile: {outcome}");
     }
     assert_eq!(report["cancel"]["after"], 0, "the cancelled program is gone");
+
+    let form = &report["form"];
+    let asked = texts(&form["asked"]);
+    assert!(asked.len() == 1 && asked[0].contains("outside the folders"), "{asked:?}");
+    assert_eq!(form["result"]["structuredContent"]["status"], "complete", "{form}");
 
     let uri = format!("profile://{id}");
     assert!(texts(&report["resources"]).contains(&uri.as_str()), "{}", report["resources"]);

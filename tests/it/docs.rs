@@ -248,3 +248,40 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 fn is_code(word: &str) -> bool {
     !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
+
+/// Links of a text to files of the repository: the file, and the heading in it.
+fn links(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    let targets = text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    targets.filter(|target| !target.contains("://")).map(|target| {
+        target.split_once('#').map_or((target, None), |(file, heading)| (file, Some(heading)))
+    })
+}
+
+/// How a heading is linked to.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+#[test]
+fn links_lead_to_files_and_headings_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.chain([root.join("README.md"), root.join("CHANGELOG.md")]);
+    let mut checked = 0;
+    for page in pages.filter(|page| page.extension().is_some_and(|ending| ending == "md")) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for (file, heading) in links(&text) {
+            let target =
+                if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: {file}", page.display());
+            checked += 1;
+            let Some(heading) = heading else { continue };
+            let text = std::fs::read_to_string(&target).unwrap();
+            let mut headings = text.lines().filter_map(|line| line.strip_prefix('#'));
+            let found = headings.any(|line| anchor(line.trim_start_matches('#')) == heading);
+            assert!(found, "{}: {file}#{heading}", page.display());
+        }
+    }
+    assert!(checked > 50, "{checked}");
+}

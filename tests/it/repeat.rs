@@ -36,7 +36,7 @@ fn texts(list: &Value) -> String {
 #[tokio::test]
 async fn three_runs_are_one_profile_with_means_and_intervals() {
     let place = Place::new();
-    place.write("app.py", &format!("{COUNTED}{}", busy(0.5)));
+    place.write("app.py", &format!("{COUNTED}{}", busy(1.2)));
     let session = Session::open(&place.path()).await;
     let arguments = json!({"script_path": "app.py", "memory": false, "repeat": 3});
     let answer = session.call("profile_script", arguments).await;
@@ -54,7 +54,7 @@ async fn three_runs_are_one_profile_with_means_and_intervals() {
     assert_eq!(hot["function_name"], "busy");
     holds(&hot["time_interval_sec"], f(&hot["python_time_sec"]) + f(&hot["c_time_sec"]));
     assert!(hotspots.text.contains("95 % interval over 3 runs"), "{}", hotspots.text);
-    // The samples of all runs: one of half a second has 50 at most.
+    // The samples of all runs: one has a third of them.
     let single =
         session.call("profile_script", json!({"script_path": "app.py", "memory": false})).await;
     assert_eq!(single.structured["summary"].get("runs"), None);
@@ -68,7 +68,7 @@ async fn three_runs_are_one_profile_with_means_and_intervals() {
 async fn a_run_that_ends_otherwise_is_told_and_left_out() {
     let place = Place::new();
     let fails = "if n == 2:\n    raise ValueError('only now')\n";
-    let code = format!("{COUNTED}{}{fails}", busy(0.5));
+    let code = format!("{COUNTED}{}{fails}", busy(1.2));
     let session = Session::open(&place.path()).await;
     let arguments = json!({"code": code, "cwd": place.path(), "memory": false, "repeat": 3});
     let answer = session.call("profile_code", arguments).await;
@@ -76,7 +76,9 @@ async fn a_run_that_ends_otherwise_is_told_and_left_out() {
     let profile = &answer.structured;
     assert_eq!(
         (&profile["outcome"]["exit_code"], &profile["summary"]["runs"]),
-        (&json!(0), &json!(2))
+        (&json!(0), &json!(2)),
+        "{}",
+        answer.text
     );
     let errors = texts(&profile["errors"]);
     assert_eq!(errors, "run 2 of 3 is left out of the means: the program raised ValueError");
@@ -94,7 +96,7 @@ async fn a_run_that_ends_otherwise_is_told_and_left_out() {
 async fn the_time_limit_is_for_each_run_and_ends_them() {
     let place = Place::new();
     let hangs = "if n == 2:\n    time.sleep(600)\n";
-    place.write("app.py", &format!("{COUNTED}{}{hangs}", busy(0.6)));
+    place.write("app.py", &format!("{COUNTED}{}{hangs}", busy(1.2)));
     let session = Session::open(&place.path()).await;
     let arguments = json!({"script_path": "app.py", "memory": false, "repeat": 5, "timeout": 8, "wait_sec": 600});
     let answer = session.call("profile_script", arguments).await;
@@ -111,7 +113,7 @@ async fn the_time_limit_is_for_each_run_and_ends_them() {
 async fn a_stop_keeps_the_runs_that_are_done() {
     let place = Place::new();
     let waits = "if n == 3:\n    time.sleep(600)\n";
-    place.write("app.py", &format!("{COUNTED}{}{waits}", busy(0.6)));
+    place.write("app.py", &format!("{COUNTED}{}{waits}", busy(1.2)));
     let session = Session::open(&place.path()).await;
     let arguments = json!({"script_path": "app.py", "memory": false, "repeat": 4, "wait_sec": 0});
     let started = session.call("profile_script", arguments).await.structured;
@@ -120,8 +122,8 @@ async fn a_stop_keeps_the_runs_that_are_done() {
         let now = session.call("get_profile", id.clone()).await.structured;
         let phase = now["progress"]["phase"].as_str().unwrap_or_default().to_owned();
         let elapsed = now["progress"]["elapsed_sec"].as_f64().unwrap_or_default();
-        // By then its half second of work is over, and it waits.
-        if phase.starts_with("run 3 of 4: running") && elapsed > 2.0 {
+        // By then its work is over, unless the machine is busy, and it waits.
+        if phase.starts_with("run 3 of 4: running") && elapsed > 4.0 {
             break phase;
         }
         assert_eq!(now["status"], "running", "{now}");

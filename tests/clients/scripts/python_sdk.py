@@ -8,6 +8,7 @@ import time
 
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp_types import ElicitResult
 from processes import marked, until
 
 
@@ -72,6 +73,10 @@ async def session(client, task, report):
     await until("the cancelled program ends", lambda: not marked(task["run_mark"]), 30)
     report["cancel"]["after"] = len(marked(task["run_mark"]))
 
+    # Outside the roots of the server: a person is asked.
+    result = await client.call_tool("profile_script", {"script_path": task["outside"], "memory": False})
+    report["form"]["result"] = plain(result)
+
     report["resources"] = [plain(one)["uri"] for one in (await client.list_resources()).resources]
     templates = (await client.list_resource_templates()).resource_templates
     report["templates"] = [template.uri_template for template in templates]
@@ -80,9 +85,14 @@ async def session(client, task, report):
 
 
 async def main(mode, task):
-    report = {}
-    server = StdioServerParameters(command=task["server"], env=task["env"], cwd=task["cwd"])
-    async with Client(stdio_client(server), mode=mode) as client:
+    report = {"form": {"asked": []}}
+    server = StdioServerParameters(command=task["server"], args=task["args"], env=task["env"], cwd=task["cwd"])
+
+    async def person(context, params):
+        report["form"]["asked"].append(params.message)
+        return ElicitResult(action="accept", content={"answer": True})
+
+    async with Client(stdio_client(server), mode=mode, elicitation_callback=person) as client:
         await session(client, task, report)
         call = await start_endless(client, task)
         report["shutdown"] = {"before": len(marked(task["run_mark"]))}

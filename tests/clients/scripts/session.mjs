@@ -53,8 +53,13 @@ async function prompts(client, task, profileId) {
 /** Runs the session and prints what happened as one line of JSON. */
 export async function session(sdk) {
   const task = JSON.parse(process.argv[3]);
-  const server = { command: task.server, env: { ...sdk.environment(), ...task.env }, cwd: task.cwd };
-  const { client, protocol } = await sdk.connect(server, process.argv[2]);
+  const asked = [];
+  const person = async (request) => {
+    asked.push(request.params.message);
+    return { action: "accept", content: { answer: true } };
+  };
+  const server = { command: task.server, args: task.args, env: { ...sdk.environment(), ...task.env }, cwd: task.cwd };
+  const { client, protocol } = await sdk.connect(server, process.argv[2], person);
   const report = { protocol: protocol() };
   report.tools = (await client.listTools()).tools.map((tool) => tool.name);
 
@@ -72,6 +77,10 @@ export async function session(sdk) {
   report.cancel.outcome = await takenBack.call;
   await until("the cancelled program ends", () => marked(task.run_mark).length === 0, 30);
   report.cancel.after = marked(task.run_mark).length;
+
+  // Outside the roots of the server: a person is asked.
+  const outside = { script_path: task.outside, memory: false };
+  report.form = { asked, result: await sdk.call(client, "profile_script", outside, { timeout: 600_000 }) };
 
   report.resources = (await client.listResources()).resources.map((resource) => resource.uri);
   const { resourceTemplates } = await client.listResourceTemplates();

@@ -6,8 +6,10 @@ import { session } from "./session.mjs";
 
 await session({
   environment: getDefaultEnvironment,
-  connect: async (server, mode) => {
-    const client = new Client({ name: "clients", version: "0" }, { versionNegotiation: { mode } });
+  connect: async (server, mode, person) => {
+    const options = { versionNegotiation: { mode }, capabilities: { elicitation: {} } };
+    const client = new Client({ name: "clients", version: "0" }, options);
+    client.setRequestHandler("elicitation/create", person);
     await client.connect(new StdioClientTransport(server));
     return { client, protocol: () => client.getNegotiatedProtocolVersion() };
   },
