@@ -74,7 +74,7 @@ def make_plugin(pytest, notes):
         def __init__(self):
             self.fixtures, self.nested, self.first, self.enough = [], [], True, enough()
             self.deselected, self.errors, self.collected, self.called = 0, [], 0, []
-            self.told = 0
+            self.told, self.spent = 0, 0.0  # seconds in tests: not in reports of them, nor in what reports import
 
         def pytest_cmdline_main(self, config):
             option = config.option
@@ -125,6 +125,7 @@ def make_plugin(pytest, notes):
             reports = runner.runtestprotocol(item, nextitem=nextitem)
             item.ihook.pytest_runtest_logfinish(**where)
             fact = self.fact(item, reports)
+            self.spent += sum(report.duration for report in reports)
             if len(reports) == 3 and not reports[1].skipped:
                 self.called.append((item, fact["outcome"]))
             self.told += 1
@@ -135,14 +136,15 @@ def make_plugin(pytest, notes):
         def pytest_runtestloop(self, session):
             """Further rounds, as long as all of them take less than is enough.  Each is all tests with their fixtures of
             every scope: so a test or a fixture has the part of the time that it has in one run."""
-            began, rounds = clock(), 1
             outcome = yield
-            took, self.first = clock() - began, False
+            self.first, rounds, each = False, 1, self.spent
             ended = outcome.excinfo is not None or session.shouldstop or session.shouldfail
             try:
-                while self.called and not ended and clock() - began + took < self.enough and rounds < 100000:
-                    rounds += 1
+                while self.called and not ended and self.spent + each < self.enough and rounds < 100000:
+                    began, rounds = clock(), rounds + 1
                     ended = not self.later_round(session)
+                    each = clock() - began
+                    self.spent += each
             finally:
                 notes.tell("rounds", rounds=rounds)
 

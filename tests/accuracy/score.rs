@@ -74,6 +74,17 @@ impl Leaks {
     }
 }
 
+/// What was said of one block, in percent of the run.
+#[derive(Debug, Clone)]
+pub(crate) struct Shares {
+    /// With those around it.
+    pub(crate) name: String,
+    /// In each run.
+    pub(crate) said: Vec<Option<f64>>,
+    /// Between these it is right.
+    pub(crate) right: (f64, f64),
+}
+
 /// The score of one program on one Python, over its runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Score {
@@ -83,8 +94,7 @@ pub(crate) struct Score {
     pub(crate) leaks: [Leaks; LEAKS_BY.len()],
     /// Blocks whose share lies where the program says.
     pub(crate) blocks: Count,
-    /// Of each block its name, the shares in percent that were said, and between which they are right.
-    pub(crate) shares: Vec<(String, Vec<Option<f64>>, (f64, f64))>,
+    pub(crate) shares: Vec<Shares>,
     /// Wrong answers, in words.
     pub(crate) misses: Vec<String>,
 }
@@ -201,10 +211,10 @@ impl Score {
                 self.misses.push(format!("block {}: {said}", claim.path.join("/")));
             }
             if self.shares.len() <= index {
-                let bounds = (claim.least, claim.most);
-                self.shares.push((claim.path.join("/"), Vec::new(), bounds));
+                let (name, right) = (claim.path.join("/"), (claim.least, claim.most));
+                self.shares.push(Shares { name, said: Vec::new(), right });
             }
-            self.shares[index].1.push(said);
+            self.shares[index].said.push(said);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The tables: a row for each program and Python, and the totals.
 
-use crate::score::{self, Count, LEAKS_BY, Leaks, QUESTIONS, Score};
+use crate::score::{self, Count, LEAKS_BY, Leaks, QUESTIONS, Score, Shares};
 use crate::witnesses::Witness;
 
 /// One program on one Python.
@@ -165,10 +165,12 @@ fn of_blocks(rows: &[&Row]) {
     let text = |share: &Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.0}"));
     for program in each(&with, |row| row.program.as_str()) {
         let own: Vec<&Row> = with.iter().copied().filter(|row| row.program == program).collect();
-        for (index, (name, _, (least, most))) in own[0].score.shares.iter().enumerate() {
+        for (index, Shares { name, right: (least, most), .. }) in
+            own[0].score.shares.iter().enumerate()
+        {
             let cell = |python: &String| {
                 let row = own.iter().find(|row| row.python() == *python);
-                let said = row.map(|row| row.score.shares[index].1.iter().map(text));
+                let said = row.map(|row| row.score.shares[index].said.iter().map(text));
                 said.map_or_else(String::new, |said| said.collect::<Vec<_>>().join(" "))
             };
             let cells: Vec<String> = pythons.iter().map(cell).collect();
