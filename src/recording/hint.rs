@@ -94,9 +94,7 @@ impl RecordError {
             }
             Self::NotTracked(_) => "profile a shorter run, or go by the profile alone",
             Self::Cancelled => "call again when needed",
-            Self::Stopped(_) => {
-                "let it run longer; at the end of a `timeout` it is profiled until then"
-            }
+            Self::Stopped(_) => "let it run longer; at its `timeout` it keeps its profile",
             _ => "call again; if it stays so, check the set-up with `scalene-mcp doctor`",
         };
         text.to_owned()
