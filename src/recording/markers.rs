@@ -200,8 +200,8 @@ impl Sum {
         }
         if killed && self.processes > 0 {
             notes.push(
-                "the program was killed: blocks are as they were when one was last entered or left, or up to a second \
-                 before"
+                "the program was ended from outside: blocks are as they were when one was last entered or left, or a \
+                 fifth of a second before (more where there are many)"
                     .to_owned(),
             );
         }

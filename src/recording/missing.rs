@@ -15,8 +15,10 @@ impl Conclusion {
         let why = match self.finished.ended_by {
             EndedBy::Timeout => {
                 format!(
-                    "it was not ready at the time limit of {} s ({why})",
-                    self.request.timeout.as_secs_f64()
+                    "it was not ready at the time limit of {} s ({})",
+                    self.request.timeout.as_secs_f64(),
+                    // It did not end by itself.
+                    why.trim_start_matches("the program ended while it was ")
                 )
             }
             _ => why.clone(),

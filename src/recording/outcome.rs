@@ -10,7 +10,7 @@ use super::import::MAX_DOCUMENT_BYTES;
 use super::markers::marked;
 use super::naming::real_path;
 use super::place::Place;
-use super::request::{MOST_DISK, RunRequest, Target};
+use super::request::{EngineChoice, MOST_DISK, RunRequest, Target};
 use super::setup::Ready;
 use super::shown::{Shown, output};
 use super::stacks::{self, Own};
@@ -86,7 +86,8 @@ fn conclude(
     }
     let tests = conclusion.request.tests.as_ref().map(|tests| {
         let report = Report::read(workspace, &conclusion.state);
-        report.failure(tests, &ran).map_or(Ok(report), Err)
+        let failure = report.failure(tests, &ran).map(|error| conclusion.of_project(error));
+        failure.map_or(Ok(report), Err)
     });
     let tests = tests.transpose()?;
     if let Some(failure) = conclusion.call_failure(&ran) {
@@ -140,6 +141,19 @@ fn conclude(
 }
 
 impl Conclusion {
+    /// A failure that names the user's interpreter, not the private one made from it.
+    fn of_project(&self, error: RecordError) -> RecordError {
+        let Some(project) = &self.ready.project else { return error };
+        let [own, theirs] =
+            [&self.ready.interpreter, project].map(|one| one.executable.display().to_string());
+        match error {
+            RecordError::NoPytest { problem, ran } => {
+                RecordError::NoPytest { problem: problem.replace(&own, &theirs), ran }
+            }
+            other => other,
+        }
+    }
+
     /// What of the stacks is the user's own.
     fn own(&self) -> Own<'_> {
         let libraries = &self.ready.interpreter.library_paths;
@@ -350,7 +364,10 @@ impl Conclusion {
             covered: self.followed.and_then(|followed| followed.settled(&self.state)),
             id: self.id,
         };
-        let marked = marked(workspace, self.finished.forced);
+        // Plain Python writes nothing when it is asked to end.
+        let cut = self.request.engine == EngineChoice::Sampler
+            && self.finished.ended_by != EndedBy::Itself;
+        let marked = marked(workspace, self.finished.forced || cut);
         let mut source = |path: &str| self.confinement.source(path, &self.shown);
         profile.blocks = analysis::blocks(&profile, &self.blocks, &marked, &mut source);
         profile

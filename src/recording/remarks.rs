@@ -73,10 +73,13 @@ impl Conclusion {
             functions.any(|function| function.is_async)
         };
         if self.ready.knows_async() && !self.options.async_profile && is_async() {
+            let takes_it = !self.request.needs_launcher() && self.request.tests.is_none();
+            let on = if takes_it { "; async_profile=true turns it on" } else { "" };
             warnings.push(
-                "the program uses async def; time in await is not told apart (profiling it makes generators \
-                 about ten times slower on Python 3.12 and later; async_profile=true turns it on)"
-                    .to_owned(),
+                format!(
+                    "the program uses async def; time in await is not told apart (profiling it makes generators about \
+                     ten times slower on Python 3.12 and later{on})"
+                ),
             );
         }
         warnings.extend(self.known_crash());

@@ -16,6 +16,7 @@ import sys
 import time
 
 clock = time.perf_counter
+__unittest = True  # frames of ours are no part of what unittest shows of a failure
 ENOUGH = 2.0  # seconds of tests that give a profile enough samples
 LONGEST = 1500  # characters of a message
 SKIPPED_FOLDERS = {"node_modules", "__pycache__", "venv", "env", "build", "dist", "site-packages"}
@@ -64,7 +65,12 @@ def message_of(report):
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is None:
         return cut(report.longrepr)
-    return cut("%s (%s:%s)" % (crash.message, os.path.basename(str(crash.path)), crash.lineno))
+    path, line = crash.path, crash.lineno
+    entries = getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", None)
+    place = getattr(entries[-1], "reprfileloc", None) if entries else None
+    if place is not None:  # what is shown, without frames of unittest's
+        path, line = place.path, place.lineno
+    return cut("%s (%s:%s)" % (crash.message, os.path.basename(str(path)), line))
 
 
 def make_plugin(pytest, notes):
@@ -171,6 +177,10 @@ def make_plugin(pytest, notes):
                 outcome = "failed"
                 item.ihook.pytest_runtest_call(item=item)
                 outcome = "passed"
+                kept = getattr(item, "_excinfo", None)  # a unittest.TestCase keeps what it raised
+                if kept:
+                    item._excinfo = None
+                    outcome = "skipped" if isinstance(kept[0].value, pytest.skip.Exception) else "failed"
             except (KeyboardInterrupt, pytest.exit.Exception):
                 raise
             except pytest.skip.Exception:

@@ -68,6 +68,15 @@ pub(super) fn calls(run: &Own<'_>, seen: &Seen) -> Option<Calls> {
             }
             continue;
         };
+        // What uses up the results of a coroutine's calls is ours, and below the line of the call.
+        let is_loop = |site: &CallSite| {
+            let function = seen.tree.functions.get(site.function as usize);
+            function.is_some_and(|it| it.file == HIDDEN_FILE && it.name == "<module>")
+        };
+        let inner = |site: &&CallSite| own(site) || is_loop(site);
+        if stack.iter().skip(first).rfind(inner).is_some_and(is_loop) {
+            continue;
+        }
         let stack: Vec<CallSite> = { stack.iter().skip(first) }
             .filter(|site| !is_hidden(site))
             .filter_map(|site| {

@@ -305,11 +305,12 @@ impl Report {
         }
         let ran = Box::new(ran.clone());
         let Some((kind, text, near)) = self.trouble.clone() else {
-            let problem = format!(
-                "no test was run ({}): {}",
-                tests.label(),
-                ran.stderr.last_lines(3).join(" ").trim()
-            );
+            let last = ran.stderr.last_lines(6);
+            let error = last.iter().find(|line| line.contains("error:"));
+            let said = error.map_or_else(|| last.join(" "), |line| (*line).to_string());
+            let said = said.trim();
+            let said = if said.is_empty() { "" } else { &format!(": {said}") };
+            let problem = format!("no test was run ({}){said}", tests.label());
             return Some(RecordError::NoTests { problem, near: Vec::new(), ran });
         };
         Some(match kind.as_str() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::confine::Confinement;
 use super::error::RecordError;
 use super::place::Place;
+use super::plain;
 use super::record::{self, Recorder};
 use super::request::{MOST_DISK, RunRequest, Script, Target};
 use super::secrets;
@@ -247,7 +248,9 @@ impl Ground {
             memory: request.memory_limit(),
             disk: Some(MOST_DISK),
         };
-        let spec = program.confinement.dress(self.spec(program, turn), false);
+        let mut spec = self.spec(program, turn);
+        plain::add_idle_modules(&mut spec, &self.workspace);
+        let spec = program.confinement.dress(spec, false);
         let finished = process::run(&spec, limits, controls, on_tick).await?;
         self.workspace.hold(finished.hold.clone());
         if finished.ended_by == EndedBy::Cancel {

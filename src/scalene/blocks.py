@@ -28,7 +28,8 @@ def _make(folder):
     MOST_PLACES = 5  # of one block in the source
     MOST_KEYS = 100
     MOST_NAME = 200
-    PERIOD = 1.0  # seconds between two writes while the program runs
+    PERIOD, MOST_PERIOD = 0.2, 1.0  # seconds between two writes while the program runs
+    MOST_WRITING = 0.05  # part of the time for which it may write, unless that takes very long
     MOST_RETIRED = 50  # threads that are over and not yet added up
     SHORT = 20e-6  # seconds between two events that are taken as CPU time: its clock takes a microsecond
 
@@ -129,7 +130,7 @@ def _make(folder):
             self.ledgers, self.retired = [], []
             self.rest = Node("", None)  # of threads that are over
             self.rest_left_out = 0
-            self.saved_at = 0.0
+            self.saved_at, self.period = 0.0, PERIOD
             self.hooked = None
 
     state = State()
@@ -209,7 +210,7 @@ def _make(folder):
                 entry = Entry(block, node, outer, ledger)
                 current.set(entry)
                 entry.since = now = clock()
-                if now - state.saved_at > PERIOD:
+                if now - state.saved_at > state.period:
                     save_now_and_then(now)
                     entry.since = now = clock()
                 if holder is not None:
@@ -263,7 +264,7 @@ def _make(folder):
                     holder.covered += now - holder.inner_since
         if here:
             ledger.owner = ledger.root if outer is None or outer.ledger is not ledger else outer.node
-        if now - state.saved_at > PERIOD:
+        if now - state.saved_at > state.period:
             save_now_and_then(now)
 
     def find(block):
@@ -379,6 +380,7 @@ def _make(folder):
             with open_(temporary, "w", encoding="utf-8") as file:
                 file.write(text)
             replace(temporary, path)
+            state.period = min(MOST_PERIOD, max(PERIOD, (clock() - state.saved_at) / MOST_WRITING))
         except Exception:
             pass
 

@@ -770,10 +770,28 @@ def run_cells(codes, space):
                 import asyncio
                 loop = asyncio.new_event_loop()
                 asyncio.set_event_loop(loop)
-            loop.run_until_complete(_eval(code, space))
+            _at_its_await(code, loop.run_until_complete)(_eval(code, space))
     finally:
         if loop is not None:
             loop.close()
+
+
+def _at_its_await(code, run):
+    """A function that bears the line of the first `await` of a cell: while nothing but the event loop is on the stack, it is
+    that line that waits."""
+    import ast
+    import dis
+    starts, line = dict(dis.findlinestarts(code)), code.co_firstlineno
+    for step in dis.get_instructions(code):
+        line = starts.get(step.offset) or line
+        if step.opname in ("GET_AWAITABLE", "GET_AITER", "BEFORE_ASYNC_WITH"):
+            break
+    tree = ast.parse("lambda cell: run(cell)", mode="eval")
+    ast.increment_lineno(tree, line - 1)
+    waits = _eval(_compile(tree, code.co_filename, "eval"), {"run": run})
+    names = [name for name in ("co_name", "co_qualname") if hasattr(waits.__code__, name)]
+    waits.__code__ = waits.__code__.replace(**dict.fromkeys(names, "<module>"))
+    return waits
 
 
 def hide(*functions):

@@ -320,3 +320,26 @@ async fn calls_that_do_not_end_can_be_stopped_while_they_are_timed() {
     assert!(failure.starts_with("stopped: ") && failure.contains("in it"), "{failure}");
     session.close().await;
 }
+
+/// A coroutine that mostly waits: nothing but the event loop is on the stack then.
+#[tokio::test]
+async fn a_coroutine_that_waits_is_seen_to_wait() {
+    let place = Place::new();
+    let code = "import asyncio\ntry:\n    from scalene_mcp_blocks import block\nexcept ImportError:\n    block = None\n\
+                assert block is not None\n\n\
+                async def fetch(n):\n    await asyncio.sleep(0.05)\n    return sum(i * i for i in range(n))\n";
+    place.write("slow.py", code);
+    let session = Session::open(&place.path()).await;
+    for python in pythons::of_both_kinds() {
+        let call = json!({"target": "slow.py:fetch", "args": [5000], "python": python});
+        let answer = profiled(&session, call).await;
+        let top = &answer.structured["top_lines"][0];
+        assert_eq!(top["content"], "fetch(5000)", "{}", answer.text);
+        let line = &answer.structured["cpu_profile"]["lines"];
+        let waits =
+            line.as_object().unwrap().values().find(|line| line["content"] == "fetch(5000)");
+        let share = waits.unwrap()["percent_of_total"].as_f64().unwrap();
+        assert!(share > 60.0, "{python:?} {share}: {}", answer.text);
+    }
+    session.close().await;
+}

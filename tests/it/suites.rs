@@ -350,3 +350,35 @@ async fn a_test_that_ends_the_run_or_never_ends_is_named() {
     }
     session.close().await;
 }
+
+#[tokio::test]
+async fn cases_of_unittest_fail_in_every_round_of_pytest() {
+    let place = Place::new();
+    let cases = "import unittest\n\nclass Prices(unittest.TestCase):\n    def test_right(self):\n        \
+                 self.assertEqual(sum(range(20000)), 199990000)\n    def test_wrong(self):\n        \
+                 self.assertEqual(sum(range(20000)), 1)\n";
+    place.write("test_prices.py", cases);
+    let session = Session::open(&place.path()).await;
+    let python = with_pytest(&system_python());
+    let arguments = json!({"wait_sec": 300, "python": python, "selector": ["test_prices.py"]});
+    let answer = session.call("profile_tests", arguments).await;
+    assert!(!answer.text.contains("depends on being run once"), "{}", answer.text);
+    let wrong = test(&answer, "test_wrong");
+    assert!(wrong["rounds"].as_u64().unwrap() > 5, "{}", answer.text);
+    let message = answer.structured["tests"]["failures"][0]["message"].as_str().unwrap();
+    assert!(message.contains("test_prices.py:7"), "{message}");
+
+    // And unittest shows the line of the test, none of ours.
+    let bare = environment(&system_python(), "bare", None).display().to_string();
+    let arguments = json!({"wait_sec": 300, "python": bare, "selector": ["test_prices"]});
+    let answer = session.call("profile_tests", arguments).await;
+    let message = answer.structured["tests"]["failures"][0]["message"].as_str().unwrap();
+    assert!(
+        message.contains("test_prices.py\", line 7") && !message.contains("run_tests"),
+        "{message}"
+    );
+    let options = json!({"python": python, "args": ["--nonsense"]});
+    let failure = session.failure("profile_tests", options).await;
+    assert!(failure.contains("unrecognized arguments: --nonsense"), "{failure}");
+    session.close().await;
+}

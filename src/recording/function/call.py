@@ -268,15 +268,21 @@ class Calls:
         name = self.shown or self.hidden or self.request["snippet"]
         exec(compile(ast.fix_missing_locations(tree), name, "exec"), self.space)
         made = self.space.pop("_scm_loop")
-        names = [name for name in ("co_name", "co_qualname") if hasattr(made.__code__, name)]
-        made.__code__ = made.__code__.replace(**dict.fromkeys(names, "<module>"))  # a line of the text that is shown
+        named_as_module(made)
         from time import perf_counter
         self.clock = perf_counter
-        if asynchronous:
-            self.loop = lambda times, clock: self.event_loop().run_until_complete(made(times, clock))
-            return [self.loop]
-        self.loop = made
+        self.loop = self.in_event_loop(made) if asynchronous else made
         return []
+
+    def in_event_loop(self, made):
+        """The loop as a function that bears the line of the call: while nothing but the event loop is on the stack, it is
+        the call that waits."""
+        import ast
+        tree = ast.parse("lambda times, clock: run(made(times, clock))", mode="eval")
+        ast.increment_lineno(tree, self.request["lines"]["call"] - 1)
+        run = self.event_loop().run_until_complete
+        loop = eval(compile(tree, self.request["snippet"], "eval"), {"run": run, "made": made})
+        return named_as_module(loop)
 
     def repeat(self, number):
         """So many calls; their seconds."""
@@ -449,6 +455,13 @@ def consumed(result):
 
 def a_generator():
     yield
+
+
+def named_as_module(function):
+    """A line of the text that is shown."""
+    names = [name for name in ("co_name", "co_qualname") if hasattr(function.__code__, name)]
+    function.__code__ = function.__code__.replace(**dict.fromkeys(names, "<module>"))
+    return function
 
 
 def is_async(function):

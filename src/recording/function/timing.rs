@@ -12,6 +12,7 @@ use crate::recording::confine::Confinement;
 use crate::recording::error::{self, Ran, RecordError};
 use crate::recording::outcome;
 use crate::recording::place::Place;
+use crate::recording::plain;
 use crate::recording::record::{self, Event};
 use crate::recording::request::{MOST_DISK, RunRequest, Target};
 use crate::recording::setup::Ready;
@@ -123,7 +124,9 @@ pub(in crate::recording) async fn time(
         memory: request.memory_limit(),
         disk: Some(MOST_DISK),
     };
-    let spec = confinement.dress(Spec { env_remove: hidden.to_vec(), ..spec(&around) }, false);
+    let mut spec = Spec { env_remove: hidden.to_vec(), ..spec(&around) };
+    plain::add_idle_modules(&mut spec, workspace);
+    let spec = confinement.dress(spec, false);
     let finished = process::run(&spec, limits, controls, &mut |_| {}).await?;
     if let Some(refused) = confinement.refused(&finished) {
         return Err(refused);

@@ -23,7 +23,9 @@ pub(super) struct Params {
     /// `pkg.mod:function` or `file.py:Class.method`.
     target: String,
     /// Arguments by position.
-    args: Option<Vec<Value>>,
+    #[serde(default)]
+    #[schemars(schema_with = "any_values")]
+    args: Vec<Value>,
     /// Arguments by name.
     #[serde(default)]
     kwargs: Map<String, Value>,
@@ -71,6 +73,11 @@ pub(super) struct Params {
     writable: Vec<String>,
 }
 
+/// A list of whatever JSON has; an item without a type is none to strict readers of schemas.
+fn any_values(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "array"})
+}
+
 const fn default_timeout() -> f64 {
     120.0
 }
@@ -115,7 +122,7 @@ fn request(params: Params) -> Result<RunRequest, ToolError> {
     let min_time = run::seconds("min_time_sec", params.min_time_sec)?;
     let call = FunctionCall {
         target: params.target,
-        args: params.args.unwrap_or_default(),
+        args: params.args,
         kwargs: params.kwargs,
         call: params.call,
         setup: params.setup,
