@@ -284,6 +284,12 @@ async fn suite(
     let (answer, text) = called(session, "profile_tests", arguments).await?;
     let tests = &answer["tests"];
     let passed = if way == "unittest" { 1 } else { 2 };
+    // The fixture of the session sleeps longer than the tests work.
+    let lines = answer["top_lines"].as_array().unwrap();
+    let first = if way == "unittest" { "price" } else { "database" };
+    let mut names = lines.iter().map(|line| line["function_name"].as_str().unwrap());
+    let hottest = names.find(|name| *name != "database").unwrap_or_default();
+    let in_order = lines[0]["function_name"] == first;
     let warnings = answer["warnings"].to_string();
     let told =
         way != "pytest-parallel" || (warnings.contains("xdist") && warnings.contains("--no-cov"));
@@ -292,7 +298,8 @@ async fn suite(
         clean.iter().map(|name| place.path().join(name)).filter(|path| path.exists()).collect();
     let right = tests["passed"] == passed
         && tests["failed"] == 1
-        && answer["top_lines"][0]["function_name"] == "price"
+        && hottest == "price"
+        && in_order
         && told
         && left.is_empty();
     if right {
