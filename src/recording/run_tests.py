@@ -179,8 +179,8 @@ def make_plugin(pytest, notes):
                 outcome = "passed"
                 kept = getattr(item, "_excinfo", None)  # a unittest.TestCase keeps what it raised
                 if kept:
-                    item._excinfo = None
                     outcome = "skipped" if isinstance(kept[0].value, pytest.skip.Exception) else "failed"
+                    del kept[:]  # the list stays: pytest adds to it
             except (KeyboardInterrupt, pytest.exit.Exception):
                 raise
             except pytest.skip.Exception:
