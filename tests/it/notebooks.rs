@@ -108,3 +108,26 @@ async fn failures_name_their_cell() {
     assert!(failure.contains("nbconvert"), "{failure}");
     session.close().await;
 }
+
+/// Nothing but the event loop is on the stack while a cell awaits.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_cell_that_awaits_is_seen_to_wait() {
+    let place = Place::new();
+    let cells = [
+        code("import asyncio, time\nuntil = time.process_time() + 0.3"),
+        code("while time.process_time() < until:\n    pass\nawait asyncio.sleep(1.5)"),
+    ];
+    place.write("waits.ipynb", &notebook(&cells));
+    let session = Session::open(&place.path()).await;
+    for python in pythons::of_both_kinds() {
+        let call = json!({"script_path": "waits.ipynb", "memory": false, "python": python});
+        let answer = session.call("profile_script", call).await;
+        let top = &answer.structured["top_lines"][0];
+        assert_eq!(top["location"], "waits.ipynb cell 2, line 3", "{}", answer.text);
+        let waiting = answer.structured["cpu_profile"]["total_system_time_sec"].as_f64();
+        let waiting = waiting.unwrap_or_else(|| panic!("{}", answer.structured["cpu_profile"]));
+        assert!((0.8..3.0).contains(&waiting), "{waiting}: {}", answer.text);
+    }
+    session.close().await;
+}
