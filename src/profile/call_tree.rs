@@ -280,13 +280,20 @@ impl CallTreeBuilder {
     pub fn add(&mut self, stack: &[CallSite], seconds: f64, waiting: bool) -> Option<u32> {
         let index = self.leaf(stack)?;
         let node = self.tree.nodes.get_mut(index as usize)?;
-        if waiting {
-            node.waiting += seconds;
-        } else {
-            node.running += seconds;
-        }
         node.samples += 1;
+        self.spend(index, seconds, waiting);
         Some(index)
+    }
+
+    /// Counts more thread-seconds for a node that [`CallTreeBuilder::add`] named.
+    pub fn spend(&mut self, node: u32, seconds: f64, waiting: bool) {
+        if let Some(node) = self.tree.nodes.get_mut(node as usize) {
+            if waiting {
+                node.waiting += seconds;
+            } else {
+                node.running += seconds;
+            }
+        }
     }
 
     /// Puts wall time down to a node that [`CallTreeBuilder::add`] named.

@@ -1,4 +1,5 @@
-//! Whose time it is: the wall time between two reads, put down to the places that took it.
+//! Whose time it is: the wall time that a read stands for, half of the time since the one before and half of that
+//! until the next, put down to the places that took it.
 //!
 //! Of several threads those that run share it. Where nothing runs, it belongs to the waits that something
 //! outside the program ends (a sleep, a socket, a disk); a thread that waits for another thread only
@@ -49,8 +50,32 @@ pub(super) struct Thread {
     /// Where it was; none while Scalene's own code ran in it.
     pub(super) node: Option<u32>,
     pub(super) doing: Doing,
-    /// Whose code it ran, when it ran and that is known.
-    pub(super) code: Option<Code>,
+    /// Whose code it ran and at which address, when it ran and that is known.
+    pub(super) code: Option<(Code, u64)>,
+}
+
+/// One read of a process, before it is known how much time it stands for.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) threads: Vec<Thread>,
+    /// What the process did, where its time counts as the program's.
+    share: Option<Share>,
+}
+
+/// Who takes the wall time.
+#[derive(Debug)]
+struct Share {
+    takers: Vec<Thread>,
+    own: Activity,
+    /// Part of the wall time that is this process's.
+    part: f64,
+}
+
+impl Read {
+    /// Of a process whose wall time is not the program's.
+    pub(super) fn apart(threads: Vec<Thread>) -> Self {
+        Self { threads, share: None }
+    }
 }
 
 /// What a process as a whole was doing.
@@ -117,8 +142,8 @@ fn part_of(number: usize) -> f64 {
 }
 
 impl Found {
-    /// Puts down the time since the last read of a process.
-    pub(super) fn attribute(&mut self, pid: u32, threads: &[Thread], seconds: f64) {
+    /// What a read of a process says of it, beside what is known of the others now.
+    pub(super) fn read(&mut self, pid: u32, threads: Vec<Thread>) -> Read {
         let has_children = self.processes.all.len() > 1;
         let does = |doing: Doing| threads.iter().any(|thread| thread.doing == doing);
         // A wait for a child that is watched, too, passes on to it.
@@ -136,15 +161,23 @@ impl Found {
         } else {
             (Activity::WaitsForOthers, &|_| true)
         };
+        let takers = threads.iter().copied().filter(|thread| takes(thread.doing)).collect();
         self.processes.all.insert(pid, own);
+        let part = self.processes.part(pid, own);
+        let number = u32::try_from(threads.len()).unwrap_or(u32::MAX);
+        self.sampling.threads = self.sampling.threads.max(number);
+        Read { threads, share: Some(Share { takers, own, part }) }
+    }
+
+    /// Puts down the time that a read stands for.
+    pub(super) fn attribute(&mut self, read: &Read, seconds: f64) {
+        let Read { threads, share: Some(Share { takers, own, part }) } = read else { return };
         self.count_threads(threads, seconds);
-        let takers: Vec<Thread> =
-            threads.iter().copied().filter(|thread| takes(thread.doing)).collect();
-        let each = seconds * self.processes.part(pid, own) * part_of(takers.len());
+        let each = seconds * part * part_of(takers.len());
         let mut sum = 0.0;
         for (node, code) in takers.iter().filter_map(|taker| Some((taker.node?, taker.code))) {
-            self.tree.attribute(node, each, own != Activity::Runs);
-            match code.filter(|_| own == Activity::Runs) {
+            self.tree.attribute(node, each, *own != Activity::Runs);
+            match code.filter(|_| *own == Activity::Runs).map(|(code, _)| code) {
                 Some(Code::Loop) => self.tree.divide(node, MachineCode { in_loop: each, ..NONE }),
                 Some(Code::Interpreter) => {
                     self.tree.divide(node, MachineCode { in_interpreter: each, ..NONE });
@@ -163,15 +196,15 @@ impl Found {
         self.sampling.profiler += each * whole(profilers);
         self.sampling.attributed += sum;
         self.sampling.squares += sum * sum;
-        if own == Activity::WaitsForOthers {
+        if *own == Activity::WaitsForOthers {
             return;
         }
         let is_passive = |doing| matches!(doing, Doing::WaitsForThread | Doing::Polls);
-        let passive =
-            threads.iter().filter(|thread| is_passive(thread.doing) && !takes(thread.doing));
-        for waiting in passive.filter_map(|thread| thread.node) {
+        for waiting in threads.iter().filter(|thread| is_passive(thread.doing)) {
             for cause in takers.iter().filter_map(|taker| taker.node) {
-                self.tree.note(waiting, cause, seconds * part_of(takers.len()));
+                if let Some(waiting) = waiting.node {
+                    self.tree.note(waiting, cause, seconds * part_of(takers.len()));
+                }
             }
         }
     }
@@ -184,8 +217,6 @@ impl Found {
                 _ => {}
             }
         }
-        let number = u32::try_from(threads.len()).unwrap_or(u32::MAX);
-        self.sampling.threads = self.sampling.threads.max(number);
     }
 }
 
@@ -202,6 +233,11 @@ mod tests {
         let nodes = [1, 2, 3, 4]
             .map(|line| found.tree.add(&[CallSite { function, line }], 0.0, false).unwrap());
         (found, nodes)
+    }
+
+    fn attribute(found: &mut Found, pid: u32, threads: &[Thread], seconds: f64) {
+        let read = found.read(pid, threads.to_vec());
+        found.attribute(&read, seconds);
     }
 
     type Walls = Vec<(f64, f64)>;
@@ -225,7 +261,7 @@ mod tests {
         let mut threads = vec![thread(locked, Doing::WaitsForThread); 7];
         threads.push(thread(sleeps, Doing::Waits));
         threads[0].doing = Doing::Polls;
-        found.attribute(1, &threads, 2.0);
+        attribute(&mut found, 1, &threads, 2.0);
         assert_eq!((found.sampling.attributed, found.sampling.threads), (2.0, 8));
         let (wall, meanwhile) = wall(found);
         assert_eq!(wall[sleeps as usize], (0.0, 2.0));
@@ -242,7 +278,7 @@ mod tests {
             thread(sleeps, Doing::Waits),
             thread(turn, Doing::WantsInterpreter),
         ];
-        found.attribute(1, &threads, 3.0);
+        attribute(&mut found, 1, &threads, 3.0);
         assert_eq!((found.sampling.busy, found.sampling.interpreter_lock), (6.0, 3.0));
         let (wall, _) = wall(found);
         assert_eq!(wall, [(1.5, 0.0), (1.5, 0.0), (0.0, 0.0), (0.0, 0.0)]);
@@ -251,13 +287,13 @@ mod tests {
     #[test]
     fn a_program_that_waits_for_its_workers_leaves_them_the_time() {
         let (mut found, [waits, works, idle, _]) = found();
-        found.attribute(2, &[thread(works, Doing::Runs)], 1.0);
-        found.attribute(1, &[thread(waits, Doing::WaitsForThread)], 1.0);
-        found.attribute(3, &[thread(idle, Doing::Waits)], 1.0);
+        attribute(&mut found, 2, &[thread(works, Doing::Runs)], 1.0);
+        attribute(&mut found, 1, &[thread(waits, Doing::WaitsForThread)], 1.0);
+        attribute(&mut found, 3, &[thread(idle, Doing::Waits)], 1.0);
         found.processes.ended(2);
         // Now it waits for something itself, and the worker for orders.
-        found.attribute(1, &[thread(waits, Doing::Waits)], 0.5);
-        found.attribute(3, &[thread(idle, Doing::Waits)], 0.5);
+        attribute(&mut found, 1, &[thread(waits, Doing::Waits)], 0.5);
+        attribute(&mut found, 3, &[thread(idle, Doing::Waits)], 0.5);
         let (wall, _) = wall(found);
         assert_eq!(wall[works as usize], (1.0, 0.0));
         assert_eq!(wall[waits as usize], (0.0, 0.5));
@@ -268,15 +304,15 @@ mod tests {
     fn time_in_the_profiler_is_nobodys() {
         let (mut found, [one, ..]) = found();
         let profiler = Thread { node: None, doing: Doing::Runs, code: None };
-        found.attribute(1, &[profiler, thread(one, Doing::Waits)], 1.0);
+        attribute(&mut found, 1, &[profiler, thread(one, Doing::Waits)], 1.0);
         assert!(found.sampling.attributed.abs() < 1e-9);
         assert!((found.sampling.profiler - 1.0).abs() < 1e-9);
         // It waits for its turn while the program goes on.
         let waits = Thread { doing: Doing::WantsInterpreter, ..profiler };
-        found.attribute(1, &[waits, thread(one, Doing::Runs)], 1.0);
+        attribute(&mut found, 1, &[waits, thread(one, Doing::Runs)], 1.0);
         assert!((found.sampling.profiler - 1.0).abs() < 1e-9);
         found.sampling.squares = 0.0;
-        found.attribute(1, &[], 1.0);
+        attribute(&mut found, 1, &[], 1.0);
         assert!(found.sampling.squares.abs() < 1e-9);
     }
 }

@@ -29,7 +29,7 @@ pub(super) struct Natives {
 }
 
 impl Natives {
-    /// A thread ran this address below a node.
+    /// A thread ran this address below a node, in a read that stands for these seconds.
     pub(super) fn note(&mut self, node: u32, address: u64, seconds: f64) {
         let known = self.seen.contains_key(&(node, address));
         if known || self.seen.len() < MOST_KEPT {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use py_spy::config::LockingStrategy;
 use py_spy::{Config, Pid, PythonSpy, StackTrace};
 
-use super::attribution::Doing;
+use super::attribution::{Doing, Read};
 use super::stacks::Stacks;
 use super::system::{self, Held, States};
 use super::{MOST_STOPPED, Shared, Unheld};
@@ -172,7 +172,8 @@ impl Watched {
         // Seconds for which the program may still be stopped.
         let mut credit = MOST_CREDIT;
         let mut failures = 0;
-        let mut idle = true;
+        // The last read, and half of the time before it; the other half that it stands for is yet to come.
+        let mut last_read: Option<(Read, f64)> = None;
         let mut stopping = true;
         while failures < MOST_FAILURES {
             let due = Duration::from_secs_f64((-credit / MOST_STOPPED).clamp(0.0, 1.0));
@@ -192,9 +193,7 @@ impl Watched {
             let stopped = if system::HOLDS { held_for } else { begin.elapsed() }.as_secs_f64();
             // On an overloaded machine the program would not have run all of that time.
             let lost = (stopped + DISTURBED * contenders(&states)) * system::part_of_core();
-            // What begins between two reads has not been there for all of the time.
             let since = begin.duration_since(last);
-            let seconds = if idle { since.min(2 * interval) } else { since }.as_secs_f64();
             last = begin;
             let mut found = self.shared.lock();
             found.sampling.stopped += stopped;
@@ -207,12 +206,21 @@ impl Watched {
                         Some((code.at(address)?, address))
                     };
                     let each = traces.iter().filter_map(|trace| {
-                        stacks.count(trace, self.pid, &states, seconds, &mut code_of, &mut found)
+                        stacks.count(trace, self.pid, &states, &mut code_of, &mut found)
                     });
-                    let each: Vec<_> = each.collect();
-                    idle = each.is_empty();
-                    if !self.foreign {
-                        found.attribute(self.pid, &each, seconds);
+                    let threads: Vec<_> = each.collect();
+                    let read = if self.foreign {
+                        Read::apart(threads)
+                    } else {
+                        found.read(self.pid, threads)
+                    };
+                    // What begins or ends between two reads has not been there for all of the time.
+                    let busy = |read: &Read| !read.threads.is_empty();
+                    let both = busy(&read) && last_read.as_ref().is_some_and(|(it, _)| busy(it));
+                    let half =
+                        if both { since } else { since.min(2 * interval) }.as_secs_f64() / 2.0;
+                    if let Some((earlier, before)) = last_read.replace((read, half)) {
+                        stacks.charge(&earlier, before + half, &mut found);
                     }
                 }
                 Err(why) => {
@@ -233,6 +241,10 @@ impl Watched {
             credit = (credit + MOST_STOPPED * since.as_secs_f64()).min(MOST_CREDIT) - lost;
         }
         drop(held);
+        if let Some((read, before)) = last_read {
+            let half = last.elapsed().min(2 * interval).as_secs_f64() / 2.0;
+            stacks.charge(&read, before + half, &mut self.shared.lock());
+        }
         stacks.finish(&code, &mut self.shared.lock());
     }
 

@@ -3,7 +3,7 @@
 use py_spy::{Frame, StackTrace};
 
 use super::Found;
-use super::attribution::{Code, Doing, Thread};
+use super::attribution::{Code, Doing, Read, Thread};
 use super::system::{self, States};
 use crate::profile::CallSite;
 
@@ -49,7 +49,6 @@ impl Stacks {
         trace: &StackTrace,
         pid: u32,
         states: &States,
-        seconds: f64,
         code: &mut dyn FnMut(u32) -> Option<(Code, u64)>,
         found: &mut Found,
     ) -> Option<Thread> {
@@ -93,13 +92,22 @@ impl Stacks {
             stack.push(CallSite { function, line: u32::try_from(frame.line).unwrap_or(0) });
         }
         let code = tid.filter(|_| doing == Doing::Runs).and_then(code);
-        let node = found.tree.add(&stack, seconds, waiting);
-        if let (Some(node), Some((Code::Interpreter | Code::Extension | Code::System, address))) =
-            (node, code)
-        {
-            self.natives.note(node, address, seconds);
+        let node = found.tree.add(&stack, 0.0, waiting);
+        Some(Thread { node, doing, code })
+    }
+
+    /// Puts down the time that a read stands for.
+    pub(super) fn charge(&mut self, read: &Read, seconds: f64, found: &mut Found) {
+        for thread in &read.threads {
+            let Some(node) = thread.node else { continue };
+            let waiting = !matches!(thread.doing, Doing::Runs | Doing::WantsInterpreter);
+            found.tree.spend(node, seconds, waiting);
+            if let Some((Code::Interpreter | Code::Extension | Code::System, address)) = thread.code
+            {
+                self.natives.note(node, address, seconds);
+            }
         }
-        Some(Thread { node, doing, code: code.map(|(code, _)| code) })
+        found.attribute(read, seconds);
     }
 
     /// Names the machine code that ran, when there is no more to come.

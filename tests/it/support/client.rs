@@ -74,6 +74,8 @@ pub(crate) fn server_command(cwd: &Path, args: &[&str]) -> tokio::process::Comma
     #[expect(clippy::disallowed_methods, reason = "a client starts its server")]
     let mut command = tokio::process::Command::new(BINARY);
     command.args(args).current_dir(cwd).env("SCALENE_MCP_CACHE_DIR", pythons::cache_dir());
+    // Refused calls are what many tests are about.
+    command.env("SCALENE_MCP_LOG", "error");
     for name in [
         "VIRTUAL_ENV",
         "CONDA_PREFIX",
