@@ -111,7 +111,9 @@ def library_paths():
     for scheme in sysconfig.get_scheme_names():
         for name in sysconfig.get_path_names():
             try:
-                found.add(os.path.realpath(sysconfig.get_path(name, scheme)))
+                path = sysconfig.get_path(name, scheme)
+                # Scalene knows the real one, code that was imported the other.
+                found.update((os.path.realpath(path), os.path.abspath(path)))
             except (KeyError, TypeError, AttributeError):
                 pass  # A scheme of another system may name variables unknown here.
     return sorted(found)

@@ -32,7 +32,7 @@ pub struct ScopeRequest<'a> {
     pub alias: Option<&'a Path>,
     /// A file outside the root that is the user's too: a snippet.
     pub extra_file: Option<&'a Path>,
-    /// Directories that the interpreter counts as its own.
+    /// Directories that the interpreter counts as its own, also as symlinks lead to them.
     pub library_paths: &'a [PathBuf],
     /// Package directories of the project, where the interpreter is an overlay's.
     pub foreign_packages: &'a [PathBuf],
@@ -115,6 +115,10 @@ impl Scope {
             }
             scope.exclude.extend(inside(request.library_paths, request.root, request.near));
         }
+        // Scalene resolves its library paths, and compares them with names that are not.
+        let linked = |path: &&PathBuf| path.canonicalize().is_ok_and(|real| real != **path);
+        let linked: Vec<PathBuf> = request.library_paths.iter().filter(linked).cloned().collect();
+        scope.exclude.extend(inside(&linked, request.root, request.near));
         scope.exclude.extend(inside(request.foreign_packages, request.root, request.near));
         scope.exclude.sort();
         scope.exclude.dedup();

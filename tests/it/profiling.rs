@@ -163,6 +163,29 @@ async fn a_project_inside_an_environment_folder_is_not_dropped() {
     session.close().await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn an_environment_behind_a_link_is_no_code_of_the_projects() {
+    let place = Place::new();
+    std::os::unix::fs::symlink(pythons::with_scalene("2.4.0"), place.path().join("linked"))
+        .unwrap();
+    place.write("app.py", &busy(0.8));
+    let session = Session::open(&place.path()).await;
+    let arguments =
+        json!({"script_path": "app.py", "python": "linked/bin/python", "memory": false});
+    let answer = session.call("profile_script", arguments).await;
+    assert_eq!(
+        answer.structured["environment"]["scalene_source"], "interpreter",
+        "{}",
+        answer.text
+    );
+    let paths = session.call("get_call_paths", json!({"profile_id": "latest"})).await;
+    let first = &paths.structured["calls"][0];
+    assert_eq!(first["function_name"], "<module>", "{}", paths.text);
+    assert_eq!(first["file"], "app.py", "{}", paths.text);
+    session.close().await;
+}
+
 #[tokio::test]
 async fn modules_and_scripts_without_an_ending_run_as_python_runs_them() {
     let place = Place::new();
