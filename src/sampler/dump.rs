@@ -7,14 +7,16 @@ use py_spy::{Pid, PythonSpy, StackTrace};
 
 use super::Unheld;
 use super::attribution::Doing;
-use super::process::{reading, stack_traces};
-use super::system::{self, Held, States};
+use super::process::{reading, running, stack_traces};
+use super::system::{self, Beside, Held, States};
 use crate::profile::{DumpedFrame, DumpedThread, ProcessDump};
 
 /// How long it is tried.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Time between two tries.
 const AGAIN: Duration = Duration::from_millis(20);
+/// Asleep on the core of a thread, so that it is met wherever it is.
+const BESIDE: Duration = Duration::from_millis(1);
 
 /// Looks at a process once. It stands still for the time of one read.
 ///
@@ -45,12 +47,16 @@ fn look(pid: u32, spy: &mut PythonSpy) -> Result<ProcessDump, String> {
     // Names of threads are looked up by the first read and kept: it must not stand still for that.
     let _ = stack_traces(spy);
     let threads = system::Threads::new(pid);
-    let states = threads.states().ok_or_else(|| "it has ended".to_owned())?;
+    let ended = || "it has ended".to_owned();
+    let mut beside = Beside::new();
+    beside.go(pid, &running(&threads.states().ok_or_else(ended)?), 0);
+    std::thread::sleep(BESIDE);
+    let states = threads.states().ok_or_else(ended)?;
     // Before it stands still: what it waits for stays the same for those that wait.
     let waits: HashMap<u32, String> =
         states.keys().filter_map(|tid| Some((*tid, system::waits_for(pid, *tid)?))).collect();
     let mut held = Held::new(pid);
-    let stood = match held.hold(&states) {
+    let stood = match held.hold(&states, beside.is()) {
         Ok(()) => true,
         Err(Unheld::Late) => return Err("a thread does not stop".to_owned()),
         Err(Unheld::Forbidden(_)) => false,

@@ -18,6 +18,7 @@ use py_spy::StackTrace;
 
 use super::Unheld;
 use super::attribution::Doing;
+pub(super) use super::beside::Beside;
 pub(super) use super::code::CodeMap;
 pub(super) use super::natives::Natives;
 pub(super) use super::waits::waits_for;
@@ -254,12 +255,17 @@ fn instruction(_: Pid) -> Option<u64> {
 /// whoever gets the core keeps it for milliseconds, in which the program would stand still.
 const SPIN: Duration = Duration::from_micros(150);
 
-/// Shortest sleep; the kernel adds its slack of 50 microseconds.
+/// Shortest sleep.
 const NAP: Duration = Duration::from_micros(20);
 
+/// How often a thread that waits for our core is let by. Each time costs us our turn for later.
+const YIELDS: u32 = 3;
+
 /// Waits a moment for a thread to stop.
-fn pause(started: Instant) {
-    if started.elapsed() < SPIN {
+fn pause(started: Instant, tries: u32, beside: bool) {
+    if beside && tries < YIELDS {
+        std::thread::yield_now();
+    } else if !beside && started.elapsed() < SPIN {
         std::hint::spin_loop();
     } else {
         std::thread::sleep(NAP);
@@ -275,11 +281,13 @@ pub(super) struct Held {
     /// When the first of them stopped. On a busy machine a thread first has to be given a CPU to stop:
     /// that time it would have waited anyway.
     since: Option<Instant>,
+    /// Whether we are on the core of what is stopped.
+    beside: bool,
 }
 
 impl Held {
     pub(super) fn new(pid: u32) -> Self {
-        Self { pid, stopped: Vec::new(), owed: Vec::new(), since: None }
+        Self { pid, stopped: Vec::new(), owed: Vec::new(), since: None, beside: false }
     }
 
     /// Where the threads that are stopped are in their machine code.
@@ -290,7 +298,8 @@ impl Held {
 
     /// Stops the threads that run. One that sleeps changes nothing that is read, and would have to be
     /// given a CPU first to be stopped.
-    pub(super) fn hold(&mut self, states: &States) -> Result<(), Unheld> {
+    pub(super) fn hold(&mut self, states: &States, beside: bool) -> Result<(), Unheld> {
+        self.beside = beside;
         let running = states.iter().filter(|(_, doing)| **doing == Doing::Runs);
         let running = running.map(|(tid, _)| *tid);
         let (main, others): (Vec<u32>, Vec<u32>) = running.partition(|tid| *tid == self.pid);
@@ -315,13 +324,15 @@ impl Held {
             let _ = ptrace::interrupt(tid);
         }
         let started = Instant::now();
+        let mut tries = 0;
         while !self.owed.is_empty() {
             self.look();
             if !self.owed.is_empty() {
                 if started.elapsed() > STOP_WITHIN {
                     return Err(Unheld::Late);
                 }
-                pause(started);
+                pause(started, tries, self.beside);
+                tries += 1;
             }
         }
         Ok(())
@@ -356,23 +367,26 @@ impl Held {
 
     /// Lets everything go on, also what stops late; says for how long something stood still.
     pub(super) fn release(&mut self) -> Duration {
-        self.release_stopped();
+        let mut stood = self.release_stopped();
         while !self.owed.is_empty() && exists(self.pid) {
             std::thread::sleep(Duration::from_millis(1));
             self.look();
-            self.release_stopped();
+            stood = stood.max(self.release_stopped());
         }
         self.owed.clear();
-        self.since.take().map_or(Duration::ZERO, |since| since.elapsed())
+        self.since = None;
+        stood
     }
 
     /// Lets those go on that have stopped: the main thread first, until it runs and has taken the signals that came
     /// meanwhile. A signal for the process goes to whichever thread is not stopped, and Python does
     /// not look at one that another thread took before long: Scalene's timer would stand still.
-    fn release_stopped(&mut self) {
+    fn release_stopped(&mut self) -> Duration {
         let (main, others): (Vec<Pid>, Vec<Pid>) =
             self.stopped.drain(..).partition(|tid| tid.as_raw().unsigned_abs() == self.pid);
-        let before = times_scheduled(self.pid);
+        let before = if others.is_empty() { None } else { times_scheduled(self.pid) };
+        // Before the last is let go: it may take our core at once.
+        let mut until = self.since.map_or(Duration::ZERO, |since| since.elapsed());
         for tid in &main {
             self.detach(*tid);
         }
@@ -382,9 +396,13 @@ impl Held {
             // Asleep, so that our core is free for it.
             std::thread::sleep(NAP);
         }
+        if !others.is_empty() {
+            until = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        }
         for tid in others {
             self.detach(tid);
         }
+        until
     }
 
     /// A thread that was killed while it was stopped cannot be let go at this moment: it stops once more, for its end,

@@ -10,7 +10,10 @@
 //! [`Sampler::look`] for any process, [`dump`] for one moment of it, [`refusal`] for why that cannot be.
 
 mod access;
+mod account;
 mod attribution;
+#[cfg(target_os = "linux")]
+mod beside;
 #[cfg(target_os = "linux")]
 mod code;
 mod dump;

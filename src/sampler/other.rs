@@ -113,12 +113,31 @@ impl Held {
         HashMap::new()
     }
 
-    pub(super) fn hold(&mut self, _: &States) -> Result<(), super::Unheld> {
+    pub(super) fn hold(&mut self, _: &States, _: bool) -> Result<(), super::Unheld> {
         Ok(())
     }
 
     /// py-spy does not say how long it stopped the program.
     pub(super) fn release(&mut self) -> std::time::Duration {
+        std::time::Duration::ZERO
+    }
+}
+
+/// Threads keep to no core.
+pub(super) struct Beside;
+
+impl Beside {
+    pub(super) fn new() -> Self {
+        Self
+    }
+
+    pub(super) fn go(&mut self, _: u32, _: &[u32], _: u64) {}
+
+    pub(super) fn is(&self) -> bool {
+        false
+    }
+
+    pub(super) fn worked() -> std::time::Duration {
         std::time::Duration::ZERO
     }
 }

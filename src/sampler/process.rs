@@ -1,14 +1,15 @@
 //! One process: connect, read its stacks again and again, count.
 
 use std::sync::Arc;
+use std::sync::mpsc::{self, SyncSender};
 use std::time::{Duration, Instant};
 
 use py_spy::config::LockingStrategy;
 use py_spy::{Config, Pid, PythonSpy, StackTrace};
 
-use super::attribution::{Doing, Read};
-use super::stacks::Stacks;
-use super::system::{self, Held, States};
+use super::account::{Account, Taken};
+use super::attribution::Doing;
+use super::system::{self, Beside, Held, States};
 use super::{MOST_STOPPED, Shared, Unheld};
 use crate::profile::Sampling;
 
@@ -24,6 +25,8 @@ const RETRY: Duration = Duration::from_millis(20);
 const RETRY_CHILD: u32 = 10;
 /// Refusals to stop the program, one after the other, until it is read as it runs.
 const MOST_FORBIDDEN: u32 = 10;
+/// Reads that wait to be counted. With more, reading waits.
+const MOST_UNCOUNTED: usize = 64;
 /// Reads that fail one after the other until the process is given up.
 const MOST_FAILURES: u32 = 50;
 
@@ -105,6 +108,12 @@ fn contenders(states: &States) -> f64 {
     f64::from(u32::try_from(others).unwrap_or(u32::MAX))
 }
 
+/// Threads on a CPU, or ready for one.
+pub(super) fn running(states: &States) -> Vec<u32> {
+    let runs = states.iter().filter(|(_, doing)| **doing == Doing::Runs);
+    runs.map(|(tid, _)| *tid).collect()
+}
+
 impl Watched {
     /// `program` is the process that was started first.
     pub(super) fn new(pid: u32, program: u32, shared: &Arc<Shared>) -> Self {
@@ -161,71 +170,62 @@ impl Watched {
         }
     }
 
-    fn sample(&mut self, mut spy: PythonSpy) {
-        let mut stacks = Stacks::new(self.shared.look.runner.as_deref());
+    fn sample(&mut self, spy: PythonSpy) {
+        self.note(&spy);
+        let account = Account::new(self.pid, self.foreign, &self.shared);
+        let (into, all) = mpsc::sync_channel(MOST_UNCOUNTED);
+        std::thread::scope(|scope| {
+            scope.spawn(move || account.keep(&all));
+            self.read(spy, &into);
+            drop(into);
+        });
+    }
+
+    fn read(&mut self, mut spy: PythonSpy, into: &SyncSender<Taken>) {
         let interval = self.shared.look.interval;
         let mut held = Held::new(self.pid);
         let threads = system::Threads::new(self.pid);
-        let mut code = system::CodeMap::new(self.pid);
-        self.note(&spy);
         let mut last = Instant::now();
         // Seconds for which the program may still be stopped.
         let mut credit = MOST_CREDIT;
         let mut failures = 0;
-        // The last read, and half of the time before it; the other half that it stands for is yet to come.
-        let mut last_read: Option<(Read, f64)> = None;
         let mut stopping = true;
+        let mut beside = Beside::new();
+        let mut on_cpu = vec![self.pid];
+        let mut worked = Beside::worked();
         while failures < MOST_FAILURES {
             let due = Duration::from_secs_f64((-credit / MOST_STOPPED).clamp(0.0, 1.0));
             let pause = self.jittered(interval) + due;
+            beside.go(self.pid, &on_cpu, self.random);
             if !self.shared.sleep(pause) {
                 break;
             }
             let Some(states) = threads.states() else { break };
-            let begin = Instant::now();
-            let hold = if stopping { held.hold(&states) } else { Ok(()) };
+            let at = Instant::now();
+            let hold = if stopping { held.hold(&states, beside.is()) } else { Ok(()) };
             let read = match hold {
                 Ok(()) => stack_traces(&mut spy).map_err(Failure::Unreadable),
                 Err(why) => Err(why.into()),
             };
             let instructions = held.instructions();
             let held_for = held.release();
-            let stopped = if system::HOLDS { held_for } else { begin.elapsed() }.as_secs_f64();
-            // On an overloaded machine the program would not have run all of that time.
-            let lost = (stopped + DISTURBED * contenders(&states)) * system::part_of_core();
-            let since = begin.duration_since(last);
-            last = begin;
-            let mut found = self.shared.lock();
-            found.sampling.stopped += stopped;
+            let stopped = if system::HOLDS { held_for } else { at.elapsed() }.as_secs_f64();
+            let since = at.duration_since(last);
+            last = at;
+            on_cpu = running(&states);
+            // On an overloaded machine the program would not have run all of that time. Who counts what was read is not
+            // awake yet.
+            let part = system::part_of_core();
+            let contenders = contenders(&states);
             match read {
                 Ok(traces) => {
                     failures = 0;
-                    found.sampling.reads += 1;
-                    let mut code_of = |tid: u32| {
-                        let address = *instructions.get(&tid)?;
-                        Some((code.at(address)?, address))
-                    };
-                    let each = traces.iter().filter_map(|trace| {
-                        stacks.count(trace, self.pid, &states, &mut code_of, &mut found)
-                    });
-                    let threads: Vec<_> = each.collect();
-                    let read = if self.foreign {
-                        Read::apart(threads)
-                    } else {
-                        found.read(self.pid, threads)
-                    };
-                    // What begins or ends between two reads has not been there for all of the time.
-                    let busy = |read: &Read| !read.threads.is_empty();
-                    let both = busy(&read) && last_read.as_ref().is_some_and(|(it, _)| busy(it));
-                    let half =
-                        if both { since } else { since.min(2 * interval) }.as_secs_f64() / 2.0;
-                    if let Some((earlier, before)) = last_read.replace((read, half)) {
-                        stacks.charge(&earlier, before + half, &mut found);
-                    }
+                    let _ = into.send(Taken { at, traces, states, instructions });
                 }
                 Err(why) => {
                     failures += 1;
                     let forbidden = matches!(why, Failure::Forbidden(_));
+                    let mut found = self.shared.lock();
                     let why = why.count(&mut found.sampling);
                     if forbidden && failures >= MOST_FORBIDDEN {
                         tracing::info!(%why, pid = self.pid, "stacks are read while the program runs");
@@ -237,15 +237,14 @@ impl Watched {
                     }
                 }
             }
-            drop(found);
+            // Whatever shares our core stands still as long as we work.
+            let before = std::mem::replace(&mut worked, Beside::worked());
+            let shared = if beside.is() { worked.saturating_sub(before) } else { Duration::ZERO };
+            let held_up = stopped.max(shared.as_secs_f64());
+            self.shared.lock().sampling.stopped += held_up;
+            let lost = (held_up + DISTURBED * contenders) * part;
             credit = (credit + MOST_STOPPED * since.as_secs_f64()).min(MOST_CREDIT) - lost;
         }
-        drop(held);
-        if let Some((read, before)) = last_read {
-            let half = last.elapsed().min(2 * interval).as_secs_f64() / 2.0;
-            stacks.charge(&read, before + half, &mut self.shared.lock());
-        }
-        stacks.finish(&code, &mut self.shared.lock());
     }
 
     fn note(&self, spy: &PythonSpy) {

@@ -98,6 +98,47 @@ async fn without_scalene_the_sampler_finds_the_hot_function() {
     session.close().await;
 }
 
+/// A cheap call of the kernel after each 12 microseconds of work; it measures itself which part of the time that takes.
+#[cfg(target_os = "linux")]
+const ASKS_THE_KERNEL: &str = "
+import time
+clock = time.perf_counter
+def run(until):
+    worked = asked = 0.0
+    while True:
+        a = clock()
+        sum(range(1000))
+        b = clock()
+        now = time.process_time()
+        c = clock()
+        worked += b - a; asked += c - b
+        if now > until:
+            return asked / (worked + asked)
+print(run(2.0))
+";
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_cheap_call_of_the_kernel_does_not_get_the_time_of_the_work_beside_it() {
+    let place = Place::new();
+    place.write("app.py", ASKS_THE_KERNEL);
+    let session = bare(&place).await;
+    let run = json!({"script_path": "app.py", "engine": "sampler"});
+    let answer = session.call("profile_script", run).await;
+    let truth: f64 = answer.structured["stdout"]["head"].as_str().unwrap().trim().parse().unwrap();
+    let lines = json!({"profile_id": "latest", "file_path": "app.py"});
+    let lines = session.call("get_file_details", lines).await.structured;
+    let share = |number: u64| {
+        let all = lines["lines"].as_array().unwrap().iter();
+        let found = all.filter(|line| line["line_number"] == number);
+        found.map(|line| line["percent_of_total"].as_f64().unwrap_or(0.0)).sum::<f64>()
+    };
+    let (worked, asked) = (share(8), share(10));
+    assert!(worked > 60.0, "{worked} % and {asked} % of {truth}: {lines}");
+    assert!(asked < 100.0 * truth + 15.0, "{worked} % and {asked} % of {truth}: {lines}");
+    session.close().await;
+}
+
 #[tokio::test]
 async fn the_sampler_takes_over_where_scalene_cannot_be_had() {
     let place = Place::new();

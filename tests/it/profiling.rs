@@ -174,11 +174,7 @@ async fn an_environment_behind_a_link_is_no_code_of_the_projects() {
     let arguments =
         json!({"script_path": "app.py", "python": "linked/bin/python", "memory": false});
     let answer = session.call("profile_script", arguments).await;
-    assert_eq!(
-        answer.structured["environment"]["scalene_source"], "interpreter",
-        "{}",
-        answer.text
-    );
+    assert_eq!(answer.structured["environment"]["scalene_source"], "project", "{}", answer.text);
     let paths = session.call("get_call_paths", json!({"profile_id": "latest"})).await;
     let first = &paths.structured["calls"][0];
     assert_eq!(first["function_name"], "<module>", "{}", paths.text);
