@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::support::client::{Session, server_command};
-use crate::support::place::Place;
+use crate::support::place::{Place, Started};
 use crate::support::pythons;
 use crate::support::serving::Serving;
 use crate::support::traces::{children, until};
@@ -126,13 +126,12 @@ async fn a_script_that_was_typed_in_another_folder_has_its_text() {
     let session = Session::open(&place.path()).await;
     for (minor, python) in pythons::of_minors(&MINORS) {
         let mut command = pythons::command(&python);
-        let mut loops = command.arg("loops.py").current_dir(below).spawn().unwrap();
+        let loops = Started::new(command.arg("loops.py").current_dir(below));
         until("it works", || below.join("up").exists()).await;
-        let look = |duration| json!({"pid": loops.id(), "duration_sec": duration});
+        let look = |duration| json!({"pid": loops.pid(), "duration_sec": duration});
         let answer = session.call("profile_process", look(1.0)).await;
         let dump = session.call("profile_process", look(0.0)).await;
-        loops.kill().unwrap();
-        loops.wait().unwrap();
+        drop(loops);
         std::fs::remove_file(below.join("up")).unwrap();
         let line = &answer.structured["top_lines"][0];
         assert_eq!(line["content"], "sum(range(1000))", "3.{minor}: {}", answer.text);
@@ -170,8 +169,8 @@ async fn a_process_is_named_by_its_command_line_when_one_fits() {
 async fn what_cannot_be_looked_at_is_told_apart() {
     let place = Place::new();
     let session = Session::open(&place.path()).await;
-    let mut sleeps = pythons::command("sleep").arg("600").spawn().unwrap();
-    let mut ended = pythons::command("true").spawn().unwrap();
+    let sleeps = Started::new(pythons::command("sleep").arg("600"));
+    let ended = Started::new(&mut pythons::command("true"));
     // Not waited for: it is a zombie.
     std::thread::sleep(Duration::from_millis(300));
     let keeps = json!({"code": "import time\ntime.sleep(60)", "memory": false, "wait_sec": 0.5,
@@ -181,8 +180,8 @@ async fn what_cannot_be_looked_at_is_told_apart() {
     until("a program of the server's own", || !ours().is_empty()).await;
     let ours = ours();
     for (pid, code) in [
-        (sleeps.id(), "not_python"),
-        (ended.id(), "process_not_found"),
+        (sleeps.pid(), "not_python"),
+        (ended.pid(), "process_not_found"),
         (u32::MAX - 7, "process_not_found"),
         (session.server_pid, "own_process"),
         (ours[0], "own_process"),
@@ -199,7 +198,7 @@ async fn what_cannot_be_looked_at_is_told_apart() {
     }
     let stop = json!({"profile_id": run["profile_id"]});
     session.raw("stop_profile", stop).await;
-    let look = json!({"pid": sleeps.id(), "duration_sec": 1});
+    let look = json!({"pid": sleeps.pid(), "duration_sec": 1});
     let told = session.failure("profile_process", look).await;
     assert!(told.starts_with("not_python: "), "{told}");
     for (wrong, part) in [
@@ -214,8 +213,6 @@ async fn what_cannot_be_looked_at_is_told_apart() {
         let told = session.failure("profile_process", wrong.clone()).await;
         assert!(told.starts_with("invalid_argument: ") && told.contains(part), "{wrong}: {told}");
     }
-    sleeps.kill().unwrap();
-    let _ = (sleeps.wait(), ended.wait());
     session.close().await;
 }
 
@@ -265,12 +262,11 @@ async fn code_that_was_given_as_text_has_its_lines() {
     let session = Session::open(&place.path()).await;
     let code = "import ctypes\nctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1).value, 0, 0, 0)\n\
                 def spin():\n    n = 0\n    while True:\n        n += 1\nspin()\n";
-    let mut runs = pythons::command(pythons::system_python()).args(["-c", code]).spawn().unwrap();
+    let runs = Started::new(pythons::command(pythons::system_python()).args(["-c", code]));
     std::thread::sleep(Duration::from_millis(500));
-    let look = json!({"pid": runs.id(), "duration_sec": 1});
+    let look = json!({"pid": runs.pid(), "duration_sec": 1});
     let answer = session.call("profile_process", look).await;
-    runs.kill().unwrap();
-    runs.wait().unwrap();
+    drop(runs);
     let first = &answer.structured["top_lines"][0];
     assert!(first["location"].as_str().unwrap().starts_with("<snippet>:"), "{}", answer.text);
     assert_eq!(first["function_name"], "spin", "{}", answer.text);

@@ -6,7 +6,7 @@ use scalene_mcp::scalene::{BLOCKS, BLOCKS_MODULE, NO_BLOCKS};
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Session};
-use crate::support::place::Place;
+use crate::support::place::{Place, Started};
 use crate::support::pythons;
 
 /// Works for so much CPU time of its thread, however busy the machine is.
@@ -689,11 +689,11 @@ async fn every_way_in_tells_its_blocks() {
                  self.assertGreater(price(1_000_000), 0)\n";
     place.write("test_shop.py", suite);
     let python = pythons::system_python();
-    let mut endless =
-        pythons::command(&python).arg("endless.py").current_dir(place.path()).spawn().unwrap();
+    let endless =
+        Started::new(pythons::command(&python).arg("endless.py").current_dir(place.path()));
     let session = Session::open(&place.path()).await;
     let ways = [
-        ("profile_process", json!({"pid": endless.id(), "duration_sec": 4})),
+        ("profile_process", json!({"pid": endless.pid(), "duration_sec": 4})),
         ("profile_function", json!({"target": "shop.py:price", "args": [20_000], "memory": false})),
         ("profile_tests", json!({"selector": ["test_shop"]})),
         (
@@ -717,8 +717,7 @@ async fn every_way_in_tells_its_blocks() {
         assert!((0.55..0.92).contains(&(parts[0] / whole)), "{told}");
         assert!((0.9..1.05).contains(&((parts[0] + parts[1]) / whole)), "{told}");
     }
-    endless.kill().unwrap();
-    endless.wait().unwrap();
+    drop(endless);
     let wrong = json!({"pid": std::process::id(), "blocks": [{"name": "a"}]});
     let failure = session.failure("profile_process", wrong).await;
     assert!(failure.contains("blocks: `a`: give start_line and end_line"), "{failure}");

@@ -41,3 +41,23 @@ pub(crate) fn busy(seconds: f64) -> String {
          n += sum(range(1000))\n    return n\nbusy(time.process_time() + {seconds})\n"
     )
 }
+
+/// A process that a test started, which ends with it, whatever comes of that.
+pub(crate) struct Started(pub(crate) std::process::Child);
+
+impl Started {
+    pub(crate) fn new(command: &mut std::process::Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
