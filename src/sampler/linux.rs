@@ -42,15 +42,19 @@ pub(super) fn unable() -> Option<String> {
         .map(|why| format!("the kernel has no pidfd_open: {why}"))
 }
 
+/// Cores for the calling thread; to be asked before it keeps to one.
+pub(super) fn cores() -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
+    std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64)
+}
+
 /// Part of a core that a thread gets on this machine at this moment: all of one, unless more threads are
 /// ready to run than there are cores.
-pub(super) fn part_of_core() -> f64 {
+pub(super) fn part_of_core(cores: f64) -> f64 {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let ready = text.split_whitespace().nth(3).and_then(|word| word.split_once('/'));
     // Whoever asks is one of them.
     let ready = ready.and_then(|(ready, _)| ready.parse::<f64>().ok()).map_or(1.0, |all| all - 1.0);
-    #[expect(clippy::cast_precision_loss, reason = "a number of cores")]
-    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     (cores / ready.max(1.0)).min(1.0)
 }
 
@@ -103,13 +107,16 @@ impl Threads {
         let threads = threads(self.pid).filter(|threads| !threads.is_empty())?;
         let states: States =
             threads.into_iter().filter_map(|tid| Some((tid, self.doing(tid)?))).collect();
-        (!states.is_empty() && exists(self.pid)).then_some(states)
+        (!states.is_empty()).then_some(states)
     }
 
+    /// `None` of a thread that has ended.
     fn doing(&self, tid: u32) -> Option<Doing> {
         let task = format!("/proc/{}/task/{tid}", self.pid);
-        if state(&format!("{task}/stat"))? == b'R' {
-            return Some(Doing::Runs);
+        match state(&format!("{task}/stat"))? {
+            b'R' => return Some(Doing::Runs),
+            b'Z' | b'X' => return None,
+            _ => {}
         }
         // The number of the system call and its arguments; `running` when it has just left it.
         let call = fs::read_to_string(format!("{task}/syscall")).unwrap_or_default();

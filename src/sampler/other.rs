@@ -17,8 +17,13 @@ pub(super) fn unable() -> Option<String> {
     None
 }
 
+/// Cores of the machine; of no use here.
+pub(super) fn cores() -> f64 {
+    1.0
+}
+
 /// Part of a core that a thread gets: not known.
-pub(super) fn part_of_core() -> f64 {
+pub(super) fn part_of_core(_: f64) -> f64 {
     1.0
 }
 

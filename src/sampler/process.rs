@@ -190,6 +190,7 @@ impl Watched {
         let mut credit = MOST_CREDIT;
         let mut failures = 0;
         let mut stopping = true;
+        let cores = system::cores();
         let mut beside = Beside::new();
         let mut on_cpu = vec![self.pid];
         let mut worked = Beside::worked();
@@ -215,7 +216,7 @@ impl Watched {
             on_cpu = running(&states);
             // On an overloaded machine the program would not have run all of that time. Who counts what was read is not
             // awake yet.
-            let part = system::part_of_core();
+            let part = system::part_of_core(cores);
             let contenders = contenders(&states);
             match read {
                 Ok(traces) => {
