@@ -26,12 +26,17 @@ const BEGINNING: (&str, &str) = ("<scalene launcher>", "profile_code");
 /// What the same file calls the part of the calls of a function that is no part of the measurement.
 const ASIDE: &str = "unmeasured";
 
+/// What its wrapper around each function of `os` says where it calls the function.
+const WRAPPED_CALL: &str = "func(*args, **kwargs)";
+
 /// What is remembered of the threads of one process.
 pub(super) struct Stacks {
     tids: system::ThreadIds,
     /// File that starts Scalene, where that runs.
     runner: Option<String>,
     natives: system::Natives,
+    /// Lines of Scalene's wrapper that call what it wraps, once they are known.
+    wrapped_calls: Option<Vec<i32>>,
 }
 
 impl Stacks {
@@ -40,7 +45,20 @@ impl Stacks {
             tids: system::ThreadIds::default(),
             runner: runner.map(str::to_owned),
             natives: system::Natives::default(),
+            wrapped_calls: None,
         }
+    }
+
+    /// Whether this is Scalene's work around a function of `os`: it blocks a signal before the call and lets it through
+    /// after, which takes ten times as long as the shortest of these functions.
+    fn is_wrapping(&mut self, frames: &[Frame]) -> bool {
+        let Some(frame) = frames.iter().rfind(|frame| is_blocking(frame)) else { return false };
+        let calls = self.wrapped_calls.get_or_insert_with(|| {
+            let text = std::fs::read_to_string(&frame.filename).unwrap_or_default();
+            let lines = (1..).zip(text.lines());
+            lines.filter(|(_, line)| line.contains(WRAPPED_CALL)).map(|(line, _)| line).collect()
+        });
+        !calls.is_empty() && !calls.contains(&frame.line)
     }
 
     /// Counts what one thread did; nothing for a thread of Scalene's own.
@@ -84,6 +102,12 @@ impl Stacks {
             Doing::WantsInterpreter if waits_in_python(frames) => Doing::Polls,
             doing => doing,
         };
+        if doing == Doing::Runs
+            && replaced == Some(Replaced::Other)
+            && self.is_wrapping(&trace.frames)
+        {
+            return Some(Thread { node: None, doing, code: None });
+        }
         let waiting = !matches!(doing, Doing::Runs | Doing::WantsInterpreter);
         let mut stack: Vec<CallSite> = Vec::with_capacity(frames.len());
         // py-spy lists the innermost first.
@@ -155,9 +179,7 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
     let is_scalene = |frame: &Frame| SCALENE.iter().any(|part| frame.filename.contains(part));
     let stands_in = |frame: &Frame| {
         let file = frame.filename.rsplit(['/', '\\']).next().unwrap_or_default();
-        file.starts_with(STAND_INS.0)
-            || frame.name.contains(STAND_INS.1)
-            || (file == BLOCKING.0 && frame.name == BLOCKING.1)
+        file.starts_with(STAND_INS.0) || is_blocking(frame)
     };
     // Scalene runs the program, and a part of each thread: the outermost frames are its own, too. Of its
     // own threads nothing is left then.
@@ -185,6 +207,12 @@ fn own<'a>(frames: &'a [Frame], runner: &str) -> Own<'a> {
         },
         None => Own::Profiler { interrupted: frames.get(first + 1..).unwrap_or_default() },
     }
+}
+
+/// Whether a frame is Scalene's wrapper around a function of `os`.
+fn is_blocking(frame: &Frame) -> bool {
+    frame.name.contains(STAND_INS.1)
+        || (frame.name == BLOCKING.1 && frame.filename.ends_with(BLOCKING.0))
 }
 
 /// Whether Scalene is still being started, or already writes its profile; or whether it stands still while something is

@@ -8,7 +8,7 @@ use scalene_mcp::profile::{
 use serde_json::{Value, json};
 
 use crate::support::client::Session;
-use crate::support::place::program;
+use crate::support::place::{Place, program};
 use crate::support::{pythons, recorded};
 
 fn f(value: &Value) -> f64 {
@@ -61,6 +61,41 @@ async fn the_function_that_works_is_found_with_its_callers() {
         assert_eq!(rows(&callees)[0]["function_name"], "main");
         assert_eq!(named(&callees, "quote")["depth"], 1);
     }
+    session.close().await;
+}
+
+/// A write of half a microsecond beside a sort of six.
+#[cfg(target_os = "linux")]
+const WRITES: &str = "
+import os
+def run(records):
+    sink = os.open(os.devnull, os.O_WRONLY)
+    shuffled = [turn * 7919 % 1009 for turn in range(260)]
+    for record in range(records):
+        sorted(shuffled)
+        os.write(sink, b'record')
+run(150_000)
+";
+
+/// Scalene 2 puts a wrapper of four microseconds around each function of `os`.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_the_profiler_does_around_a_function_of_os_is_not_the_programs() {
+    let place = Place::new();
+    place.write("app.py", WRITES);
+    let session = Session::open(&place.path()).await;
+    let run =
+        json!({"script_path": "app.py", "memory": false, "python": pythons::with_scalene("2.4.0")});
+    let answer = session.call("profile_script", run).await;
+    let lines = json!({"profile_id": "latest", "file_path": "app.py"});
+    let lines = session.call("get_file_details", lines).await.structured;
+    let share = |number: u64| {
+        let all = lines["lines"].as_array().unwrap().iter();
+        let found = all.filter(|line| line["line_number"] == number);
+        found.map(|line| line["percent_of_total"].as_f64().unwrap_or(0.0)).sum::<f64>()
+    };
+    let (sorted, written) = (share(7), share(8));
+    assert!(sorted > 60.0 && written < 32.0, "{sorted} % and {written} %: {}", answer.text);
     session.close().await;
 }
 
