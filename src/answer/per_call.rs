@@ -9,7 +9,7 @@ use crate::profile::{PerCall, Profile};
 /// A first call is told apart from the others if it took so many times their 95th percentile, and so much longer.
 const FIRST_FACTOR: f64 = 2.0;
 const FIRST_SECONDS: f64 = 50e-6;
-/// Later calls are told apart from earlier ones by this factor between the medians of the last and the first third.
+/// Later calls are told apart from earlier ones by this factor between the shortest of the last and of the first third.
 const DRIFT: f64 = 1.5;
 
 /// Times of single calls, from a run of their own without any profiler; its garbage collector was on.
@@ -114,7 +114,7 @@ fn notes(found: &PerCall) -> Vec<String> {
     let (early, late) = (found.early.get(), found.late.get());
     if late > DRIFT * early && early > 0.0 {
         notes.push(format!(
-            "calls get slower ({} in the first third, {} in the last): the function keeps something between calls, or \
+            "calls get slower (at best {} in the first third, {} in the last): the function keeps something between calls, or \
              changes its arguments; `setup_each` renews them",
             time(short(early)),
             time(short(late)),
@@ -201,7 +201,9 @@ mod tests {
         );
         assert!(notes(&figures(1e-4, 1e-2))[0].contains("took only 100 µs"));
         let slower = PerCall { late: Seconds::from_secs(2e-3).unwrap(), ..figures(1e-3, 1e-3) };
-        assert!(notes(&slower)[0].contains("calls get slower (1 ms in the first third, 2 ms"));
+        assert!(
+            notes(&slower)[0].contains("calls get slower (at best 1 ms in the first third, 2 ms")
+        );
         let changing = PerCall { changed_arguments: true, ..figures(1e-3, 1e-3) };
         assert!(notes(&changing)[0].contains("changes its arguments"));
     }

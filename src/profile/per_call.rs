@@ -19,7 +19,7 @@ pub struct PerCall {
     pub calls: u64,
     /// Calls between two looks at the clock.
     pub batch: u64,
-    /// Median of the first third of the times, in the order of the calls.
+    /// Shortest of the first third of the times, in the order of the calls: a busy machine makes calls longer, never shorter.
     pub early: Seconds,
     /// The same of the last third.
     pub late: Seconds,

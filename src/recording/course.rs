@@ -123,12 +123,14 @@ impl Course {
         ended: &CancellationToken,
         eyes: &Eyes,
     ) -> Followed {
-        let begun = tokio::select! {
-            () = self.has_begun(eyes) => Instant::now(),
-            () = ended.cancelled() => {
+        tokio::select! {
+            () = self.has_begun(eyes) => {}
+            // A short program may be over between two looks.
+            () = ended.cancelled() => if !self.is_begun(eyes) {
                 return Followed::Missed("the program ended before its first line".to_owned());
             }
-        };
+        }
+        let begun = Instant::now();
         if let Err(why) = self.ready(controls, ended).await {
             return Followed::Missed(why);
         }
@@ -182,8 +184,12 @@ impl Course {
         })
     }
 
+    fn is_begun(&self, eyes: &Eyes) -> bool {
+        self.begun.as_ref().map_or_else(|| eyes.pid().is_some(), |begun| begun.exists())
+    }
+
     async fn has_begun(&self, eyes: &Eyes) {
-        while !self.begun.as_ref().map_or_else(|| eyes.pid().is_some(), |begun| begun.exists()) {
+        while !self.is_begun(eyes) {
             sleep(LOOK).await;
         }
     }

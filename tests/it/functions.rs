@@ -84,7 +84,7 @@ COUNT = 7
 "#;
 
 async fn profiled(session: &Session, arguments: Value) -> Answer {
-    let mut all = json!({"memory": false, "min_time_sec": 0.4});
+    let mut all = json!({"memory": false, "min_time_sec": 0.8});
     all.as_object_mut().unwrap().extend(arguments.as_object().unwrap().clone());
     session.call("profile_function", all).await
 }
@@ -111,7 +111,7 @@ async fn the_profile_is_of_the_calls_alone() {
     for python in pythons::of_both_kinds() {
         let session = Session::open(&place.path()).await;
         let call = json!({"target": "shop.pricing:quote", "args": [20_000, "t"],
-            "kwargs": {"rate": 2}, "setup": "prepare(1.5)", "memory": true, "min_time_sec": 1.0,
+            "kwargs": {"rate": 2}, "setup": "prepare(1.5)", "memory": true, "min_time_sec": 1.5,
             "python": python});
         let answer = profiled(&session, call).await;
         let found = &answer.structured["per_call"];

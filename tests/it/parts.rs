@@ -1,6 +1,7 @@
 //! Parts of runs: programs that do not end, warm-up that is skipped, a command that drives a server.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -238,6 +239,8 @@ async fn a_command_goes_on_no_longer_than_what_it_drives() {
     wait["wait_sec"] = json!(0);
     let id = session.call("profile_script", wait).await.structured["profile_id"].clone();
     until("it is driven", || place.path().join("driven").exists()).await;
+    // Long enough that there is something to keep.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let stopped = session.call("stop_profile", json!({"profile_id": id})).await;
     assert_eq!(stopped.structured["status"], "partial", "{}", stopped.text);
     assert_eq!(processes_with(&marker), Vec::<u32>::new(), "{}", stopped.text);
