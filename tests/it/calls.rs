@@ -87,14 +87,7 @@ async fn what_the_profiler_does_around_a_function_of_os_is_not_the_programs() {
     let run =
         json!({"script_path": "app.py", "memory": false, "python": pythons::with_scalene("2.4.0")});
     let answer = session.call("profile_script", run).await;
-    let lines = json!({"profile_id": "latest", "file_path": "app.py"});
-    let lines = session.call("get_file_details", lines).await.structured;
-    let share = |number: u64| {
-        let all = lines["lines"].as_array().unwrap().iter();
-        let found = all.filter(|line| line["line_number"] == number);
-        found.map(|line| line["percent_of_total"].as_f64().unwrap_or(0.0)).sum::<f64>()
-    };
-    let (sorted, written) = (share(7), share(8));
+    let [sorted, written] = session.shares("app.py", [7, 8]).await;
     assert!(sorted > 60.0 && written < 32.0, "{sorted} % and {written} %: {}", answer.text);
     session.close().await;
 }

@@ -126,16 +126,9 @@ async fn a_cheap_call_of_the_kernel_does_not_get_the_time_of_the_work_beside_it(
     let run = json!({"script_path": "app.py", "engine": "sampler"});
     let answer = session.call("profile_script", run).await;
     let truth: f64 = answer.structured["stdout"]["head"].as_str().unwrap().trim().parse().unwrap();
-    let lines = json!({"profile_id": "latest", "file_path": "app.py"});
-    let lines = session.call("get_file_details", lines).await.structured;
-    let share = |number: u64| {
-        let all = lines["lines"].as_array().unwrap().iter();
-        let found = all.filter(|line| line["line_number"] == number);
-        found.map(|line| line["percent_of_total"].as_f64().unwrap_or(0.0)).sum::<f64>()
-    };
-    let (worked, asked) = (share(8), share(10));
-    assert!(worked > 60.0, "{worked} % and {asked} % of {truth}: {lines}");
-    assert!(asked < 100.0 * truth + 15.0, "{worked} % and {asked} % of {truth}: {lines}");
+    let [worked, asked] = session.shares("app.py", [8, 10]).await;
+    assert!(worked > 60.0, "{worked} % and {asked} % of {truth}: {}", answer.text);
+    assert!(asked < 100.0 * truth + 15.0, "{worked} % and {asked} % of {truth}: {}", answer.text);
     session.close().await;
 }
 

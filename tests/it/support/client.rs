@@ -10,7 +10,7 @@ use rmcp::model::{
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt, NotificationContext, RunningService};
 use rmcp::transport::TokioChildProcess;
 use rmcp::{ClientHandler, RoleClient, ServiceExt};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::pythons;
 
@@ -132,6 +132,17 @@ impl Session {
         let structured = result.structured_content.expect("an answer has a structured form");
         assert!(text.len() <= 24 * 1024, "{tool}: {} bytes of text", text.len());
         Answer { structured, text }
+    }
+
+    /// What lines of a file of the latest profile have of the time, in percent.
+    pub(crate) async fn shares<const N: usize>(&self, file: &str, numbers: [u64; N]) -> [f64; N] {
+        let arguments = json!({"profile_id": "latest", "file_path": file});
+        let details = self.call("get_file_details", arguments).await.structured;
+        let lines = details["lines"].as_array().unwrap();
+        numbers.map(|number| {
+            let found = lines.iter().filter(|line| line["line_number"] == number);
+            found.map(|line| line["percent_of_total"].as_f64().unwrap_or(0.0)).sum()
+        })
     }
 
     /// Calls a tool that must fail; returns the text of the failure.
