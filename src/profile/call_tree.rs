@@ -149,7 +149,8 @@ pub struct Sampling {
     /// The program could not be stopped for reads (a debugger holds it, or the system forbids it): those of
     /// running threads may mix two moments.
     pub unstopped: bool,
-    /// Seconds for which reads stopped the program; of several processes the sum.
+    /// Seconds for which reads held the program up: it stood still, or a reader worked on its core. Of several processes
+    /// the sum.
     pub stopped: f64,
     /// Wall seconds in which Scalene's own code ran inside the program.
     pub profiler: f64,

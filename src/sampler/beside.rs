@@ -44,6 +44,9 @@ impl Beside {
             only
         });
         let went = sched_setaffinity(None, &set).is_ok();
+        if !went {
+            let _ = sched_setaffinity(None, &anywhere);
+        }
         self.core = core.filter(|_| went);
     }
 
